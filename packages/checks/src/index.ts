@@ -1,1 +1,1 @@
-export {};
+export { mayImport } from './repository/import-matrix.ts';

@@ -1,0 +1,91 @@
+// In: names of test groups (none = all that can run here). Out: the runner's report per group, a table, and a closing line
+// with the totals; exit 1 when anything failed, was cancelled, or a group that must run could not. Called by the root scripts.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { filesOf, type Group, goldenDirectory, groups } from './groups.ts';
+import { removeStaleNamespaces } from './stale-namespaces.ts';
+import { repositoryRoot, runStep, sourceFlags } from './step.ts';
+import type { Counts } from './summary-reporter.ts';
+
+interface GroupOutcome {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly note: string;
+  readonly counts: Counts | undefined;
+  readonly elapsedMs: number;
+}
+
+const inAll = new Set(['unit', 'golden', 'fuzz', 'loopback', 'netns', 'interop']);
+const asked = process.argv.slice(2);
+const unknown = asked.filter((name) => !groups.some((group) => group.name === name));
+if (unknown.length > 0) {
+  console.error(
+    `unknown test group: ${unknown.join(', ')}\ntry: one of ${groups.map((group) => group.name).join(', ')}`,
+  );
+  process.exit(2);
+}
+
+async function runGroup(group: Group): Promise<GroupOutcome> {
+  const base = { name: group.name, counts: undefined, elapsedMs: 0 };
+  const ready = group.readiness(process.env);
+  if (ready.kind !== 'run') return { ...base, ok: ready.kind === 'skip', note: `${ready.kind}: ${ready.reason}` };
+  const files = filesOf(group);
+  if (files.length === 0) return { ...base, ok: true, note: 'no test files yet' };
+  if (group.name === 'netns') removeStaleNamespaces();
+  console.log(`\n== ${group.name}: ${files.length} files`);
+  const scratch = mkdtempSync(join(tmpdir(), 'ambit-test-'));
+  const countsFile = join(scratch, 'counts');
+  try {
+    const step = await runStep(
+      group.name,
+      process.execPath,
+      [
+        ...sourceFlags,
+        '--test',
+        `--test-isolation=${group.isolation}`,
+        '--test-concurrency=1',
+        `--test-timeout=${group.timeoutMs}`,
+        '--test-reporter=dot',
+        '--test-reporter-destination=stdout',
+        `--test-reporter=${new URL('summary-reporter.ts', import.meta.url).href}`,
+        `--test-reporter-destination=${countsFile}`,
+        ...files.map((file) => repositoryRoot + file),
+      ],
+      { env: { ...process.env, AMBIT_GOLDEN_DIR: goldenDirectory(process.env) } },
+    );
+    const counts = JSON.parse(readFileSync(countsFile, 'utf8').trim().split('\n').at(-1) ?? 'null') as Counts | null;
+    const complete = counts !== null && counts.failed === 0 && counts.cancelled === 0 && counts.passed > 0;
+    return {
+      name: group.name,
+      ok: step.ok && complete,
+      note: '',
+      counts: counts ?? undefined,
+      elapsedMs: step.elapsedMs,
+    };
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+const selected = groups.filter((group) => (asked.length === 0 ? inAll.has(group.name) : asked.includes(group.name)));
+const outcomes: GroupOutcome[] = [];
+for (const group of selected) outcomes.push(await runGroup(group));
+
+console.log('');
+let passed = 0;
+let failed = 0;
+let skipped = 0;
+for (const outcome of outcomes) {
+  const counts = outcome.counts;
+  passed += counts?.passed ?? 0;
+  failed += (counts?.failed ?? 0) + (counts?.cancelled ?? 0) + (counts === undefined && !outcome.ok ? 1 : 0);
+  skipped += counts?.skipped ?? 0;
+  const detail =
+    counts === undefined
+      ? outcome.note
+      : `${counts.passed}/${counts.tests} in ${(outcome.elapsedMs / 1000).toFixed(1)} s`;
+  console.log(`${outcome.ok ? 'ok    ' : 'FAILED'} ${outcome.name}: ${detail}`);
+}
+console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
+process.exitCode = outcomes.every((outcome) => outcome.ok) ? 0 : 1;
