@@ -60,8 +60,8 @@ test('no relative import leaves its package', () => {
 
 test('a planted violation is found', () => {
   assert.deepEqual(forbidden('xds', ['proto', 'state']), ['xds must not import state']);
-  assert.deepEqual(importedModules("import { a } from '@ambit/state';\nconst b = await import('koffi');"), [
+  assert.deepEqual(importedModules("import { a } from '@ambit/state';\nconst b = await import('elsewhere');"), [
     '@ambit/state',
-    'koffi',
+    'elsewhere',
   ]);
 });
