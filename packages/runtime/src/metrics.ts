@@ -1,0 +1,259 @@
+// In: counts from connections and requests. Out: the Prometheus text of a process.
+// Called by: metrics.ts of each folder (declares), connection records (count), the admin server (reads the text). One thread each.
+// A bound series counts in a plain number; prom-client is touched only when the timer (or a scrape) flushes,
+// because a labelled increment there costs microseconds. Series idle for long are removed.
+import {
+  Counter as PromCounter,
+  Gauge as PromGauge,
+  Histogram as PromHistogram,
+  Registry as PromRegistry,
+  collectDefaultMetrics,
+} from 'prom-client';
+import { type Clock, systemClock } from './clock.ts';
+
+/** Label values of one series. */
+export type Labels<L extends string> = Readonly<Record<L, string>>;
+
+/** Declaration of a metric. */
+export interface MetricOptions<L extends string> {
+  readonly name: string;
+  readonly help: string;
+  /** Label names; a closed set. */
+  readonly labels?: readonly L[];
+  /** Remove a series not touched for this long. Default: that of the registry for counters and histograms, never for gauges. */
+  readonly idleExpiryMs?: number;
+}
+
+/** One counter series: bind once per connection, then add. */
+export interface BoundCounter {
+  add(amount?: number): void;
+}
+/** A counter metric. */
+export interface Counter<L extends string> {
+  bind(labels: Labels<L>): BoundCounter;
+  add(labels: Labels<L>, amount?: number): void;
+}
+/** One gauge series. */
+export interface BoundGauge {
+  set(value: number): void;
+  add(amount: number): void;
+}
+/** A gauge metric. */
+export interface Gauge<L extends string> {
+  bind(labels: Labels<L>): BoundGauge;
+  set(labels: Labels<L>, value: number): void;
+  add(labels: Labels<L>, amount: number): void;
+  /** Removes one series. */
+  remove(labels: Labels<L>): void;
+}
+/** One histogram series. */
+export interface BoundHistogram {
+  observe(value: number): void;
+}
+/** A histogram metric. */
+export interface Histogram<L extends string> {
+  bind(labels: Labels<L>): BoundHistogram;
+  observe(labels: Labels<L>, value: number): void;
+}
+
+/** The metrics of a process or thread. */
+export interface MetricsRegistry {
+  counter<const L extends string = never>(options: MetricOptions<L>): Counter<L>;
+  gauge<const L extends string = never>(options: MetricOptions<L> & { collect?: () => number }): Gauge<L>;
+  histogram<const L extends string = never>(options: MetricOptions<L> & { buckets: readonly number[] }): Histogram<L>;
+  /** Moves what was counted into the registry and drops idle series. The timer and `text` call it. */
+  flush(): void;
+  /** The exposition, after a flush. */
+  text(): Promise<string>;
+  /** Content type of `text`. */
+  readonly contentType: string;
+  /** Stops the timer. */
+  close(): void;
+}
+
+/** Settings of {@link createMetricsRegistry}. */
+export interface MetricsRegistryOptions {
+  readonly clock?: Clock;
+  /** Time between two flushes. Default 1000. */
+  readonly flushEveryMs?: number;
+  /** A counter or histogram series untouched for this long is removed. Default 15 minutes; 0 = never. */
+  readonly idleExpiryMs?: number;
+  /** Also collect prom-client's process metrics. Default false. */
+  readonly processMetrics?: boolean;
+}
+
+/** One series waiting for a flush. */
+interface Series {
+  readonly key: string;
+  readonly owner: Metric;
+  readonly labels: Record<string, string>;
+  /** Hands the accumulated value to prom-client and clears it. */
+  flush(): void;
+}
+
+/** What expiry needs to know of a metric. */
+interface Metric {
+  readonly idleExpiryMs: number;
+  /** Last touch of each live series. */
+  readonly touched: Map<string, { labels: Record<string, string>; atMs: number }>;
+  remove(labels: Record<string, string>): void;
+}
+
+/** Observations kept per histogram series before they are handed on without waiting for the timer. */
+const MAX_PENDING_OBSERVATIONS = 4096;
+
+/** Makes an empty registry with a running flush timer. */
+export function createMetricsRegistry(options: MetricsRegistryOptions = {}): MetricsRegistry {
+  const { clock = systemClock, flushEveryMs = 1000, idleExpiryMs = 900_000, processMetrics = false } = options;
+  const registry = new PromRegistry();
+  const metrics: Metric[] = [];
+  let dirty: Series[] = [];
+  let closed = false;
+  if (processMetrics) collectDefaultMetrics({ register: registry });
+
+  const track = (expiryMs: number, remove: (labels: Record<string, string>) => void): Metric => {
+    const metric: Metric = { idleExpiryMs: expiryMs, touched: new Map(), remove };
+    metrics.push(metric);
+    return metric;
+  };
+  const markDirty = (series: Series): void => {
+    dirty.push(series);
+  };
+  const flush = (): void => {
+    const now = clock.now();
+    const batch = dirty;
+    dirty = [];
+    for (const series of batch) {
+      series.flush();
+      series.owner.touched.set(series.key, { labels: series.labels, atMs: now });
+    }
+    for (const metric of metrics) expire(metric, now);
+  };
+
+  let timer: Disposable | undefined;
+  const arm = (): void => {
+    timer = clock.setTimeout(() => {
+      if (closed) return;
+      flush();
+      arm();
+    }, flushEveryMs);
+  };
+  arm();
+
+  return {
+    contentType: registry.contentType,
+    counter(declared) {
+      const prom = new PromCounter(promOptions(declared, registry));
+      const metric = track(declared.idleExpiryMs ?? idleExpiryMs, (labels) => prom.remove(labels));
+      const bind = (labels: Record<string, string>): BoundCounter => {
+        let pending = 0;
+        const series = seriesOf(metric, labels, () => {
+          prom.inc(labels, pending);
+          pending = 0;
+        });
+        return {
+          add(amount = 1) {
+            if (!(amount > 0)) return;
+            if (pending === 0) markDirty(series);
+            pending += amount;
+          },
+        };
+      };
+      return { bind, add: (labels, amount) => bind(labels).add(amount) };
+    },
+    gauge(declared) {
+      const { collect } = declared;
+      const prom: PromGauge = new PromGauge({
+        ...promOptions(declared, registry),
+        ...(collect === undefined ? {} : { collect: () => prom.set(collect()) }),
+      });
+      const metric = track(declared.idleExpiryMs ?? 0, (labels) => prom.remove(labels));
+      const bind = (labels: Record<string, string>): BoundGauge => {
+        let pending = false;
+        let delta = 0;
+        let value: number | undefined;
+        const series = seriesOf(metric, labels, () => {
+          if (value !== undefined) prom.set(labels, value);
+          if (delta !== 0) prom.inc(labels, delta);
+          value = undefined;
+          delta = 0;
+          pending = false;
+        });
+        const touch = (): void => {
+          if (pending) return;
+          pending = true;
+          markDirty(series);
+        };
+        return {
+          set(next) {
+            touch();
+            value = next;
+            delta = 0;
+          },
+          add(amount) {
+            touch();
+            delta += amount;
+          },
+        };
+      };
+      return {
+        bind,
+        set: (labels, value) => bind(labels).set(value),
+        add: (labels, amount) => bind(labels).add(amount),
+        remove: (labels) => {
+          flush();
+          prom.remove(labels);
+        },
+      };
+    },
+    histogram(declared) {
+      const prom = new PromHistogram({ ...promOptions(declared, registry), buckets: [...declared.buckets] });
+      const metric = track(declared.idleExpiryMs ?? idleExpiryMs, (labels) => prom.remove(labels));
+      const bind = (labels: Record<string, string>): BoundHistogram => {
+        let pending: number[] = [];
+        const series = seriesOf(metric, labels, () => {
+          const bound = prom.labels(labels);
+          for (const value of pending) bound.observe(value);
+          pending = [];
+        });
+        return {
+          observe(value) {
+            if (pending.length === 0) markDirty(series);
+            if (pending.push(value) >= MAX_PENDING_OBSERVATIONS) flush();
+          },
+        };
+      };
+      return { bind, observe: (labels, value) => bind(labels).observe(value) };
+    },
+    flush,
+    async text() {
+      flush();
+      return registry.metrics();
+    },
+    close() {
+      closed = true;
+      timer?.[Symbol.dispose]();
+    },
+  };
+}
+
+function promOptions<L extends string>(
+  declared: MetricOptions<L>,
+  registry: PromRegistry,
+): { name: string; help: string; labelNames: string[]; registers: PromRegistry[] } {
+  return { name: declared.name, help: declared.help, labelNames: [...(declared.labels ?? [])], registers: [registry] };
+}
+
+function seriesOf(owner: Metric, labels: Record<string, string>, flush: () => void): Series {
+  // Unit separator: cannot collide with what a label value contains in practice, and a collision only merges idle times.
+  return { key: Object.values(labels).join('\u001f'), owner, labels, flush };
+}
+
+function expire(metric: Metric, now: number): void {
+  if (metric.idleExpiryMs === 0) return;
+  for (const [key, { labels, atMs }] of metric.touched) {
+    if (now - atMs < metric.idleExpiryMs) continue;
+    metric.touched.delete(key);
+    metric.remove(labels);
+  }
+}
