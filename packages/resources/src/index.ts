@@ -1,1 +1,20 @@
-export {};
+// Entry of @ambit/resources: types, schemas, validators and CRDs of the kinds that the mesh reads and writes.
+export * from './custom-resource-definitions.ts';
+export * from './gateway-api/gateway.ts';
+export * from './gateway-api/references.ts';
+export * from './gateway-api/routes.ts';
+export * from './istio/authorization-policy.ts';
+export * from './istio/peer-authentication.ts';
+export * from './istio/request-authentication.ts';
+export * from './istio/selection.ts';
+export * from './istio/service-entry.ts';
+export * from './kinds.ts';
+export * from './kubernetes/cluster.ts';
+export * from './kubernetes/controllers.ts';
+export * from './kubernetes/data.ts';
+export * from './kubernetes/endpoint-slice.ts';
+export * from './kubernetes/pod.ts';
+export * from './kubernetes/service.ts';
+export * from './object-meta.ts';
+export * from './parse-documents.ts';
+export * from './validate.ts';
