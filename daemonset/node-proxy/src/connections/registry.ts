@@ -1,0 +1,55 @@
+/**
+ * Open connections of one pod on one data thread in; closes them by policy, pod removal or drain.
+ *
+ * `inbound/listener.ts`, `inbound/passthrough.ts` and `outbound/listener.ts` register before the first policy check, so
+ * that a policy that arrives meanwhile is not missed (spec/node-proxy.md 3.7). `updates/policy-watcher.ts` asks for a
+ * re-check. Runs on a data thread.
+ */
+import type { DumpedConnection } from '../threads/messages.ts';
+
+/** One live connection. The registrant owns the sockets; `destroy` is how others end it. */
+export interface RegisteredConnection<Facts> {
+  /** What a policy is checked against; undefined for outbound connections, which no policy closes. */
+  readonly facts: Facts | undefined;
+  /** How the admin dump shows it; may change when the target is known. */
+  dump: DumpedConnection;
+  /** Ends the connection at once with this error as its outcome. Idempotent. */
+  readonly destroy: (reason: Error) => void;
+}
+
+/** The open connections of one pod on one thread. */
+export interface ConnectionRegistry<Facts> {
+  readonly size: number;
+  /** Adds one; disposing removes it (idempotent). */
+  register(connection: RegisteredConnection<Facts>): Disposable;
+  /** Ends every connection whose facts `isAllowed` refuses; returns how many. */
+  recheck(isAllowed: (facts: Facts) => boolean, reason: () => Error): number;
+  /** Ends all now; returns how many. */
+  destroyAll(reason: () => Error): number;
+  list(): readonly DumpedConnection[];
+}
+
+/** Makes an empty registry. */
+export function createConnectionRegistry<Facts>(): ConnectionRegistry<Facts> {
+  const live = new Set<RegisteredConnection<Facts>>();
+  const destroyWhere = (match: (connection: RegisteredConnection<Facts>) => boolean, reason: () => Error): number => {
+    const doomed = [...live].filter(match);
+    for (const connection of doomed) {
+      live.delete(connection);
+      connection.destroy(reason());
+    }
+    return doomed.length;
+  };
+  return {
+    get size() {
+      return live.size;
+    },
+    register(connection) {
+      live.add(connection);
+      return { [Symbol.dispose]: () => void live.delete(connection) };
+    },
+    recheck: (isAllowed, reason) => destroyWhere(({ facts }) => facts !== undefined && !isAllowed(facts), reason),
+    destroyAll: (reason) => destroyWhere(() => true, reason),
+    list: () => [...live].map((connection) => connection.dump),
+  };
+}

@@ -1,0 +1,90 @@
+/**
+ * Error of a connection in, Istio response flag and access-log text out.
+ *
+ * Called by `connection-record.ts` when a connection ends. Runs on a data thread. The flags are the `response_flags`
+ * label of the TCP metrics (spec/node-proxy.md 9.2); the texts are the catalogue of section 12.
+ */
+
+import { CodedError } from '@ambit/runtime/errors';
+
+/** The closed set of `response_flags` values. `-` is success. */
+export type ResponseFlag =
+  | '-'
+  | 'DENY'
+  | 'CONNECT'
+  | 'TLS_FAILURE'
+  | 'H2_HANDSHAKE_FAILURE'
+  | 'NETWORK_POLICY'
+  | 'IDENTITY_ERROR'
+  | 'CERT_REVOKED';
+
+/** Codes of every failure this app itself names. */
+export type NodeProxyErrorCode =
+  | 'ERR_NODE_PROXY_CONFIG'
+  | 'ERR_NODE_PROXY_DENIED'
+  | 'ERR_NODE_PROXY_POLICY_CHANGE'
+  | 'ERR_NODE_PROXY_DRAIN'
+  | 'ERR_NODE_PROXY_POD_GONE'
+  | 'ERR_NODE_PROXY_SELF_CALL'
+  | 'ERR_NODE_PROXY_NO_ROUTE'
+  | 'ERR_NODE_PROXY_UNKNOWN_WORKLOAD'
+  | 'ERR_NODE_PROXY_IDENTITY'
+  | 'ERR_NODE_PROXY_CONNECT'
+  | 'ERR_NODE_PROXY_SOCKS5'
+  | 'ERR_NODE_PROXY_ZDS'
+  | 'ERR_NODE_PROXY_LOCAL_STATE';
+
+/** Every failure the node proxy names. `code` is stable; `message` is the access-log text of spec/node-proxy.md 12. */
+export class NodeProxyError extends CodedError<NodeProxyErrorCode> {
+  override readonly name = 'NodeProxyError';
+}
+
+/** The error of a connection closed because a policy arrived that denies it (flag `DENY`). */
+export const policyChange = (): NodeProxyError =>
+  new NodeProxyError('ERR_NODE_PROXY_POLICY_CHANGE', 'connection closed due to policy change');
+
+/** The error of a connection cut at the drain deadline. */
+export const drainDeadline = (): NodeProxyError =>
+  new NodeProxyError('ERR_NODE_PROXY_DRAIN', 'connection closed due to connection drain');
+
+/** The error of a connection that ended because its pod left the mesh or was deleted. */
+export const podGone = (): NodeProxyError =>
+  new NodeProxyError('ERR_NODE_PROXY_POD_GONE', 'connection closed: the workload left the mesh');
+
+/** The error of a connection addressed to one of the proxy's own ports. */
+export const selfCall = (): NodeProxyError =>
+  new NodeProxyError('ERR_NODE_PROXY_SELF_CALL', 'attempted recursive call to ourselves');
+
+/** Finds the code of an error, walking `cause` while there is none. */
+function codeOf(error: unknown): string | undefined {
+  let current: unknown = error;
+  for (let depth = 0; depth < 8 && typeof current === 'object' && current !== null; depth += 1) {
+    if ('code' in current && typeof current.code === 'string') return current.code;
+    current = 'cause' in current ? current.cause : undefined;
+  }
+  return undefined;
+}
+
+const FLAG_BY_CODE: Readonly<Record<string, ResponseFlag>> = {
+  ERR_NODE_PROXY_DENIED: 'DENY',
+  ERR_NODE_PROXY_POLICY_CHANGE: 'DENY',
+  ERR_NODE_PROXY_IDENTITY: 'IDENTITY_ERROR',
+  ERR_HBONE_HANDSHAKE: 'H2_HANDSHAKE_FAILURE',
+  ERR_HBONE_PROTOCOL: 'H2_HANDSHAKE_FAILURE',
+  ERR_HBONE_CONNECT_TIMEOUT: 'NETWORK_POLICY',
+  ERR_HBONE_REVOKED: 'CERT_REVOKED',
+  ERR_IDENTITY_REVOKED: 'CERT_REVOKED',
+  ERR_NET_TLS_CONTEXT: 'TLS_FAILURE',
+};
+
+/** Flag of a finished connection: `-` without an error, `CONNECT` for every error without a flag of its own. */
+export function responseFlagOf(error: unknown): ResponseFlag {
+  if (error === undefined) return '-';
+  const code = codeOf(error);
+  return (code === undefined ? undefined : FLAG_BY_CODE[code]) ?? 'CONNECT';
+}
+
+/** One line of text for the `error` key of the access log. */
+export function errorText(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,151 @@
+/**
+ * Connection facts in, plain-number counters per label set out.
+ *
+ * Each data thread owns one `TrafficMetrics`; `connection-record.ts` counts into it and a timer of the thread takes the
+ * deltas with `take()` and posts them to the main thread, which owns the Prometheus registry (`metrics.ts`). Labels and
+ * their order: spec/node-proxy.md 9.1.
+ */
+import type { ConnectionFacts, ConnectionParty } from './connection-record.ts';
+import type { ResponseFlag } from './response-flags.ts';
+
+/** Label names of the TCP metrics, in exposition order. */
+export const TRAFFIC_LABELS = [
+  'reporter',
+  'source_workload',
+  'source_canonical_service',
+  'source_canonical_revision',
+  'source_workload_namespace',
+  'source_principal',
+  'source_app',
+  'source_version',
+  'source_cluster',
+  'destination_service',
+  'destination_service_namespace',
+  'destination_service_name',
+  'destination_workload',
+  'destination_canonical_service',
+  'destination_canonical_revision',
+  'destination_workload_namespace',
+  'destination_principal',
+  'destination_app',
+  'destination_version',
+  'destination_cluster',
+  'request_protocol',
+  'response_flags',
+  'connection_security_policy',
+  'source_region',
+  'source_zone',
+  'destination_region',
+  'destination_zone',
+] as const;
+
+/** Running counts of one label set. Written by the record, read and reset by `take()`. */
+export interface TrafficSeries {
+  opened: number;
+  closed: number;
+  failed: number;
+  /** Client to server bytes. */
+  received: number;
+  /** Server to client bytes. */
+  sent: number;
+}
+
+/** What changed for one label set since the last `take()`. Plain data, crosses threads. */
+export interface TrafficDelta extends TrafficSeries {
+  /** Values in the order of `TRAFFIC_LABELS`. */
+  readonly labels: readonly string[];
+}
+
+interface Held {
+  readonly labels: readonly string[];
+  readonly counts: TrafficSeries;
+  reported: TrafficSeries;
+  idleTakes: number;
+}
+
+const EMPTY: TrafficSeries = { opened: 0, closed: 0, failed: 0, received: 0, sent: 0 };
+
+/** Takes a label set may stay unchanged before it is dropped here (a live record keeps its own reference). */
+const IDLE_TAKES_LIMIT = 300;
+
+/** Counts traffic of one data thread. */
+export class TrafficMetrics {
+  readonly #series = new Map<string, Held>();
+
+  /** The counters of these facts. The object stays valid: counts added later are still taken. */
+  series(facts: ConnectionFacts, flag: ResponseFlag = '-'): TrafficSeries {
+    const labels = labelsOf(facts, flag);
+    const key = labels.join('\u0000');
+    let held = this.#series.get(key);
+    if (held === undefined) {
+      held = { labels, counts: { ...EMPTY }, reported: { ...EMPTY }, idleTakes: 0 };
+      this.#series.set(key, held);
+    }
+    return held.counts;
+  }
+
+  /** Changes since the last call; label sets without open connections and without change are forgotten in time. */
+  take(): TrafficDelta[] {
+    const deltas: TrafficDelta[] = [];
+    for (const [key, held] of this.#series) {
+      const delta = subtract(held.labels, held.counts, held.reported);
+      if (delta === undefined) {
+        held.idleTakes += 1;
+        if (held.idleTakes > IDLE_TAKES_LIMIT && held.counts.opened <= held.counts.closed) this.#series.delete(key);
+        continue;
+      }
+      held.idleTakes = 0;
+      held.reported = { ...held.counts };
+      deltas.push(delta);
+    }
+    return deltas;
+  }
+}
+
+function subtract(labels: readonly string[], now: TrafficSeries, before: TrafficSeries): TrafficDelta | undefined {
+  const delta = {
+    labels,
+    opened: now.opened - before.opened,
+    closed: now.closed - before.closed,
+    failed: now.failed - before.failed,
+    received: now.received - before.received,
+    sent: now.sent - before.sent,
+  };
+  const changed = delta.opened + delta.closed + delta.failed + delta.received + delta.sent;
+  return changed === 0 ? undefined : delta;
+}
+
+/** The label values of a connection, in the order of `TRAFFIC_LABELS`; empty or missing becomes `unknown`. */
+export function labelsOf(facts: ConnectionFacts, flag: ResponseFlag): readonly string[] {
+  const source: ConnectionParty = facts.source ?? {};
+  const destination: ConnectionParty = facts.destination ?? {};
+  return [
+    facts.reporter,
+    source.workload,
+    source.canonicalService,
+    source.canonicalRevision,
+    source.namespace,
+    facts.mutualTls ? source.principal : undefined,
+    source.app,
+    source.version,
+    source.cluster,
+    facts.service?.hostname,
+    facts.service?.namespace,
+    facts.service?.name,
+    destination.workload,
+    destination.canonicalService,
+    destination.canonicalRevision,
+    destination.namespace,
+    destination.principal,
+    destination.app,
+    destination.version,
+    destination.cluster,
+    'tcp',
+    flag,
+    facts.mutualTls ? 'mutual_tls' : 'unknown',
+    source.region,
+    source.zone,
+    destination.region,
+    destination.zone,
+  ].map((value) => (value === undefined || value === '' ? 'unknown' : value));
+}

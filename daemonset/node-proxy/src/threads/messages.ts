@@ -1,0 +1,119 @@
+/**
+ * The closed union of messages between the main thread and a data thread. Types only.
+ *
+ * Everything here is structured-clone-able plain data. Descriptors travel as numbers: they belong to the process, and
+ * the message says who closes them.
+ */
+import type { WorkloadCertificate } from '@ambit/identity/workload-certificate';
+import type { SocketDomain } from '@ambit/net';
+import type { StateDiff } from '@ambit/state';
+import type { WorkloadInfo } from '../inpod/zds-protocol.ts';
+import type { TrafficDelta } from '../telemetry/traffic-metrics.ts';
+import type { DnsDelta } from '../dns/dns-metrics.ts';
+
+/** Listening descriptors of one pod for one thread. The thread owns them from receipt and closes them. */
+export interface PodListeners {
+  /** 15001, redirected outbound connections. */
+  readonly outbound?: number;
+  /** 15006, redirected plaintext inbound connections. */
+  readonly plaintext?: number;
+  /** 15008, HBONE. */
+  readonly hbone?: number;
+  /** 15080, SOCKS5. */
+  readonly socks5?: number;
+  /** 15053 TCP, one per address. */
+  readonly dnsTcp: readonly number[];
+  /** 15053 UDP, one per address. */
+  readonly dnsUdp: readonly number[];
+}
+
+/** One pod as a data thread serves it. */
+export interface PodAssignment {
+  /** Unique per start: a pod that is replaced gets a new one, so that late messages hit nothing. */
+  readonly uid: string;
+  readonly workload: WorkloadInfo;
+  /** Where its upstream sockets are created. A netns descriptor stays open until the thread answered `pod-removed`. */
+  readonly domain: SocketDomain;
+  readonly listeners: PodListeners;
+  /** Source addresses are kept towards the application. */
+  readonly preserveSource: boolean;
+}
+
+/** The part of the configuration a data thread needs. */
+export interface DataConfig {
+  readonly threadName: string;
+  readonly network: string;
+  readonly clusterDomain: string;
+  readonly nodeName: string | undefined;
+  readonly impersonate: boolean;
+  readonly packetMark: number | undefined;
+  readonly keepalive: { readonly idleMs: number; readonly intervalMs: number; readonly count: number } | undefined;
+  readonly userTimeoutMs: number | undefined;
+  readonly socks5: boolean;
+  readonly localhostAppTunnel: boolean;
+  readonly responseBaggage: boolean;
+  readonly policyInfoLogging: boolean;
+  readonly missingPolicy: 'deny' | 'upstream';
+  readonly ipv6: boolean;
+  readonly poolMaxStreams: number;
+  readonly poolIdleMs: number;
+  readonly streamWindowBytes: number;
+  readonly connectionWindowBytes: number;
+  readonly frameBytes: number;
+  readonly log: { readonly level: string; readonly format: 'plain' | 'json' };
+  readonly dns: {
+    readonly nameservers: readonly string[];
+    readonly searchDomains: readonly string[] | undefined;
+    readonly preferredNamespace: string | undefined;
+  };
+  /** Address of the loopback node's service relay, `<ip>:<port>`; only in the loopback domain. */
+  readonly relay: { readonly ip: string; readonly port: number } | undefined;
+}
+
+/** Main thread to data thread. */
+export type ToDataThread =
+  /** One batch of state; the first has `replace: true`. */
+  | { readonly kind: 'state'; readonly diff: StateDiff }
+  /** A certificate that some thread asked for, or its renewal. */
+  | { readonly kind: 'certificate'; readonly identity: string; readonly certificate: WorkloadCertificate }
+  | { readonly kind: 'certificate-failed'; readonly identity: string; readonly message: string }
+  /** The identity has no local workload any more. */
+  | { readonly kind: 'certificate-forget'; readonly identity: string }
+  | { readonly kind: 'pod-add'; readonly id: number; readonly pod: PodAssignment }
+  /** Graceful: stop accepting, live connections until the deadline. Immediate: everything now. */
+  | { readonly kind: 'pod-remove'; readonly uid: string }
+  /** Starts the drain of all pods; answered with `drained`. */
+  | { readonly kind: 'drain'; readonly deadlineMs: number }
+  | { readonly kind: 'log-level'; readonly scope: string | undefined; readonly level: string }
+  | { readonly kind: 'dump'; readonly id: number }
+  | { readonly kind: 'ping'; readonly id: number };
+
+/** One open connection in the admin dump (spec/node-proxy.md 9.6). */
+export interface DumpedConnection {
+  readonly direction: 'inbound' | 'outbound';
+  readonly src: string;
+  readonly originalDst: string | null;
+  readonly actualDst: string;
+  readonly protocol: 'TCP' | 'HBONE' | 'DOUBLEHBONE';
+}
+
+/** Data thread to main thread. */
+export type FromDataThread =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'pod-added'; readonly id: number }
+  | { readonly kind: 'pod-failed'; readonly id: number; readonly message: string }
+  /** The thread holds nothing of the pod any more; its netns descriptor may be closed. */
+  | { readonly kind: 'pod-removed'; readonly uid: string }
+  /** A connection waits for this identity. */
+  | { readonly kind: 'need-certificate'; readonly identity: string }
+  | {
+      readonly kind: 'metrics';
+      readonly traffic: readonly TrafficDelta[];
+      readonly dns: readonly DnsDelta[];
+      readonly openSockets: { readonly source: number; readonly destination: number };
+      readonly deniedByMissingPolicy: number;
+      readonly onDemandDns: readonly { readonly hostname: string; readonly count: number }[];
+    }
+  | { readonly kind: 'drained'; readonly outcome: 'drained' | 'deadline'; readonly cut: number }
+  | { readonly kind: 'dump'; readonly id: number; readonly pods: Readonly<Record<string, readonly DumpedConnection[]>> }
+  | { readonly kind: 'pong'; readonly id: number };
