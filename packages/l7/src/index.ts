@@ -1,1 +1,34 @@
-export {};
+/** Pure L7 decisions of the mesh: what to do with a request, never how to move it. No sockets, no `node:` imports. */
+export { type Authorization, type Authorizer, type AuthorizerInput, compileAuthorizer } from './authorize.ts';
+export { type CompiledCors, compileCors } from './cors.ts';
+export { durationMs, positiveMs } from './duration.ts';
+export { L7Error, type L7ErrorCode } from './errors.ts';
+export { type CompiledFault, compileFault, type FaultDecision } from './fault.ts';
+export { HeaderList } from './header-list.ts';
+export { compileHeaderOps, type HeaderEdit, noHeaderEdit, type OperatorValues, removeHopByHop } from './headers.ts';
+export {
+  grpcStatusOf,
+  isGrpc,
+  type LocalReply,
+  localReply,
+  type RenderedReply,
+  renderLocalReply,
+  replies,
+  type ResponseFlag,
+  type UpstreamFailure,
+  upstreamFailureReply,
+} from './local-reply.ts';
+export { type NormalizedPath, normalizePath, type PathNormalization } from './normalize-path.ts';
+export { type ConnectionView, noPeer, type PeerFacts, peerFactsOf, type RequestView } from './request-view.ts';
+export { compileRetryPlan, defaultRetryPlan, isIdempotent, retryDelayMs, type RetryPlan, type TryOutcome, wantsRetry } from './retry.ts';
+export { type CompiledRewrite, compileRewrite } from './rewrite.ts';
+export {
+  chooseByWeight,
+  type CompiledRoute,
+  type CompiledRouteTable,
+  compileRouteTable,
+  type RouteDecision,
+  type RouteTableOptions,
+  type RouteTarget,
+} from './route.ts';
+export { compileTimeouts, effectiveTimeoutMs, parseGrpcTimeout, type RouteTimeouts } from './timeouts.ts';

@@ -1,0 +1,118 @@
+/**
+ * An ordered list of header fields with lower-case names, as it came from the wire.
+ * In: the flat name/value array of a parser. Out: look-ups and edits that keep order and duplicates.
+ * Called by every L7 decision and by the HTTP codecs of the waypoint; data thread.
+ */
+
+/** Header fields in wire order. Names are lower case; duplicates stay separate (`set-cookie` is never folded). */
+export class HeaderList implements Iterable<readonly [string, string]> {
+  readonly #flat: string[];
+
+  private constructor(flat: string[]) {
+    this.#flat = flat;
+  }
+
+  /** An empty list. */
+  static empty(): HeaderList {
+    return new HeaderList([]);
+  }
+
+  /** From `[name, value, name, value, ...]` in any letter case; the array is copied. */
+  static fromRaw(raw: readonly string[]): HeaderList {
+    const flat = Array<string>(raw.length);
+    for (let index = 0; index < raw.length; index += 2) {
+      flat[index] = (raw[index] as string).toLowerCase();
+      flat[index + 1] = raw[index + 1] ?? '';
+    }
+    return new HeaderList(flat);
+  }
+
+  /** First value of `name` (lower case), or undefined. */
+  get(name: string): string | undefined {
+    const flat = this.#flat;
+    for (let index = 0; index < flat.length; index += 2) if (flat[index] === name) return flat[index + 1];
+    return undefined;
+  }
+
+  /** All values of `name` (lower case) in order. */
+  getAll(name: string): string[] {
+    const flat = this.#flat;
+    const values: string[] = [];
+    for (let index = 0; index < flat.length; index += 2) {
+      if (flat[index] === name) values.push(flat[index + 1] as string);
+    }
+    return values;
+  }
+
+  /** All values of `name` as one: joined by `,`, cookies by `; ` (spec/waypoint.md 3.3). Undefined when absent. */
+  joined(name: string): string | undefined {
+    const values = this.getAll(name);
+    if (values.length < 2) return values[0];
+    return values.join(name === 'cookie' ? '; ' : ',');
+  }
+
+  /** True when at least one field has this name (lower case). */
+  has(name: string): boolean {
+    return this.get(name) !== undefined;
+  }
+
+  /** Replaces all fields of this name by one at the end of the list. */
+  set(name: string, value: string): void {
+    this.remove(name);
+    this.append(name, value);
+  }
+
+  /** Adds one more field. */
+  append(name: string, value: string): void {
+    this.#flat.push(name.toLowerCase(), value);
+  }
+
+  /** Removes every field of this name; returns how many there were. */
+  remove(name: string): number {
+    return this.removeIf((candidate) => candidate === name);
+  }
+
+  /** Removes every field whose lower-case name the predicate accepts; returns how many there were. */
+  removeIf(accepts: (name: string) => boolean): number {
+    const flat = this.#flat;
+    let kept = 0;
+    for (let index = 0; index < flat.length; index += 2) {
+      if (accepts(flat[index] as string)) continue;
+      if (kept !== index) {
+        flat[kept] = flat[index] as string;
+        flat[kept + 1] = flat[index + 1] as string;
+      }
+      kept += 2;
+    }
+    const removed = (flat.length - kept) / 2;
+    flat.length = kept;
+    return removed;
+  }
+
+  /** Number of fields. */
+  get size(): number {
+    return this.#flat.length / 2;
+  }
+
+  /** Bytes of an HTTP/1.1 rendering (`name: value\r\n` per field), the measure of limits and metrics. */
+  get byteLength(): number {
+    let bytes = 0;
+    for (const text of this.#flat) bytes += text.length + 2;
+    return bytes;
+  }
+
+  /** An independent copy. */
+  clone(): HeaderList {
+    return new HeaderList(this.#flat.slice());
+  }
+
+  /** A copy as `[name, value, name, value, ...]`. */
+  toRaw(): string[] {
+    return this.#flat.slice();
+  }
+
+  *[Symbol.iterator](): Iterator<readonly [string, string]> {
+    const flat = this.#flat;
+    for (let index = 0; index < flat.length; index += 2) yield [flat[index] as string, flat[index + 1] as string];
+  }
+}
