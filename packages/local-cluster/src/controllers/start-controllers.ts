@@ -1,0 +1,43 @@
+// Starts every controller of the cluster.
+// Comes in: the object API and the CA. Goes out: one handle that stops all. Called by the cluster. Main thread.
+import type { ObjectApi } from '../api/object-api.ts';
+import type { Logger } from '@ambit/runtime/log';
+import type { Controller, ControllerContext } from './context.ts';
+import { startDaemonSetController } from './daemon-set.ts';
+import { startDeploymentController } from './deployment.ts';
+import { startEndpointSliceController } from './endpoint-slice.ts';
+import { createEventRecorder } from './events.ts';
+import { startGarbageCollector } from './garbage-collector.ts';
+import { startJobController } from './job.ts';
+import { startNamespaceController } from './namespace.ts';
+import { startReplicaSetController } from './replica-set.ts';
+import { startScheduler } from './scheduler.ts';
+import { startServiceAddressController } from './service-address.ts';
+import type { Pod } from './objects.ts';
+
+/** Starts all controllers; `close()` stops them in reverse order. */
+export function startControllers(api: ObjectApi, log: Logger, caPem: string): Controller {
+  const context = (component: string): ControllerContext => {
+    const scoped = log.child(component);
+    return { api, log: scoped, events: createEventRecorder(api, scoped, component) };
+  };
+  const bind = async (pod: Pod, nodeName: string): Promise<void> => {
+    await api.patch('pods', pod.metadata.name, pod.metadata.namespace, { spec: { nodeName } });
+  };
+  const started: Controller[] = [
+    startNamespaceController(context('namespace-controller'), caPem),
+    startServiceAddressController(context('service-controller')),
+    startReplicaSetController(context('replicaset-controller')),
+    startDeploymentController(context('deployment-controller')),
+    startDaemonSetController(context('daemonset-controller')),
+    startJobController(context('job-controller')),
+    startEndpointSliceController(context('endpointslice-controller')),
+    startGarbageCollector(context('garbage-collector')),
+    startScheduler(context('default-scheduler'), bind),
+  ];
+  return {
+    close: () => {
+      for (const controller of started.reverse()) controller.close();
+    },
+  };
+}
