@@ -1,4 +1,5 @@
 // Every failure of @ambit/net, with the words an operator needs. Thrown or passed to `onClose` on any thread.
+import { CodedError } from '@ambit/runtime/errors';
 import type { SocketAddress } from './endpoint.ts';
 
 /** Stable codes; documented in the README. */
@@ -33,20 +34,12 @@ export type NetErrorCode =
 const brand: unique symbol = Symbol.for('@ambit/net.NetError');
 
 /** A failure of the byte path or of a socket operation. `code` is stable; `message` is for people. */
-export class NetError extends Error {
+export class NetError extends CodedError<NetErrorCode> {
   override readonly name = 'NetError';
   readonly [brand] = true;
-  readonly code: NetErrorCode;
-  /** What the operator should check first, when we can guess it. */
-  readonly hint: string | undefined;
 
-  constructor(code: NetErrorCode, message: string, options?: ErrorOptions & { hint?: string }) {
-    super(message, options);
-    this.code = code;
-    this.hint = options?.hint;
-  }
-
-  static is(error: unknown): error is NetError {
+  /** True for errors of this package, also from a second copy of it. */
+  static override is(error: unknown): error is NetError {
     return typeof error === 'object' && error !== null && brand in error;
   }
 }

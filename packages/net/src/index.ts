@@ -1,6 +1,33 @@
+// The public face of @ambit/net. Importing it loads no native code: that happens on the first call that needs it.
+export * from './connect.ts';
+export * from './duplex.ts';
 export * from './endpoint.ts';
-export * from './region.ts';
-export * from './socket-domain.ts';
 export * from './errors.ts';
 export * from './listener.ts';
+export {
+  closeFd,
+  duplicateFd,
+  insideNetns,
+  netnsFromFd,
+  type NetnsHandle,
+  openNetns,
+  readSysctl,
+  writeSysctl,
+} from './native/netns.ts';
+export { type Keepalive } from './native/socket-options.ts';
+export { isNativeAvailable } from './native/libc.ts';
+export { NodeStreamEndpoint, type NodeStreamOptions } from './node-stream-endpoint.ts';
+export * from './original-destination.ts';
+export * from './region.ts';
+export * from './relay.ts';
+export {
+  secureClient,
+  type SecureClientOptions,
+  type SecureOptions,
+  secureServer,
+  type SecureServerOptions,
+  takeNodeStream,
+} from './secure.ts';
+export * from './socket-domain.ts';
+export { descriptorOf } from './socket-endpoint.ts';
 export * from './tls-context.ts';

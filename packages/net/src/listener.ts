@@ -1,16 +1,22 @@
-// Listening sockets: from a place (domain, port) or an inherited descriptor to accepted plain endpoints. Called by the
-// proxies on their data threads; TLS is put on top with `secureServer`.
+// Listening sockets: from a place (domain, port), a descriptor, or a server handed over by a supervisor, to accepted
+// plain endpoints. Called by the proxies on their data threads; TLS is put on top with `secureServer`.
+import { createServer, type Server, type Socket } from 'node:net';
+import type { Logger } from '@ambit/runtime/log';
 import type { Endpoint, SocketAddress } from './endpoint.ts';
+import { NetError } from './errors.ts';
+import { bindTcp, bindUdpSocket } from './native/sockets.ts';
+import { type SocketDomain } from './socket-domain.ts';
+import { addressOf, bindFailed, socketEndpoint } from './socket-endpoint.ts';
 
-/** What a new listening socket looks like. */
+/** What a new listening (or UDP) socket looks like. */
 export interface ListenerSpec {
   /** 0 lets the kernel choose. */
   readonly port: number;
-  /** An IP literal; default `::` in a namespace (dual stack), the pod's address in a loopback domain. */
+  /** An IP literal; default `::` (dual stack), the pod's address in a loopback domain. */
   readonly address?: string;
   /** Several processes or threads may listen at once. Default false. */
   readonly reusePort?: boolean;
-  /** IP_TRANSPARENT on the listener. Failing to set it is not an error: ask `bound.transparent`. */
+  /** Try IP_TRANSPARENT on the listener; not getting it is no error, `isTransparent` of the result tells. */
   readonly transparent?: boolean;
   /** SO_MARK, needs CAP_NET_ADMIN. */
   readonly mark?: number;
@@ -27,10 +33,91 @@ export interface Listener {
 
 /** What a listener does with its connections. */
 export interface ListenOptions {
-  /** Accept queue length, default 128. */
+  /** Accept queue length, default 128. Ignored for a server that already listens. */
   readonly backlog?: number;
   /** Gets each accepted connection and owns it. Must not throw. */
   readonly onConnection: (endpoint: Endpoint) => void;
-  /** Accept errors; the loop goes on. */
-  readonly onError?: (error: Error) => void;
+  /** Accept errors are warnings here; the loop goes on. */
+  readonly log?: Logger;
+}
+
+const DEFAULT_BACKLOG = 128;
+
+/** Binds a TCP socket in the domain, synchronously; give the number to `listen` on any thread. Needs native access. Throws ERR_NET_BIND. */
+export function bindListener(domain: SocketDomain, spec: ListenerSpec): number {
+  return bindTcp(domain, spec).fd;
+}
+
+/** The same, telling also whether IP_TRANSPARENT could be set. */
+export function bindTransparentListener(
+  domain: SocketDomain,
+  spec: ListenerSpec,
+): { readonly fd: number; readonly isTransparent: boolean } {
+  return bindTcp(domain, { ...spec, transparent: true });
+}
+
+/** Binds a UDP socket in the domain, synchronously; give the number to `dgram.Socket.bind({ fd })`. Throws ERR_NET_BIND. */
+export function bindUdp(domain: SocketDomain, spec: ListenerSpec): number {
+  return bindUdpSocket(domain, spec).fd;
+}
+
+/**
+ * Accepts on a bound descriptor (which it takes over) or on a `net.Server` that a supervisor handed to this process.
+ * Resolves when connections are taken. Rejects with ERR_NET_BIND.
+ */
+export async function listen(source: number | Server, options: ListenOptions): Promise<Listener> {
+  const server = typeof source === 'number' ? newServer() : source;
+  Reflect.set(server, 'allowHalfOpen', true);
+  Reflect.set(server, 'pauseOnConnect', true);
+  attach(server, options);
+  if (typeof source === 'number') {
+    await started(server, `fd ${source}`, () => server.listen({ fd: source }, options.backlog ?? DEFAULT_BACKLOG));
+  }
+  return listenerOf(server);
+}
+
+/**
+ * Binds and accepts in one step. Works without native access where no namespace, mark or transparency is asked for.
+ * Rejects with ERR_NET_BIND.
+ */
+export async function listenIn(domain: SocketDomain, spec: ListenerSpec, options: ListenOptions): Promise<Listener> {
+  if (domain.kind === 'netns' || spec.mark !== undefined || spec.transparent === true) {
+    return await listen(bindListener(domain, spec), options);
+  }
+  const server = newServer();
+  attach(server, options);
+  const host = spec.address ?? (domain.kind === 'loopback' ? domain.address : '::');
+  const where = { host, port: spec.port, backlog: options.backlog ?? DEFAULT_BACKLOG };
+  const reusePort = spec.reusePort === true && process.platform === 'linux' ? { reusePort: true } : {};
+  await started(server, `${host}:${spec.port}`, () => server.listen({ ...where, ...reusePort }));
+  return listenerOf(server);
+}
+
+function newServer(): Server {
+  return createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
+}
+
+function attach(server: Server, options: ListenOptions): void {
+  server.on('connection', (socket: Socket) => options.onConnection(socketEndpoint(socket)));
+  server.on('error', (error) => options.log?.warn('failed to accept a connection', { error: error.message }));
+}
+
+async function started(server: Server, where: string, start: () => void): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const onError = (error: Error): void => reject(bindFailed(where, error));
+  server.once('error', onError);
+  server.once('listening', resolve);
+  start();
+  await promise;
+  server.off('error', onError);
+}
+
+function listenerOf(server: Server): Listener {
+  const bound = server.address();
+  const address = typeof bound === 'object' && bound !== null ? addressOf(bound.address, bound.port) : undefined;
+  if (address === undefined) throw new NetError('ERR_NET_BIND', 'the socket is not a listening TCP socket');
+  const close = (): void => {
+    if (server.listening) server.close();
+  };
+  return { address, close, destroy: close };
 }

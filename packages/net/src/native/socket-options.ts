@@ -1,0 +1,72 @@
+// Typed get and set of socket options on raw descriptors.
+import type { SocketAddress } from '../endpoint.ts';
+import { decodeSocketAddress } from './address.ts';
+import * as c from './constants.ts';
+import { checked, libc } from './libc.ts';
+
+/** TCP keepalive and the time unacknowledged data may wait (spec node-proxy 1.8). */
+export interface Keepalive {
+  readonly idleMs: number;
+  readonly intervalMs: number;
+  readonly probes: number;
+  /** TCP_USER_TIMEOUT; left alone when absent. */
+  readonly userTimeoutMs?: number;
+}
+
+/** Sets an integer option; throws ERR_NET_SYSTEM_CALL. */
+export function setOption(fd: number, level: number, option: number, value: number): void {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32LE(value, 0);
+  checked('setsockopt', `level ${level}, option ${option}`, libc().setsockopt(fd, level, option, bytes, 4));
+}
+
+/** The same, saying whether it worked. */
+export function trySetOption(fd: number, level: number, option: number, value: number): boolean {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32LE(value, 0);
+  return libc().setsockopt(fd, level, option, bytes, 4) === 0;
+}
+
+/** Reads an integer option. */
+export function getOption(fd: number, level: number, option: number): number {
+  const bytes = Buffer.alloc(4);
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(4, 0);
+  checked('getsockopt', `level ${level}, option ${option}`, libc().getsockopt(fd, level, option, bytes, length));
+  return bytes.readInt32LE(0);
+}
+
+/** Where a redirected connection wanted to go; undefined when the kernel tracked nothing. IPv4 first, as upstream. */
+export function readOriginalDestination(fd: number): SocketAddress | undefined {
+  return originalDestinationAt(fd, c.SOL_IP, 16) ?? originalDestinationAt(fd, c.SOL_IPV6, 28);
+}
+
+function originalDestinationAt(fd: number, level: number, bytes: number): SocketAddress | undefined {
+  const address = Buffer.alloc(bytes);
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(bytes, 0);
+  if (libc().getsockopt(fd, level, c.SO_ORIGINAL_DST, address, length) !== 0) return undefined;
+  return decodeSocketAddress(address);
+}
+
+/** Our address of a bound descriptor. */
+export function boundAddress(fd: number): SocketAddress | undefined {
+  const address = Buffer.alloc(28);
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(28, 0);
+  checked('getsockname', `fd ${fd}`, libc().getsockname(fd, address, length));
+  return decodeSocketAddress(address);
+}
+
+/** Switches keepalive on. */
+export function setKeepalive(fd: number, keepalive: Keepalive): void {
+  setOption(fd, c.SOL_SOCKET, c.SO_KEEPALIVE, 1);
+  setOption(fd, c.SOL_TCP, c.TCP_KEEPIDLE, seconds(keepalive.idleMs));
+  setOption(fd, c.SOL_TCP, c.TCP_KEEPINTVL, seconds(keepalive.intervalMs));
+  setOption(fd, c.SOL_TCP, c.TCP_KEEPCNT, keepalive.probes);
+  if (keepalive.userTimeoutMs !== undefined) setOption(fd, c.SOL_TCP, c.TCP_USER_TIMEOUT, keepalive.userTimeoutMs);
+}
+
+function seconds(ms: number): number {
+  return Math.max(1, Math.round(ms / 1000));
+}

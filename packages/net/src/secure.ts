@@ -1,0 +1,212 @@
+// TLS over an endpoint, both roles: engine 1 = node:tls. In: a plain endpoint nobody has read from (or any other, at
+// the price of an adapter), a context, and `verifyPeer`. Out: a secure endpoint whose peer was verified before the
+// first byte. Called per connection by @ambit/hbone and the apps.
+import { X509Certificate } from 'node:crypto';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { addAbortListener } from 'node:events';
+import { connect, TLSSocket } from 'node:tls';
+import { toDuplex } from './duplex.ts';
+import type { Endpoint, SecureEndpoint } from './endpoint.ts';
+import { NetError } from './errors.ts';
+import { mapStreamError, NodeStreamEndpoint } from './node-stream-endpoint.ts';
+import { SocketEndpoint } from './socket-endpoint.ts';
+import type { TlsContext, VerifyPeer } from './tls-context.ts';
+
+/** Common to both roles. */
+export interface SecureOptions<Peer> {
+  readonly verifyPeer: VerifyPeer<Peer>;
+  /** Protocols offered, default `['h2']`; empty = no ALPN. */
+  readonly alpn?: readonly string[];
+  /** Time for the handshake, default none. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Client side. */
+export interface SecureClientOptions<Peer> extends SecureOptions<Peer> {
+  /** SNI; not sent by default, as in HBONE. */
+  readonly servername?: string;
+}
+
+/** Server side. */
+export interface SecureServerOptions<Peer> extends SecureOptions<Peer> {
+  /** Default true: a peer without certificate is refused. */
+  readonly requestClientCert?: boolean;
+}
+
+const DEFAULT_ALPN = ['h2'];
+const MAX_CHAIN = 10;
+
+/**
+ * Handshakes as client. Takes the endpoint over in every case. Rejects with ERR_NET_HANDSHAKE,
+ * ERR_NET_HANDSHAKE_TIMEOUT, ERR_NET_PEER_REFUSED or the signal's reason.
+ */
+export async function secureClient<Peer>(
+  endpoint: Endpoint | Socket,
+  context: TlsContext,
+  options: SecureClientOptions<Peer>,
+): Promise<SecureEndpoint<Peer>> {
+  const carrier = carrierOf(endpoint);
+  const tls = connect({
+    socket: carrier.stream,
+    secureContext: context.secureContext,
+    rejectUnauthorized: false,
+    checkServerIdentity: () => undefined,
+    ALPNProtocols: [...(options.alpn ?? DEFAULT_ALPN)],
+    ...(options.servername === undefined ? {} : { servername: options.servername }),
+  });
+  return await handshake(tls, 'secureConnect', carrier, options, true);
+}
+
+/** Handshakes as server; otherwise as `secureClient`. */
+export async function secureServer<Peer>(
+  endpoint: Endpoint | Socket,
+  context: TlsContext,
+  options: SecureServerOptions<Peer>,
+): Promise<SecureEndpoint<Peer>> {
+  const carrier = carrierOf(endpoint);
+  const requestCert = options.requestClientCert ?? true;
+  const tls = new TLSSocket(carrier.stream, {
+    isServer: true,
+    secureContext: context.secureContext,
+    requestCert,
+    rejectUnauthorized: false,
+    ALPNProtocols: [...(options.alpn ?? DEFAULT_ALPN)],
+  });
+  return await handshake(tls, 'secure', carrier, options, requestCert);
+}
+
+interface Carrier {
+  readonly stream: Duplex;
+  readonly raw: Socket | undefined;
+  readonly local: Endpoint['local'];
+  readonly remote: Endpoint['remote'];
+}
+
+function carrierOf(endpoint: Endpoint | Socket): Carrier {
+  if (endpoint instanceof Socket) return { stream: endpoint, raw: endpoint, local: undefined, remote: undefined };
+  const { local, remote } = endpoint;
+  const raw = endpoint instanceof SocketEndpoint ? endpoint.takeSocket() : undefined;
+  return { stream: raw ?? toDuplex(endpoint), raw, local, remote };
+}
+
+async function handshake<Peer>(
+  tls: TLSSocket,
+  event: 'secure' | 'secureConnect',
+  carrier: Carrier,
+  options: SecureOptions<Peer>,
+  mustShowCertificate: boolean,
+): Promise<SecureEndpoint<Peer>> {
+  const { promise, resolve, reject } = Promise.withResolvers<SecureEndpoint<Peer>>();
+  const { timeoutMs, signal } = options;
+  tls.on('error', (error) => reject(handshakeFailed(error, carrier)));
+  tls.on('_tlsError', (error: Error) => reject(handshakeFailed(error, carrier)));
+  tls.on('close', () => reject(handshakeFailed(new Error('the peer closed the connection'), carrier)));
+  // Runs inside the event that ends the handshake: nothing is delivered before it returns (W22).
+  tls.once(event, () => {
+    try {
+      const chain = chainOf(tls);
+      if (mustShowCertificate && chain.length === 0) throw new Error('the peer sent no certificate');
+      const peer = options.verifyPeer(chain);
+      releaseControl(tls);
+      tls.pause();
+      resolve(new TlsEndpoint(tls, carrier, chain, peer));
+    } catch (cause) {
+      reject(peerRefused(cause, carrier));
+    }
+  });
+  const timer =
+    timeoutMs === undefined ? undefined : setTimeout(() => reject(handshakeTimedOut(carrier, timeoutMs)), timeoutMs);
+  using _abort = signal === undefined ? undefined : addAbortListener(signal, () => reject(signal.reason));
+  try {
+    return await promise;
+  } catch (error) {
+    tls.destroy();
+    carrier.stream.destroy();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Engine 1's secure endpoint. */
+export class TlsEndpoint<Peer> extends NodeStreamEndpoint implements SecureEndpoint<Peer> {
+  readonly peer: Peer;
+  readonly alpn: string | undefined;
+  readonly #chain: readonly Buffer[];
+
+  constructor(tls: TLSSocket, carrier: Carrier, chain: readonly Buffer[], peer: Peer) {
+    super(tls, {
+      local: carrier.local,
+      remote: carrier.remote,
+      mapError: mapStreamError,
+      abort: (stream, reason) => abortTls(stream, carrier, reason),
+    });
+    this.#chain = chain;
+    this.peer = peer;
+    this.alpn = typeof tls.alpnProtocol === 'string' ? tls.alpnProtocol : undefined;
+  }
+
+  peerDer(): readonly Buffer[] {
+    return this.#chain;
+  }
+
+  /** Gives the TLS socket away, paused and unread. Undefined when bytes have already moved. */
+  takeSocket(): TLSSocket | undefined {
+    return this.isActive || this.isClosed ? undefined : (this.stream as TLSSocket);
+  }
+}
+
+/**
+ * The Node stream of an endpoint for an engine that insists on one (core http2): the socket itself when nothing was
+ * read yet, else an adapter. The endpoint must not be used afterwards.
+ */
+export function takeNodeStream(endpoint: Endpoint): Duplex {
+  if (endpoint instanceof TlsEndpoint || endpoint instanceof SocketEndpoint)
+    return endpoint.takeSocket() ?? toDuplex(endpoint);
+  return toDuplex(endpoint);
+}
+
+function abortTls(stream: Duplex, carrier: Carrier, reason: Error | undefined): void {
+  const { raw } = carrier;
+  if (reason !== undefined && raw !== undefined && !raw.destroyed) raw.resetAndDestroy();
+  else if (reason !== undefined && raw === undefined) carrier.stream.destroy(reason);
+  stream.destroy();
+}
+
+function chainOf(tls: TLSSocket): Buffer[] {
+  const chain: Buffer[] = [];
+  let certificate: X509Certificate | undefined = tls.getPeerX509Certificate();
+  while (certificate !== undefined && chain.length < MAX_CHAIN) {
+    chain.push(certificate.raw);
+    certificate = certificate.issuerCertificate;
+  }
+  return chain;
+}
+
+// Until its "control is released" a server-side TLSSocket swallows errors (tls.Server does this for its own sockets).
+function releaseControl(tls: TLSSocket): void {
+  const release: unknown = Reflect.get(tls, '_releaseControl');
+  if (typeof release === 'function') Reflect.apply(release, tls, []);
+}
+
+function nameOf(carrier: Carrier): string {
+  return carrier.remote === undefined ? 'the peer' : carrier.remote.ip;
+}
+
+function handshakeFailed(cause: Error, carrier: Carrier): NetError {
+  return new NetError('ERR_NET_HANDSHAKE', `TLS handshake with ${nameOf(carrier)} failed: ${cause.message}`, { cause });
+}
+
+function handshakeTimedOut(carrier: Carrier, timeoutMs: number): NetError {
+  return new NetError(
+    'ERR_NET_HANDSHAKE_TIMEOUT',
+    `TLS handshake with ${nameOf(carrier)} took longer than ${timeoutMs} ms`,
+  );
+}
+
+function peerRefused(cause: unknown, carrier: Carrier): NetError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new NetError('ERR_NET_PEER_REFUSED', `certificate of ${nameOf(carrier)} refused: ${why}`, { cause });
+}

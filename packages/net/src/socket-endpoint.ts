@@ -1,0 +1,152 @@
+// Engine 1 for plain TCP: an endpoint over a net.Socket that reads into blocks of our own instead of a new Buffer per
+// read (x2 on a relay, spec performance 3.2). Made by listen.ts and connect.ts; taken apart by secure.ts when TLS
+// goes on top before the first byte.
+import { Socket, type SocketConstructorOpts } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Endpoint, SocketAddress } from './endpoint.ts';
+import { NetError } from './errors.ts';
+import { mapStreamError, NodeStreamEndpoint } from './node-stream-endpoint.ts';
+import {
+  type BlockPool,
+  fullBlocks,
+  HEADROOM_BYTES,
+  payloadArea,
+  Region,
+  SMALL_BLOCK_BYTES,
+  smallBlocks,
+} from './region.ts';
+
+/** After this many short reads in a row a connection goes back to a small block. */
+const SHORT_READS_BEFORE_SHRINK = 16;
+
+/** An endpoint over a connected, paused TCP socket; it owns the socket. */
+export class SocketEndpoint extends NodeStreamEndpoint {
+  #pool: BlockPool = smallBlocks;
+  #block: Buffer | undefined;
+  #shortReads = 0;
+  #local: SocketAddress | undefined;
+  #remote: SocketAddress | undefined;
+
+  constructor(socket: Socket) {
+    super(socket, { abort: abortSocket, mapError: mapStreamError });
+    socket.setNoDelay(true);
+    this.#remote = addressOf(socket.remoteAddress, socket.remotePort);
+  }
+
+  override get local(): SocketAddress | undefined {
+    const socket = this.stream as Socket;
+    return (this.#local ??= addressOf(socket.localAddress, socket.localPort));
+  }
+
+  override get remote(): SocketAddress | undefined {
+    return this.#remote;
+  }
+
+  /** The descriptor, for socket options; undefined once closed. */
+  get fd(): number | undefined {
+    const fd = handleOf(this.stream)?.fd;
+    return fd === undefined || fd < 0 ? undefined : fd;
+  }
+
+  /** Gives the socket away, paused and unread. Undefined when bytes have already moved. */
+  takeSocket(): Socket | undefined {
+    return this.isActive || this.isClosed ? undefined : (this.stream as Socket);
+  }
+
+  // A socket accepts its read buffer only in its constructor, so the handle moves into a new socket
+  // (undocumented `handle` option and `_handle` property, pinned by the contract tests).
+  protected override startReading(): void {
+    const old = this.stream as Socket;
+    const handle = handleOf(old);
+    if (handle === undefined) return super.startReading();
+    void this.local;
+    this.replaceStream(this.#adopt(handle));
+    Reflect.set(old, '_handle', null);
+    old.on('error', ignore);
+    old.destroy();
+    this.stream.on('end', this.onSourceEnd);
+    (this.stream as Socket).resume();
+  }
+
+  protected override releaseSource(): void {
+    if (this.#block !== undefined) this.#pool.give(this.#block);
+    this.#block = undefined;
+  }
+
+  #adopt(handle: SocketHandle): Socket {
+    const options = {
+      handle,
+      allowHalfOpen: true,
+      pauseOnCreate: true,
+      readable: true,
+      writable: true,
+      onread: { buffer: () => this.#nextBuffer(), callback: (bytes: number) => this.#onRead(bytes) },
+    };
+    return new Socket(options as unknown as SocketConstructorOpts);
+  }
+
+  // Called at creation and after each read, when the block before it was lent.
+  #nextBuffer(): Uint8Array {
+    this.#block ??= this.#pool.take();
+    return payloadArea(this.#block);
+  }
+
+  #onRead(bytes: number): boolean {
+    const block = this.#block;
+    if (block === undefined) return false;
+    const pool = this.#pool;
+    this.#block = undefined;
+    this.#choosePool(bytes);
+    this.deliver(new Region(block, HEADROOM_BYTES, bytes, (back) => pool.give(back)));
+    return !this.shouldPause();
+  }
+
+  #choosePool(bytes: number): void {
+    if (bytes >= SMALL_BLOCK_BYTES) {
+      this.#shortReads = 0;
+      this.#pool = fullBlocks;
+      return;
+    }
+    this.#shortReads += 1;
+    if (this.#shortReads >= SHORT_READS_BEFORE_SHRINK) this.#pool = smallBlocks;
+  }
+}
+
+/** Wraps a connected socket that nobody has read from. The socket must be paused. */
+export function socketEndpoint(socket: Socket): SocketEndpoint {
+  return new SocketEndpoint(socket);
+}
+
+/** The descriptor under an endpoint, when it is a plain socket on this thread. */
+export function descriptorOf(endpoint: Endpoint): number | undefined {
+  return endpoint instanceof SocketEndpoint ? endpoint.fd : undefined;
+}
+
+/** Unmaps `::ffff:1.2.3.4`. */
+export function addressOf(ip: string | undefined, port: number | undefined): SocketAddress | undefined {
+  if (ip === undefined || port === undefined) return undefined;
+  return { ip: ip.startsWith('::ffff:') && ip.includes('.') ? ip.slice(7) : ip, port };
+}
+
+interface SocketHandle {
+  readonly fd: number;
+}
+
+function handleOf(socket: Duplex): SocketHandle | undefined {
+  const handle: unknown = Reflect.get(socket, '_handle');
+  return typeof handle === 'object' && handle !== null ? (handle as SocketHandle) : undefined;
+}
+
+function abortSocket(stream: Duplex, reason: Error | undefined): void {
+  const socket = stream as Socket;
+  if (reason === undefined || socket.destroyed || handleOf(socket) === undefined) socket.destroy();
+  else socket.resetAndDestroy();
+}
+
+function ignore(): void {}
+
+/** For callers that hold a Node error from a socket operation. */
+export function bindFailed(where: string, cause: unknown): NetError {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new NetError('ERR_NET_BIND', `cannot listen on ${where}: ${message}`, { cause });
+}

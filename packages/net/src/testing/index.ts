@@ -1,0 +1,5 @@
+// Doubles and the contract suite of @ambit/net, for tests only.
+export * from './drive.ts';
+export * from './endpoint-contract.ts';
+export * from './memory-pair.ts';
+export * from './socket-pair.ts';
