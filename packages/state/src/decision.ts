@@ -32,7 +32,7 @@ export interface OutboundReject {
 
 /** What to do with an outbound connection (spec/node-proxy.md 5.5). */
 export type OutboundDecision =
-  | { readonly kind: 'passthrough'; readonly target: Target }
+  | { readonly kind: 'passthrough'; readonly target: Target; readonly service: Service | undefined }
   | {
       readonly kind: 'tcp';
       readonly target: Target;

@@ -2,6 +2,16 @@
 
 export type * from './decision.ts';
 export * from './diff.ts';
+export * from './gateway.ts';
+export * from './inbound.ts';
+export * from './ip.ts';
+export * from './load-balancing.ts';
 export * from './policy.ts';
+export * from './rbac.ts';
+export * from './resolve.ts';
 export * from './service.ts';
+export * from './snapshot.ts';
+export * from './store.ts';
+export { chooseTarget, expectedIdentities } from './target.ts';
+export type { TargetChoice } from './target.ts';
 export * from './workload.ts';
