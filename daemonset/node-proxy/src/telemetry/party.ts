@@ -74,3 +74,17 @@ export function serviceParty(service: Service | undefined): ConnectionService | 
     ? undefined
     : { hostname: service.hostname, namespace: service.namespace, name: service.name };
 }
+
+/** What a workload says about itself in baggage (spec/node-proxy.md 2.5). */
+export function baggageOf(workload: Workload): BaggageParty & { readonly workloadType: Workload['workloadType'] } {
+  return {
+    clusterId: workload.clusterId,
+    namespace: workload.namespace,
+    workloadType: workload.workloadType,
+    workloadName: workload.workloadName,
+    serviceName: workload.canonicalName,
+    revision: workload.canonicalRevision,
+    region: workload.locality.region,
+    zone: workload.locality.zone,
+  };
+}

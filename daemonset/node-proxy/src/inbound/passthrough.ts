@@ -1,0 +1,97 @@
+/**
+ * A captured plaintext connection in; carried to its original destination, or reset. Data thread.
+ *
+ * Called by `threads/pod-traffic.ts` for each connection on 15006. No identity, so STRICT (a DENY policy on missing
+ * principals) ends it here; the client sees a reset (spec/node-proxy.md 3.3).
+ */
+import { type Endpoint, originalDestination } from '@ambit/net';
+import { formatIpPort } from '@ambit/state';
+import { abandonedBy, carry } from '../connections/carry.ts';
+import { earlyDenial, openRecord } from '../telemetry/connection-record.ts';
+import { partyOf, serviceParty, sourceParty } from '../telemetry/party.ts';
+import { illegalPorts, ownWorkload, type PodContext } from '../threads/pod-context.ts';
+import { authorize, denied, type InboundPlan, planPlaintext } from './authorize.ts';
+import { connectApplication } from './forward.ts';
+import { logDecision } from './policy-log.ts';
+
+/** Serves one plaintext connection. Never rejects; owns the endpoint. */
+export async function servePlaintext(context: PodContext, client: Endpoint): Promise<void> {
+  using _hold = context.drain.hold();
+  context.openSockets.destination += 1;
+  const remote = client.remote ?? { ip: '0.0.0.0', port: 0 };
+  const destination = originalDestination(client) ?? client.local ?? { ip: '0.0.0.0', port: 0 };
+  try {
+    const own = await ownWorkload(context);
+    const plan = planPlaintext(context.state.snapshot(), {
+      own,
+      remote,
+      destination,
+      illegalPorts: illegalPorts(context.config),
+    });
+    if (plan.kind === 'refuse') throw plan.error;
+    await carryPlaintext(context, client, remote, plan);
+  } catch (error) {
+    earlyDenial(context.sink, {
+      sourceAddress: formatIpPort(remote.ip, remote.port),
+      destinationAddress: formatIpPort(destination.ip, destination.port),
+      direction: 'inbound',
+      error,
+    });
+    client.destroy(error instanceof Error ? error : new Error('inbound connection failed'));
+  } finally {
+    context.openSockets.destination -= 1;
+  }
+}
+
+async function carryPlaintext(
+  context: PodContext,
+  client: Endpoint,
+  remote: { readonly ip: string; readonly port: number },
+  plan: Extract<InboundPlan, { kind: 'forward' }>,
+): Promise<void> {
+  const abort = new AbortController();
+  const target = formatIpPort(plan.target.ip, plan.target.port);
+  using _registered = context.registry.register({
+    facts: plan.facts,
+    dump: {
+      direction: 'inbound',
+      src: formatIpPort(remote.ip, remote.port),
+      originalDst: null,
+      actualDst: target,
+      protocol: 'TCP',
+    },
+    destroy: (reason) => abort.abort(reason),
+  });
+  const service = serviceParty(plan.service);
+  const source = sourceParty(plan.source, undefined, undefined);
+  const record = openRecord(
+    context.sink,
+    {
+      reporter: 'destination',
+      sourceAddress: formatIpPort(remote.ip, remote.port),
+      destinationAddress: target,
+      destination: partyOf(plan.facts.destination),
+      mutualTls: false,
+      ...(service === undefined ? {} : { service }),
+      ...(source === undefined ? {} : { source }),
+    },
+    performance.now.bind(performance),
+  );
+  client.onClose = (error) => abort.abort(abandonedBy('the client', error));
+  try {
+    // Registered first: a policy that arrives from here on finds the connection (spec 3.7).
+    const decision = authorize(context.state.snapshot(), plan.facts, context.config.missingPolicy);
+    logDecision(context, decision, plan.facts);
+    if (!decision.allow) throw denied(decision);
+    const upstream = await connectApplication(context, {
+      target: plan.target,
+      client: remote,
+      proxyDestination: undefined,
+      signal: abort.signal,
+    });
+    await carry(client, upstream, { record, signal: abort.signal });
+  } catch (error) {
+    record.complete(error);
+    client.destroy(error instanceof Error ? error : new Error('inbound connection failed'));
+  }
+}

@@ -1,0 +1,25 @@
+/**
+ * A change of policies or of the own workload in; connections that are no longer allowed closed. Path 3, step 8.
+ *
+ * Called by `threads/data-thread.ts` after each applied diff, on a data thread. Unlike ztunnel a change of the
+ * workload record (its list of policies) is looked at too (spec/node-proxy.md 3.7, 14.1-5).
+ */
+import type { Snapshot, StateDiff } from '@ambit/state';
+import type { ConnectionRegistry } from '../connections/registry.ts';
+import { authorize, type MissingPolicy, type PolicyFacts } from '../inbound/authorize.ts';
+import { policyChange } from '../telemetry/response-flags.ts';
+
+/** Whether a diff can change what policies say about open connections. */
+export function mayChangeDecisions(diff: StateDiff): boolean {
+  const { policies, workloads } = diff;
+  return diff.replace || policies.upsert.length + policies.remove.length > 0 || workloads.upsert.length > 0;
+}
+
+/** Closes the connections of one pod that the snapshot denies; returns how many. */
+export function closeDenied(
+  registry: ConnectionRegistry<PolicyFacts>,
+  snapshot: Snapshot,
+  missing: MissingPolicy,
+): number {
+  return registry.recheck((facts) => authorize(snapshot, facts, missing).allow, policyChange);
+}
