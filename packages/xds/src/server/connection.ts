@@ -1,0 +1,247 @@
+// In: one authenticated stream. Out: its requests answered and its pushes sent, one thing at a time, requests first.
+// Called by: server.ts. Owns the call from accept to end. Main thread. Source: spec control-plane 4.3, 4.4.
+import { randomUUID } from 'node:crypto';
+import type { DeltaDiscoveryRequest } from '@ambit/proto/discovery';
+import type { Clock } from '@ambit/runtime/clock';
+import type { Logger } from '@ambit/runtime/log';
+import { unquoted } from '@ambit/runtime/log-format';
+import { XdsError } from '../errors.ts';
+import type { ClientIdentity, ClientInfo } from './client-info.ts';
+import { type DeltaSession, createDeltaSession } from './delta-session.ts';
+import { type PendingResponse, encodeResponse } from './encode-response.ts';
+import { type XdsNode, parseNode } from './node.ts';
+import { type PushBatch, type Pusher, type TurnQueue, mergeChange } from './push-queue.ts';
+import type { ResourceSource } from './resource-source.ts';
+import type { SubscriptionLimits } from './subscription.ts';
+
+/** The part of a gRPC call that a connection needs. */
+export interface StreamCall {
+  /** Sends one response; `done` is called when the transport has taken it (back-pressure). */
+  write(bytes: Buffer, done: () => void): void;
+  /** Stops and restarts the delivery of requests. */
+  pause(): void;
+  resume(): void;
+  /** Ends the stream: without an error with OK. */
+  finish(error?: XdsError): void;
+}
+
+/** What happens on connections, for metrics and status writers. Must not throw. */
+export interface ServerEvents {
+  connected?(client: ClientInfo): void;
+  disconnected?(client: ClientInfo): void;
+  acked?(client: ClientInfo, typeUrl: string, generation: number): void;
+  nacked?(client: ClientInfo, typeUrl: string, message: string): void;
+  /** A response left; `bytes` is its size. */
+  sent?(client: ClientInfo, typeUrl: string, bytes: number): void;
+}
+
+/** What all connections of a server share. */
+export interface ConnectionContext {
+  readonly sources: ReadonlyMap<string, ResourceSource>;
+  readonly limits: SubscriptionLimits;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly turns: TurnQueue;
+  readonly events: ServerEvents;
+  /** Number of the current push. */
+  generation(): number;
+  /** Throws XdsError when this client must not be served. */
+  authorize(node: XdsNode, identity: ClientIdentity | undefined): void;
+  readonly sendTimeoutMs: number;
+}
+
+/** One stream. */
+export interface Connection extends Pusher {
+  readonly id: number;
+  /** Undefined before the first request. */
+  readonly client: ClientInfo | undefined;
+  readonly session: DeltaSession;
+  /** A request arrived. */
+  onRequest(message: DeltaDiscoveryRequest): void;
+  /** The peer ended its side or the stream broke. */
+  onEnd(): void;
+  /** Adds changes to what is to be pushed. */
+  enqueue(batch: PushBatch): void;
+  /** Ends the stream. */
+  finish(error?: XdsError): void;
+}
+
+/** Requests that may wait while a response is being sent; more, and reading stops. */
+const MAX_WAITING_REQUESTS = 64;
+
+/** Makes the connection of a call. */
+export function createConnection(
+  context: ConnectionContext,
+  call: StreamCall,
+  facts: { id: number; peer: string; identity: ClientIdentity | undefined },
+): Connection {
+  const { clock, log, events, turns } = context;
+  const connectedAtMs = clock.now();
+  let client: ClientInfo | undefined;
+  let isOver = false;
+  let isSending = false;
+  let isPaused = false;
+  let sendTimer: Disposable | undefined;
+  const requests: DeltaDiscoveryRequest[] = [];
+  let pending: PushBatch = new Map();
+  /** Second round of a push: removals of types that break only after everything else is there. */
+  let removals: PendingResponse[] = [];
+
+  const knownClient = (): ClientInfo => {
+    if (client === undefined) throw new XdsError('ERR_XDS_INVALID_REQUEST', 'missing node information');
+    return client;
+  };
+  const session = createDeltaSession({ sources: context.sources, client: knownClient, limits: context.limits });
+
+  const finish = (error?: XdsError): void => {
+    if (isOver) return;
+    isOver = true;
+    sendTimer?.[Symbol.dispose]();
+    turns.leave(connection);
+    requests.length = 0;
+    pending.clear();
+    call.finish(error);
+    if (client !== undefined) events.disconnected?.(client);
+    const fields = { connection: facts.id, node: client?.node.id };
+    if (error === undefined) log.debug('stream ended', fields);
+    else log.info('stream closed', { ...fields, code: error.code, error: error.message });
+  };
+
+  const send = (response: PendingResponse): void => {
+    const generation = context.generation();
+    const version = `${new Date(clock.now()).toISOString()}/${generation}`;
+    const nonce = `${version}${randomUUID()}`;
+    const bytes = encodeResponse(response, nonce, version);
+    session.markSent(response, nonce, generation, clock.now());
+    isSending = true;
+    sendTimer = clock.setTimeout(
+      () => finish(new XdsError('ERR_XDS_LIMIT', `client took no data for ${context.sendTimeoutMs} ms`)),
+      context.sendTimeoutMs,
+    );
+    call.write(bytes, () => {
+      isSending = false;
+      sendTimer?.[Symbol.dispose]();
+      work();
+    });
+    if (client !== undefined) events.sent?.(client, response.typeUrl, bytes.length);
+  };
+
+  const handle = (message: DeltaDiscoveryRequest): void => {
+    client ??= introduce(message);
+    const outcome = session.request(message);
+    switch (outcome.kind) {
+      case 'respond':
+        send(outcome.response);
+        return;
+      case 'acked':
+        events.acked?.(client, message.typeUrl, session.types.get(message.typeUrl)?.ackedGeneration ?? 0);
+        return;
+      case 'nacked':
+        events.nacked?.(client, message.typeUrl, outcome.message);
+        log.warn('response rejected by the client', {
+          connection: facts.id,
+          node: client.node.id,
+          type: message.typeUrl,
+          error: outcome.message.slice(0, 1000),
+        });
+        return;
+      case 'stale':
+      case 'ignored':
+        log.debug('request ignored', { connection: facts.id, type: message.typeUrl, why: outcome.kind });
+        return;
+      default:
+        outcome satisfies never;
+    }
+  };
+
+  const introduce = (message: DeltaDiscoveryRequest): ClientInfo => {
+    const node = parseNode(message.node);
+    context.authorize(node, facts.identity);
+    const known = { connectionId: facts.id, node, identity: facts.identity, peer: facts.peer, connectedAtMs };
+    events.connected?.(known);
+    log.info('client connected', { connection: facts.id, node: node.id, peer: unquoted(facts.peer) });
+    return known;
+  };
+
+  /** Does the next things until a response is on its way: all waiting requests, then asks for a turn to push. */
+  const work = (): void => {
+    try {
+      while (!isOver && !isSending) {
+        const message = requests.shift();
+        if (message === undefined) break;
+        handle(message);
+      }
+    } catch (error) {
+      finish(asXdsError(error, log));
+      return;
+    }
+    if (isPaused && requests.length < MAX_WAITING_REQUESTS / 2) {
+      isPaused = false;
+      call.resume();
+    }
+    if (!isOver && !isSending && (pending.size > 0 || removals.length > 0)) turns.ask(connection);
+  };
+
+  /** Next response of the pending push, in the order of the sources. */
+  const nextPush = (): PendingResponse | undefined => {
+    for (const [typeUrl, source] of context.sources) {
+      const change = pending.get(typeUrl);
+      if (change === undefined) continue;
+      pending.delete(typeUrl);
+      const response = session.push(typeUrl, change);
+      if (response === undefined) continue;
+      if (source.removesLast !== true || response.removed.length === 0) return response;
+      removals.unshift({ ...response, resources: [] });
+      if (response.resources.length > 0) return { ...response, removed: [] };
+    }
+    pending.clear();
+    const removal = removals[0];
+    removals = removals.slice(1);
+    return removal;
+  };
+
+  const connection: Connection = {
+    id: facts.id,
+    get client() {
+      return client;
+    },
+    session,
+    onRequest(message) {
+      if (isOver) return;
+      requests.push(message);
+      if (requests.length >= MAX_WAITING_REQUESTS && !isPaused) {
+        isPaused = true;
+        call.pause();
+      }
+      if (!isSending) work();
+    },
+    onEnd: () => finish(),
+    enqueue(batch) {
+      if (isOver || client === undefined) {
+        // Types are subscribed by requests only, and a request reads the current state: nothing to remember before.
+        return;
+      }
+      for (const [typeUrl, change] of batch) {
+        if (session.types.has(typeUrl)) mergeChange(pending, typeUrl, change);
+      }
+      if (!isSending && pending.size > 0) turns.ask(connection);
+    },
+    pushTurn() {
+      if (isOver || isSending) return;
+      try {
+        const response = nextPush();
+        if (response !== undefined) send(response);
+      } catch (error) {
+        finish(asXdsError(error, log));
+      }
+    },
+    finish,
+  };
+  return connection;
+}
+
+function asXdsError(error: unknown, log: Logger): XdsError {
+  if (error instanceof XdsError) return error;
+  log.error('discovery stream failed', { error });
+  return new XdsError('ERR_XDS_NOT_READY', 'internal error', { cause: error });
+}

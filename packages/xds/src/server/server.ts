@@ -1,0 +1,260 @@
+// In: resource sources and a gRPC server. Out: the delta ADS service on it.
+// Called by: app.ts of the control plane (and tests). The gRPC server belongs to the caller, who also binds and ends it. Main thread.
+// Sources: spec control-plane 4.1 to 4.8.
+import {
+  type Server,
+  type ServerDuplexStream,
+  type ServerOptions,
+  type UntypedServiceImplementation,
+  status as grpcStatus,
+} from '@grpc/grpc-js';
+import type { PeerCertificate } from 'node:tls';
+import { AggregatedDiscoveryService, type DeltaDiscoveryRequest } from '@ambit/proto/discovery';
+import { grpcService } from '@ambit/proto/grpc';
+import { background } from '@ambit/runtime/background';
+import { type Clock, systemClock } from '@ambit/runtime/clock';
+import { explain, messageOf } from '@ambit/runtime/errors';
+import type { Logger } from '@ambit/runtime/log';
+import { XdsError, type XdsErrorCode } from '../errors.ts';
+import { type ClientIdentity, checkNodeIdentity } from './client-info.ts';
+import { type Connection, type ConnectionContext, type ServerEvents, createConnection } from './connection.ts';
+import type { XdsNode } from './node.ts';
+import { createDebounce, createTurnQueue } from './push-queue.ts';
+import type { ResourceSource } from './resource-source.ts';
+import { type ClientStatus, statusOf } from './status-view.ts';
+
+/** What an authenticator sees of a call, before any message is read. */
+export interface CallFacts {
+  /** First value of a metadata entry, by lower-case name. */
+  header(name: string): string | undefined;
+  readonly peer: string;
+  /** True when the call came over TLS. */
+  readonly isTls: boolean;
+  /** Client certificate, when one was presented and verified by the listener. */
+  readonly peerCertificate: PeerCertificate | undefined;
+}
+
+/** Settings of {@link createXdsServer}. */
+export interface XdsServerOptions {
+  /** In the order in which changes of several types are pushed. */
+  readonly sources: readonly ResourceSource[];
+  /** Says who calls; throws to refuse (UNAUTHENTICATED unless it is an XdsError with another code). Undefined result = open access. */
+  readonly authenticate: (call: CallFacts) => Promise<ClientIdentity | undefined> | ClientIdentity | undefined;
+  /** Checks the node against the identity; throws XdsError. Default: the namespace must fit when there is an identity. */
+  readonly authorize?: (node: XdsNode, identity: ClientIdentity | undefined) => void;
+  /** False while caches are not synced: streams are refused with UNAVAILABLE. */
+  readonly isReady?: () => boolean;
+  readonly log: Logger;
+  readonly clock?: Clock;
+  readonly events?: ServerEvents;
+  /** Quiet time before changes are pushed. Default 100. */
+  readonly debounceMs?: number;
+  /** Longest wait of a change. Default 10 000. */
+  readonly debounceMaxMs?: number;
+  /** New streams per second; more wait up to 1 s, then RESOURCE_EXHAUSTED. 0 (default) = no limit. */
+  readonly maxStreamsPerSecond?: number;
+  /** Most names that one client may follow per type. Default 200 000. */
+  readonly maxNames?: number;
+  /** A client that takes no byte for so long is cut. Default 300 000. */
+  readonly sendTimeoutMs?: number;
+}
+
+/** The running service. */
+export interface XdsServer {
+  /** Adds the service to a gRPC server made with {@link XDS_SERVER_OPTIONS}. */
+  mount(server: Server): void;
+  /** Pushes what is collected now, without waiting for quiet. */
+  flush(): void;
+  /** Sends the types again that want it (policies) to everybody. */
+  forcePush(): void;
+  /** Who is connected, what they hold and acknowledged. */
+  status(): ClientStatus[];
+  /** Streams open. */
+  readonly connections: number;
+  /** Ends every stream with OK, so that clients reconnect at once, and refuses new ones. */
+  close(): void;
+  /** Ends every stream with UNAVAILABLE. */
+  destroy(reason?: Error): void;
+}
+
+/** Options that the gRPC server should be made with: window, message sizes, keepalive. */
+export const XDS_SERVER_OPTIONS: ServerOptions = {
+  'grpc-node.flow_control_window': 4 * 1024 * 1024,
+  // A reconnecting client lists the version of everything that it holds.
+  'grpc.max_receive_message_length': 64 * 1024 * 1024,
+  'grpc.max_send_message_length': -1,
+  'grpc.keepalive_time_ms': 30_000,
+  'grpc.keepalive_timeout_ms': 10_000,
+};
+
+const MAX_NAME_CHARACTERS = 4096;
+const RATE_WAIT_MS = 1000;
+
+type AdsCall = ServerDuplexStream<DeltaDiscoveryRequest, Buffer>;
+
+/** Makes the service; it follows its sources until closed. */
+export function createXdsServer(options: XdsServerOptions): XdsServer {
+  const { log, clock = systemClock, sendTimeoutMs = 300_000 } = options;
+  const connections = new Set<Connection>();
+  const admit = createAdmission(options.maxStreamsPerSecond ?? 0, clock);
+  let generation = 1;
+  let nextId = 1;
+  let closed = false;
+
+  const context: ConnectionContext = {
+    sources: new Map(options.sources.map((source) => [source.typeUrl, source])),
+    limits: { maxNames: options.maxNames ?? 200_000, maxNameCharacters: MAX_NAME_CHARACTERS },
+    clock,
+    log,
+    turns: createTurnQueue(),
+    events: options.events ?? {},
+    generation: () => generation,
+    authorize: options.authorize ?? defaultAuthorize,
+    sendTimeoutMs,
+  };
+  const debounce = createDebounce({
+    clock,
+    quietMs: options.debounceMs ?? 100,
+    maxMs: options.debounceMaxMs ?? 10_000,
+    onBatch(batch) {
+      generation += 1;
+      for (const connection of connections) connection.enqueue(batch);
+    },
+  });
+  const followed = options.sources.map((source) =>
+    source.subscribe((names) =>
+      debounce.add(source.typeUrl, { names: names === 'all' ? 'all' : new Set(names), forced: false }),
+    ),
+  );
+
+  const accept = async (call: AdsCall): Promise<void> => {
+    if (closed) throw new XdsError('ERR_XDS_NOT_READY', 'server is shutting down');
+    if (options.isReady?.() === false) {
+      throw new XdsError('ERR_XDS_NOT_READY', 'server is not ready to serve discovery information');
+    }
+    await admit();
+    const identity = await authenticated(options.authenticate, call);
+    if (closed || call.cancelled) return;
+    const id = nextId++;
+    const connection = createConnection(context, streamCall(call), { id, peer: call.getPeer(), identity });
+    connections.add(connection);
+    const leave = (): void => {
+      connections.delete(connection);
+      connection.onEnd();
+    };
+    call.on('cancelled', leave);
+    call.on('close', leave);
+    call.on('end', leave);
+    call.on('data', (message: DeltaDiscoveryRequest) => connection.onRequest(message));
+  };
+  const handler = (call: AdsCall): void => {
+    call.on('error', () => undefined);
+    background(
+      log,
+      'discovery stream',
+      accept(call).catch((error: unknown) => refuse(call, error, log)),
+    );
+  };
+  const endAll = (error?: XdsError): void => {
+    closed = true;
+    debounce.close();
+    for (const subscription of followed) subscription[Symbol.dispose]();
+    for (const connection of connections) connection.finish(error);
+    connections.clear();
+  };
+
+  return {
+    mount(server) {
+      const { deltaAggregatedResources } = grpcService(AggregatedDiscoveryService);
+      const implementation: UntypedServiceImplementation = { deltaAggregatedResources: handler };
+      server.addService(
+        { deltaAggregatedResources: { ...deltaAggregatedResources, responseSerialize: (bytes: Buffer) => bytes } },
+        implementation,
+      );
+    },
+    flush: () => debounce.flush(),
+    forcePush() {
+      for (const source of options.sources) {
+        if (source.resendOnForcedPush === true) debounce.add(source.typeUrl, { names: new Set(), forced: true });
+      }
+    },
+    status: () => statusOf(connections),
+    get connections() {
+      return connections.size;
+    },
+    close: () => endAll(),
+    destroy: (reason) => endAll(new XdsError('ERR_XDS_NOT_READY', 'server is shutting down', { cause: reason })),
+  };
+}
+
+function defaultAuthorize(node: XdsNode, identity: ClientIdentity | undefined): void {
+  if (identity !== undefined) checkNodeIdentity(node, identity);
+}
+
+async function authenticated(
+  authenticate: XdsServerOptions['authenticate'],
+  call: AdsCall,
+): Promise<ClientIdentity | undefined> {
+  const context = call.getAuthContext();
+  try {
+    return await authenticate({
+      header: (name) => call.metadata.get(name)[0]?.toString(),
+      peer: call.getPeer(),
+      isTls: context.transportSecurityType !== undefined,
+      peerCertificate: context.sslPeerCertificate,
+    });
+  } catch (error) {
+    if (error instanceof XdsError) throw error;
+    throw new XdsError('ERR_XDS_UNAUTHENTICATED', 'authentication failure', { cause: error });
+  }
+}
+
+/** The call as a connection sees it. */
+function streamCall(call: AdsCall): ConnectionCall {
+  return {
+    write: (bytes, done) => void call.write(bytes, () => done()),
+    pause: () => void call.pause(),
+    resume: () => void call.resume(),
+    finish(error) {
+      if (error === undefined) call.end();
+      else call.emit('error', { code: STATUS_OF[error.code], details: error.message });
+    },
+  };
+}
+type ConnectionCall = Parameters<typeof createConnection>[1];
+
+function refuse(call: AdsCall, error: unknown, log: Logger): void {
+  const refused =
+    error instanceof XdsError ? error : new XdsError('ERR_XDS_NOT_READY', messageOf(error), { cause: error });
+  log.info('stream refused', { peer: call.getPeer(), code: refused.code, error: explain(refused) });
+  call.emit('error', { code: STATUS_OF[refused.code], details: refused.message });
+}
+
+const STATUS_OF: Readonly<Record<XdsErrorCode, grpcStatus>> = {
+  ERR_XDS_CONNECT: grpcStatus.UNAVAILABLE,
+  ERR_XDS_STREAM: grpcStatus.UNAVAILABLE,
+  ERR_XDS_CREDENTIALS: grpcStatus.INTERNAL,
+  ERR_XDS_CLOSED: grpcStatus.UNAVAILABLE,
+  ERR_XDS_UNKNOWN_TYPE: grpcStatus.INVALID_ARGUMENT,
+  ERR_XDS_UNAUTHENTICATED: grpcStatus.UNAUTHENTICATED,
+  ERR_XDS_PERMISSION_DENIED: grpcStatus.PERMISSION_DENIED,
+  ERR_XDS_INVALID_REQUEST: grpcStatus.INVALID_ARGUMENT,
+  ERR_XDS_UNSUPPORTED_CLIENT: grpcStatus.FAILED_PRECONDITION,
+  ERR_XDS_LIMIT: grpcStatus.RESOURCE_EXHAUSTED,
+  ERR_XDS_NOT_READY: grpcStatus.UNAVAILABLE,
+};
+
+/** A gate that lets `perSecond` streams in; others wait their turn up to a second. */
+function createAdmission(perSecond: number, clock: Clock): () => Promise<void> {
+  if (perSecond <= 0) return async () => undefined;
+  const gapMs = 1000 / perSecond;
+  let nextMs = 0;
+  return async () => {
+    const now = clock.now();
+    const turnMs = Math.max(now, nextMs);
+    if (turnMs - now > RATE_WAIT_MS) throw new XdsError('ERR_XDS_LIMIT', 'too many new streams, try again later');
+    nextMs = turnMs + gapMs;
+    if (turnMs === now) return;
+    await new Promise<void>((resolve) => void clock.setTimeout(resolve, turnMs - now));
+  };
+}
