@@ -1,6 +1,9 @@
 // Entry of @ambit/identity: SPIFFE identities, certificates, the authority, and the check of a TLS peer.
 
+export * from './ca-client.ts';
+export * from './ca-service.ts';
 export * from './certificate-authority.ts';
+export * from './certificate-manager.ts';
 export type * from './certificate-source.ts';
 export * from './errors.ts';
 export * from './issue-certificate.ts';

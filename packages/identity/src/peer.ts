@@ -100,7 +100,10 @@ function matchTrustDomain(identities: readonly Identity[], trustDomain: string |
   const matching = identities.filter((identity) => identity.id.trustDomain === trustDomain);
   if (matching.length > 0) return matching;
   const found = identities[0]?.id.trustDomain ?? '';
-  throw new IdentityError('ERR_IDENTITY_WRONG_TRUST_DOMAIN', `peer trust domain ${found} is not ${trustDomain}`);
+  throw new IdentityError(
+    'ERR_IDENTITY_WRONG_TRUST_DOMAIN',
+    `identity verification error: peer did not present the expected trustdomain (${trustDomain}), got ${found}`,
+  );
 }
 
 function matchExpected(identities: readonly Identity[], expected: readonly string[] | undefined): void {
@@ -108,7 +111,7 @@ function matchExpected(identities: readonly Identity[], expected: readonly strin
   const found = identities.map((identity) => identity.uri).join(', ');
   throw new IdentityError(
     'ERR_IDENTITY_UNEXPECTED_PEER',
-    `peer identity ${found} is none of [${expected.join(', ')}]`,
+    `identity verification error: peer did not present the expected SAN (${expected.join(', ')}), got ${found}`,
     {
       hint: 'the address may have been given to another workload a moment ago',
     },

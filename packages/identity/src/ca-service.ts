@@ -1,0 +1,149 @@
+// The server side of CreateCertificate (spec/control-plane.md 5), without a listener. In: requests of node proxies, waypoints and
+// others. Out: certificate chains. The control plane mounts it on its gRPC server; main thread.
+
+import { Metadata, status } from '@grpc/grpc-js';
+import type { ServiceDefinition, UntypedServiceImplementation, handleUnaryCall } from '@grpc/grpc-js';
+import { create } from '@bufbuild/protobuf';
+
+import { IstioCertificateResponseSchema, IstioCertificateService } from '@ambit/proto/ca';
+import type { IstioCertificateRequest, IstioCertificateResponse } from '@ambit/proto/ca';
+import { grpcService } from '@ambit/proto/grpc';
+import { background } from '@ambit/runtime/background';
+import type { Logger } from '@ambit/runtime/log';
+
+import type { CertificateAuthority } from './certificate-authority.ts';
+import { IdentityError } from './errors.ts';
+import { parseSpiffeId } from './spiffe.ts';
+import type { SpiffeId } from './spiffe.ts';
+
+/** What a request carries for authentication. */
+export interface CaCall {
+  readonly metadata: Metadata;
+  /** Peer address as grpc-js tells it. */
+  readonly peer: string;
+}
+
+/** An authenticated caller, at least its own identities. The control plane's type may hold more (pod, node). */
+export interface CaCaller {
+  readonly identities: readonly string[];
+}
+
+/** Settings of the service; the control plane answers who calls and who may act for whom. */
+export interface CaServiceOptions<Caller extends CaCaller> {
+  /** The authority in use now; `undefined` = not ready. */
+  readonly authority: () => CertificateAuthority | undefined;
+  /** Who calls, or `undefined` to refuse. */
+  authenticate(call: CaCall): Promise<Caller | undefined>;
+  /** Why the caller may not act for the identity; `undefined` = it may (spec/control-plane.md 5.4). */
+  impersonationRefusal(caller: Caller, requested: SpiffeId, clusterId: string | undefined): Promise<string | undefined>;
+  readonly log: Logger;
+  /** Told about every answer, for metrics. */
+  readonly onResult?: (result: 'issued' | 'unauthenticated' | 'impersonation' | 'bad-csr' | 'internal') => void;
+}
+
+/** For `server.addService(definition, implementation)`. */
+export interface CaService {
+  readonly definition: ServiceDefinition;
+  readonly implementation: UntypedServiceImplementation;
+}
+
+/** A refusal with its gRPC status. */
+interface Refusal {
+  readonly code: status;
+  readonly details: string;
+}
+
+/** Makes the service. */
+export function createCaService<Caller extends CaCaller>(options: CaServiceOptions<Caller>): CaService {
+  const createCertificate: handleUnaryCall<IstioCertificateRequest, IstioCertificateResponse> = (call, callback) => {
+    const answer = async (): Promise<void> => {
+      const result = await answerRequest(options, call.request, { metadata: call.metadata, peer: call.getPeer() });
+      if ('code' in result) callback({ ...result, metadata: new Metadata() });
+      else callback(null, create(IstioCertificateResponseSchema, { certChain: [...result.chainPem] }));
+    };
+    background(options.log, 'create certificate', answer());
+  };
+  return { definition: grpcService(IstioCertificateService), implementation: { createCertificate } };
+}
+
+/** Decides one request; exported for callers with another transport. Never rejects. */
+export async function answerRequest<Caller extends CaCaller>(
+  options: CaServiceOptions<Caller>,
+  request: IstioCertificateRequest,
+  call: CaCall,
+): Promise<Refusal | { readonly chainPem: readonly string[] }> {
+  const { log, onResult } = options;
+  try {
+    const caller = await options.authenticate(call);
+    if (caller === undefined) {
+      onResult?.('unauthenticated');
+      return { code: status.UNAUTHENTICATED, details: 'request authenticate failure' };
+    }
+    const names = await namesFor(options, caller, request, call);
+    if (names === undefined) {
+      onResult?.('impersonation');
+      return { code: status.UNAUTHENTICATED, details: 'request impersonation authentication failure' };
+    }
+    return sign(options, request, names);
+  } catch (error) {
+    log.error('certificate request failed', { peer: call.peer, error: messageOf(error) });
+    onResult?.('internal');
+    return { code: status.INTERNAL, details: 'certificate request failed' };
+  }
+}
+
+/** The names to certify: the impersonated identity when allowed, else the caller's own; `undefined` = refused. */
+async function namesFor<Caller extends CaCaller>(
+  options: CaServiceOptions<Caller>,
+  caller: Caller,
+  request: IstioCertificateRequest,
+  call: CaCall,
+): Promise<readonly string[] | undefined> {
+  const wanted = request.metadata?.['ImpersonatedIdentity'];
+  if (wanted === undefined || wanted === '') return caller.identities.length === 0 ? undefined : caller.identities;
+  const id = typeof wanted === 'string' ? parseSpiffeId(wanted) : undefined;
+  const [clusterId] = call.metadata.get('clusterid');
+  const refusal =
+    id === undefined
+      ? 'the requested identity is malformed'
+      : await options.impersonationRefusal(caller, id, clusterId === undefined ? undefined : String(clusterId));
+  if (refusal === undefined) return [String(wanted)];
+  const fields = {
+    peer: call.peer,
+    caller: caller.identities.join(','),
+    requested: String(wanted).slice(0, 256),
+    refusal,
+  };
+  options.log.warn('impersonation refused', fields);
+  return undefined;
+}
+
+function sign<Caller extends CaCaller>(
+  options: CaServiceOptions<Caller>,
+  request: IstioCertificateRequest,
+  names: readonly string[],
+): Refusal | { readonly chainPem: readonly string[] } {
+  const authority = options.authority();
+  if (authority === undefined) {
+    options.onResult?.('internal');
+    return { code: status.INTERNAL, details: 'CA is not ready' };
+  }
+  try {
+    const issued = authority.issue(request.csr, names, Number(request.validityDuration) * 1000);
+    options.log.debug('certificate issued', { identity: names.join(','), serial: issued.serial });
+    options.onResult?.('issued');
+    return { chainPem: issued.chainPem };
+  } catch (error) {
+    if (!IdentityError.is(error) || !isCallerMistake(error)) throw error;
+    options.onResult?.('bad-csr');
+    return { code: status.INVALID_ARGUMENT, details: `CSR signing error (${error.message})` };
+  }
+}
+
+function isCallerMistake(error: IdentityError): boolean {
+  return ['ERR_IDENTITY_INVALID_CSR', 'ERR_IDENTITY_INVALID_PEM', 'ERR_IDENTITY_TTL_TOO_LONG'].includes(error.code);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
