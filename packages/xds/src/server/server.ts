@@ -26,7 +26,7 @@ import { type ClientStatus, statusOf } from './status-view.ts';
 /** What an authenticator sees of a call, before any message is read. */
 export interface CallFacts {
   /** First value of a metadata entry, by lower-case name. */
-  header(name: string): string | undefined;
+  readonly header: (name: string) => string | undefined;
   readonly peer: string;
   /** True when the call came over TLS. */
   readonly isTls: boolean;
