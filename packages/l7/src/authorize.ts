@@ -13,7 +13,12 @@ import { L7Error } from './errors.ts';
 /** The verdict. `policy` is the id for `rbac_access_denied_matched_policy[...]`; `none` when no ALLOW policy matched. */
 export type Authorization =
   | { readonly allow: true; readonly audited: readonly string[]; readonly dryRun: readonly string[] }
-  | { readonly allow: false; readonly policy: string; readonly audited: readonly string[]; readonly dryRun: readonly string[] };
+  | {
+      readonly allow: false;
+      readonly policy: string;
+      readonly audited: readonly string[];
+      readonly dryRun: readonly string[];
+    };
 
 /** A compiled pool. */
 export interface Authorizer {
@@ -85,7 +90,8 @@ const addPolicy = (pool: Pool, key: string, policy: Policy, protocol: 'http' | '
     return;
   }
   const { action, rules } = body.value;
-  if (action === AuthzPolicy_Action.CUSTOM) throw new L7Error('ERR_L7_UNSUPPORTED', 'action CUSTOM is not enforced yet');
+  if (action === AuthzPolicy_Action.CUSTOM)
+    throw new L7Error('ERR_L7_UNSUPPORTED', 'action CUSTOM is not enforced yet');
   const namespace = policy.meta?.namespace ?? '';
   const context: RuleContext = { protocol, allows: action === AuthzPolicy_Action.ALLOW, namespace };
   const compiled = rules.map((rule, index) => ({

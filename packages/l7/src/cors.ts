@@ -16,7 +16,8 @@ export interface CompiledCors {
 /** Compiles a rule; throws ERR_L7_REGEX. */
 export const compileCors = (cors: Cors): CompiledCors => {
   const accepts = compileAny(cors.origins);
-  const isAllowed = (origin: string | undefined): origin is string => origin !== undefined && accepts?.(origin) === true;
+  const isAllowed = (origin: string | undefined): origin is string =>
+    origin !== undefined && accepts?.(origin) === true;
   return {
     preflight: (method, request) => {
       const wantedMethod = request.get('access-control-request-method');

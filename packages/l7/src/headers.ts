@@ -44,7 +44,10 @@ const compileValues = (entries: Readonly<Record<string, string>>): (readonly [st
   Object.entries(entries).map(([name, value]) => {
     const lower = name.toLowerCase();
     if (!isToken(lower.startsWith(':') ? lower.slice(1) : lower) || hasLineBreak(value)) {
-      throw new L7Error('ERR_L7_HEADER', `header ${JSON.stringify(name)} cannot be sent with value ${JSON.stringify(value)}`);
+      throw new L7Error(
+        'ERR_L7_HEADER',
+        `header ${JSON.stringify(name)} cannot be sent with value ${JSON.stringify(value)}`,
+      );
     }
     return [lower, compileValue(value)] as const;
   });
@@ -98,7 +101,9 @@ export const removeHopByHop = (headers: HeaderList, direction: 'request' | 'resp
     for (const name of value.split(',')) nominated.add(name.trim().toLowerCase());
   }
   nominated.delete('');
-  const trailers = headers.getAll('te').some((value) => value.split(',').some((part) => part.trim().toLowerCase() === 'trailers'));
+  const trailers = headers
+    .getAll('te')
+    .some((value) => value.split(',').some((part) => part.trim().toLowerCase() === 'trailers'));
   headers.removeIf((name) => hopByHop.has(name) || name === 'te');
   if (trailers && direction === 'request') headers.append('te', 'trailers');
   if (direction === 'response') return true;

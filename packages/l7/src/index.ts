@@ -20,7 +20,15 @@ export {
 } from './local-reply.ts';
 export { type NormalizedPath, normalizePath, type PathNormalization } from './normalize-path.ts';
 export { type ConnectionView, noPeer, type PeerFacts, peerFactsOf, type RequestView } from './request-view.ts';
-export { compileRetryPlan, defaultRetryPlan, isIdempotent, retryDelayMs, type RetryPlan, type TryOutcome, wantsRetry } from './retry.ts';
+export {
+  compileRetryPlan,
+  defaultRetryPlan,
+  isIdempotent,
+  retryDelayMs,
+  type RetryPlan,
+  type TryOutcome,
+  wantsRetry,
+} from './retry.ts';
 export { type CompiledRewrite, compileRewrite } from './rewrite.ts';
 export {
   chooseByWeight,

@@ -6,8 +6,28 @@ import { HeaderList } from './header-list.ts';
 
 /** Short reasons as they appear in `%RESPONSE_FLAGS%`. */
 export type ResponseFlag =
-  | 'UH' | 'UF' | 'UO' | 'NR' | 'URX' | 'NC' | 'DC' | 'UT' | 'LR' | 'UR' | 'UC'
-  | 'DI' | 'FI' | 'RL' | 'UAEX' | 'SI' | 'DPE' | 'UPE' | 'UMSDR' | 'OM' | 'DF' | 'DO';
+  | 'UH'
+  | 'UF'
+  | 'UO'
+  | 'NR'
+  | 'URX'
+  | 'NC'
+  | 'DC'
+  | 'UT'
+  | 'LR'
+  | 'UR'
+  | 'UC'
+  | 'DI'
+  | 'FI'
+  | 'RL'
+  | 'UAEX'
+  | 'SI'
+  | 'DPE'
+  | 'UPE'
+  | 'UMSDR'
+  | 'OM'
+  | 'DF'
+  | 'DO';
 
 /** A response that no backend gave. */
 export interface LocalReply {
@@ -49,7 +69,10 @@ export type UpstreamFailure =
   | { readonly kind: 'overflow' }
   | { readonly kind: 'per-try-timeout' };
 
-const failureWords: Record<Exclude<UpstreamFailure['kind'], 'per-try-timeout'>, readonly [text: string, flag: ResponseFlag, status: number]> = {
+const failureWords: Record<
+  Exclude<UpstreamFailure['kind'], 'per-try-timeout'>,
+  readonly [text: string, flag: ResponseFlag, status: number]
+> = {
   connect: ['remote connection failure', 'UF', 503],
   'connect-timeout': ['connection timeout', 'UF', 503],
   closed: ['connection termination', 'UC', 503],
@@ -98,7 +121,8 @@ export const replies = {
   tooManyHeaders: localReply(431, '', 'http1.too_many_headers', { flag: 'DPE', closeConnection: true }),
   badTransferEncoding: localReply(501, '', 'http1.invalid_transfer_encoding', { flag: 'DPE', closeConnection: true }),
   requestHeaderTimeout: localReply(408, 'request header timeout', 'request_header_timeout', { closeConnection: true }),
-  faultAbort: (status: number): LocalReply => localReply(status, 'fault filter abort', 'fault_filter_abort', { flag: 'FI' }),
+  faultAbort: (status: number): LocalReply =>
+    localReply(status, 'fault filter abort', 'fault_filter_abort', { flag: 'FI' }),
 } as const;
 
 /** A reply ready for a codec. `status` differs from the reply's for gRPC (always 200 there). */

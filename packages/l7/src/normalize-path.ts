@@ -51,7 +51,11 @@ const unescapeUnreserved = (path: string, slashes: boolean): string | undefined 
       continue;
     }
     if (code === 0) return undefined;
-    const decoded = isUnreserved(code) ? String.fromCharCode(code) : slashes && (code === 0x2f || code === 0x5c) ? '/' : undefined;
+    const decoded = isUnreserved(code)
+      ? String.fromCharCode(code)
+      : slashes && (code === 0x2f || code === 0x5c)
+        ? '/'
+        : undefined;
     result += decoded ?? path.slice(index, index + 3);
     index += 2;
   }

@@ -165,14 +165,22 @@ const compileAction = (source: HttpRoute, route: CompiledRoute, gatewaySemantics
   }
 };
 
-const compileForward = (messages: readonly Target[], route: CompiledRoute, gatewaySemantics: boolean): Rule['decide'] => {
+const compileForward = (
+  messages: readonly Target[],
+  route: CompiledRoute,
+  gatewaySemantics: boolean,
+): Rule['decide'] => {
   const targets = messages.map(compileTarget);
   const total = targets.length === 1 ? 1 : targets.reduce((sum, target) => sum + target.weight, 0);
   if (total === 0) return () => ({ kind: 'reply', route, reply: replies.noBackends });
   return (request, matchedPrefix, random) => {
     const target = targets.length === 1 ? (targets[0] as RouteTarget) : chooseByWeight(targets, total, random());
     if (target.redirect !== undefined) {
-      return { kind: 'reply', route, reply: redirectReply(target.redirect, request, { matchedPrefix, gatewaySemantics }) };
+      return {
+        kind: 'reply',
+        route,
+        reply: redirectReply(target.redirect, request, { matchedPrefix, gatewaySemantics }),
+      };
     }
     if (target.invalid) return { kind: 'reply', route, reply: replies.backendNotFound(gatewaySemantics) };
     return { kind: 'forward', route, target, matchedPrefix };
@@ -190,7 +198,11 @@ const compileTarget = (target: Target): RouteTarget => ({
 });
 
 /** The entry under the point `random * total` of the stacked weights; entries of weight 0 have no width. */
-export const chooseByWeight = <T extends { readonly weight: number }>(entries: readonly T[], total: number, random: number): T => {
+export const chooseByWeight = <T extends { readonly weight: number }>(
+  entries: readonly T[],
+  total: number,
+  random: number,
+): T => {
   let left = random * total;
   let last = entries[0] as T;
   for (const entry of entries) {

@@ -7,7 +7,15 @@ import { compileAny, type StringMatchOptions, type ValueTest } from '../match/st
 import type { RequestView } from '../request-view.ts';
 import { claimValues } from './claims.ts';
 import { compileCidrs } from './cidr.ts';
-import { httpOnly, onTcp, requestPrincipalOf, type RuleContext, type Subject, type SubjectTest, withSpiffeScheme } from './rule.ts';
+import {
+  httpOnly,
+  onTcp,
+  requestPrincipalOf,
+  type RuleContext,
+  type Subject,
+  type SubjectTest,
+  withSpiffeScheme,
+} from './rule.ts';
 
 /** Compiles a condition; an unknown key is true in DENY and AUDIT, false in ALLOW (4.2). Throws L7Error on bad values. */
 export const compileCondition = (condition: Condition, context: RuleContext): SubjectTest => {
@@ -24,7 +32,8 @@ const both =
   <T>(yes: ValueTest | undefined, no: ValueTest | undefined, read: (subject: T) => readonly string[]) =>
   (subject: T): boolean => {
     const found = read(subject);
-    const holds = (test: ValueTest): boolean => (found.length === 0 ? test(undefined) : found.some((value) => test(value)));
+    const holds = (test: ValueTest): boolean =>
+      found.length === 0 ? test(undefined) : found.some((value) => test(value));
     return (yes === undefined || holds(yes)) && (no === undefined || !holds(no));
   };
 
@@ -88,7 +97,9 @@ const requestReader = (condition: Condition): ((request: RequestView) => readonl
 };
 
 const bracketed = (key: string, lead: string): string | undefined =>
-  key.startsWith(`${lead}[`) && key.endsWith(']') && key.length > lead.length + 2 ? key.slice(lead.length + 1, -1) : undefined;
+  key.startsWith(`${lead}[`) && key.endsWith(']') && key.length > lead.length + 2
+    ? key.slice(lead.length + 1, -1)
+    : undefined;
 
 /** `request.auth.claims[a][b]` -> `['a', 'b']`. */
 const claimPathOf = (key: string): string[] => {

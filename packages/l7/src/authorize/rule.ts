@@ -51,12 +51,20 @@ export const onTcp = (context: RuleContext): SubjectTest => (context.allows ? ()
 
 const compileSource = (source: Source, context: RuleContext): SubjectTest => {
   const tests: SubjectTest[] = [];
-  const attribute = (yes: ValueTest | undefined, no: ValueTest | undefined, read: (subject: Subject) => string | undefined): void => {
+  const attribute = (
+    yes: ValueTest | undefined,
+    no: ValueTest | undefined,
+    read: (subject: Subject) => string | undefined,
+  ): void => {
     if (yes !== undefined) tests.push((subject) => yes(read(subject)));
     if (no !== undefined) tests.push((subject) => !no(read(subject)));
   };
   const principal = { adjust: withSpiffeScheme };
-  attribute(compileAny(source.principals, principal), compileAny(source.notPrincipals, principal), (s) => s.peer.principal);
+  attribute(
+    compileAny(source.principals, principal),
+    compileAny(source.notPrincipals, principal),
+    (s) => s.peer.principal,
+  );
   attribute(compileAny(source.namespaces), compileAny(source.notNamespaces), (s) => s.peer.namespace);
   attribute(compileAny(source.trustDomains), compileAny(source.notTrustDomains), (s) => s.peer.trustDomain);
   attribute(
@@ -80,7 +88,7 @@ const accountOf = (subject: Subject): string | undefined => {
 
 const accounts = (list: readonly ServiceAccount[], ownNamespace: string): ValueTest | undefined => {
   if (list.length === 0) return undefined;
-  const wanted = new Set(list.map(({ ns, name }) => `${ns === '' ? ownNamespace : ns}/${name}`));
+  const wanted = new Set(list.map(({ namespace, name }) => `${namespace === '' ? ownNamespace : namespace}/${name}`));
   return (value) => value !== undefined && wanted.has(value);
 };
 
@@ -103,7 +111,11 @@ const compileRequestPrincipals = (source: Source, context: RuleContext): Subject
 
 const compileOperation = (operation: Operation, context: RuleContext): SubjectTest => {
   const tests: SubjectTest[] = [];
-  const http = (yes: ValueTest | undefined, no: ValueTest | undefined, read: (request: RequestView) => string): void => {
+  const http = (
+    yes: ValueTest | undefined,
+    no: ValueTest | undefined,
+    read: (request: RequestView) => string,
+  ): void => {
     if (yes === undefined && no === undefined) return;
     if (context.protocol === 'tcp') {
       tests.push(onTcp(context));
@@ -115,7 +127,11 @@ const compileOperation = (operation: Operation, context: RuleContext): SubjectTe
   const anyCase = { ignoreCase: true };
   http(compileAny(operation.hosts, anyCase), compileAny(operation.notHosts, anyCase), (request) => request.authority);
   http(compileAny(operation.methods), compileAny(operation.notMethods), (request) => request.method);
-  http(compileAny(asTemplates(operation.paths)), compileAny(asTemplates(operation.notPaths)), (request) => request.path);
+  http(
+    compileAny(asTemplates(operation.paths)),
+    compileAny(asTemplates(operation.notPaths)),
+    (request) => request.path,
+  );
   const { ports, notPorts } = operation;
   if (ports.length > 0) tests.push((subject) => ports.includes(subject.port));
   if (notPorts.length > 0) tests.push((subject) => !notPorts.includes(subject.port));

@@ -25,9 +25,13 @@ const checkSegment = (template: string, segment: string, afterRest: boolean): vo
   const isOperator = segment === '{*}' || segment === '{**}';
   const bad = isOperator ? afterRest : segment.includes('*') || segment.includes('{') || segment.includes('}');
   if (bad) {
-    throw new L7Error('ERR_L7_TEMPLATE', `path template ${JSON.stringify(template)} is malformed at ${JSON.stringify(segment)}`, {
-      hint: '{*} and {**} fill a whole segment, and {**} is the last operator',
-    });
+    throw new L7Error(
+      'ERR_L7_TEMPLATE',
+      `path template ${JSON.stringify(template)} is malformed at ${JSON.stringify(segment)}`,
+      {
+        hint: '{*} and {**} fill a whole segment, and {**} is the last operator',
+      },
+    );
   }
 };
 

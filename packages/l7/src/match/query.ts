@@ -12,7 +12,8 @@ export const queryParameter = (query: string | undefined, name: string): string 
     if (end === -1) end = query.length;
     let equals = query.indexOf('=', start);
     if (equals === -1 || equals > end) equals = end;
-    if (equals - start === name.length && query.startsWith(name, start)) return query.slice(Math.min(equals + 1, end), end);
+    if (equals - start === name.length && query.startsWith(name, start))
+      return query.slice(Math.min(equals + 1, end), end);
     start = end + 1;
   }
   return undefined;

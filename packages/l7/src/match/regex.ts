@@ -38,7 +38,10 @@ export const compileSubstitution = (pattern: string, substitution: string): ((te
 
 const compile = (pattern: string, ignoreCase: boolean): RE2JS => {
   if (pattern.length > MAX_PATTERN_LENGTH) {
-    throw new L7Error('ERR_L7_REGEX', `regular expression of ${pattern.length} characters, limit ${MAX_PATTERN_LENGTH}`);
+    throw new L7Error(
+      'ERR_L7_REGEX',
+      `regular expression of ${pattern.length} characters, limit ${MAX_PATTERN_LENGTH}`,
+    );
   }
   try {
     return RE2JS.compile(pattern, ignoreCase ? RE2JS.CASE_INSENSITIVE : 0);

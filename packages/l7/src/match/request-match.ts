@@ -44,9 +44,12 @@ export const compileRequestMatch = (match: HttpMatch): RequestTest => {
 /** One key of a map-like attribute: presence, value, and both inverted. */
 const compileKey = (key: KeyMatch): ((value: string | undefined) => boolean) => {
   const value = key.value;
-  if (key.present || value === undefined) return key.invert ? (found) => found === undefined : (found) => found !== undefined;
+  if (key.present || value === undefined)
+    return key.invert ? (found) => found === undefined : (found) => found !== undefined;
   const test = compileStringMatch(value);
-  const read = key.treatMissingAsEmpty ? (found: string | undefined) => found ?? '' : (found: string | undefined) => found;
+  const read = key.treatMissingAsEmpty
+    ? (found: string | undefined) => found ?? ''
+    : (found: string | undefined) => found;
   return key.invert ? (found) => !test(read(found)) : (found) => test(read(found));
 };
 

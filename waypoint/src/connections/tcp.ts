@@ -1,0 +1,150 @@
+/**
+ * Raw connections of a tunnel: policy, destination, relay (spec/waypoint.md 3.1 TCP order, 4.1.5).
+ * In: an accepted tunnel whose bytes are not HTTP. Out: relayed bytes and TCP series. Data thread.
+ */
+import { chooseByWeight } from '@ambit/l7';
+import type { Backend, L4Route, Target } from '@ambit/proto/waypoint';
+import { type Endpoint, Region, relay } from '@ambit/net';
+import { findWorkload, type Snapshot } from '@ambit/state';
+import { messageOf } from '@ambit/runtime/errors';
+import type { Logger } from '@ambit/runtime/log';
+import { UpstreamError, WaypointError } from '../errors.ts';
+import { connectionViewOf } from '../filters/hygiene.ts';
+import type { Tunnel } from '../hbone-in/tunnel.ts';
+import type { TcpCounters } from '../telemetry/metrics.ts';
+import type { CompiledConfig } from '../updates/compiled-config.ts';
+import type { Picker, UpstreamEndpoint } from '../upstream/pick.ts';
+import type { Transport } from '../upstream/transport.ts';
+
+/** How long both directions may be quiet (spec/waypoint.md 5.8). */
+const idleTimeoutMs = 3_600_000;
+/** Pace of byte counts of open connections. */
+const reportMs = 5000;
+
+/** What raw connections need from their data thread. */
+export interface TcpOptions {
+  readonly config: () => CompiledConfig;
+  readonly snapshot: () => Snapshot;
+  readonly picker: Picker;
+  readonly transport: Transport;
+  readonly ownIp: string;
+  readonly random: () => number;
+  readonly signal: AbortSignal;
+  /** Starts the series of a connection whose destination is decided. */
+  readonly opened: (
+    tunnel: Tunnel,
+    backend: Backend | undefined,
+    endpoint: UpstreamEndpoint | undefined,
+  ) => TcpCounters;
+  readonly log: Logger;
+}
+
+/** Serves one raw connection to its end; owns the endpoint. Never rejects. */
+export const serveTcp = async (client: Endpoint, head: Buffer, tunnel: Tunnel, options: TcpOptions): Promise<void> => {
+  const config = options.config();
+  const current = config.frontendPort(tunnel.frontend.key, tunnel.frontend.port);
+  const frontend = typeof current === 'string' ? tunnel.frontend : current;
+  const verdict = frontend.tcpAuthorizer().authorize(connectionViewOf(tunnel, frontend.port));
+  if (!verdict.allow) {
+    options.opened(tunnel, undefined, undefined).closed('-');
+    options.log.info('connection denied', {
+      policy: verdict.policy,
+      source: tunnel.peer.principal,
+      destination: tunnel.authority,
+    });
+    client.destroy(new WaypointError('ERR_WAYPOINT_UPSTREAM', `rbac_access_denied_matched_policy[${verdict.policy}]`));
+    return;
+  }
+  const key = chooseBackend(frontend.l4Routes, frontend.backend, tunnel, frontend.port, options.random);
+  const backend = key === '' ? undefined : config.backend(key);
+  if (key !== '' && backend === undefined) return refuse(client, tunnel, options, 'NC', 'backend is not known');
+  const endpoint = options.picker.pick({
+    backend,
+    frontend,
+    destinationIp: tunnel.destinationIp,
+    snapshot: options.snapshot(),
+    network: config.settings.network,
+    self: findWorkload(options.snapshot(), config.settings.network, options.ownIp),
+    avoid: new Set(),
+    random: options.random,
+  });
+  if (endpoint === undefined) return refuse(client, tunnel, options, 'UH', 'no healthy upstream');
+  await relayTo(client, head, endpoint, backend, tunnel, config.settings.connectTimeoutMs, options);
+};
+
+const refuse = (client: Endpoint, tunnel: Tunnel, options: TcpOptions, flag: string, reason: string): void => {
+  options.opened(tunnel, undefined, undefined).closed(flag);
+  options.log.info('connection refused', { flag, reason, destination: tunnel.authority });
+  client.destroy(new WaypointError('ERR_WAYPOINT_UPSTREAM', reason));
+};
+
+const relayTo = async (
+  client: Endpoint,
+  head: Buffer,
+  endpoint: UpstreamEndpoint,
+  backend: Backend | undefined,
+  tunnel: Tunnel,
+  timeoutMs: number,
+  options: TcpOptions,
+): Promise<void> => {
+  using _active = options.picker.begin(endpoint);
+  const counters = options.opened(tunnel, backend, endpoint);
+  const host = backend?.hostname ?? '';
+  const forwarded = `for="${tunnel.clientAddress}"${host === '' ? '' : `;host=${host}`}`;
+  let upstream: Endpoint;
+  try {
+    upstream = await options.transport.open(endpoint, { timeoutMs, headers: { forwarded } });
+  } catch (error) {
+    const reason =
+      error instanceof UpstreamError && error.failure.kind === 'connect' ? error.failure.reason : messageOf(error);
+    options.log.info('connection failed', {
+      destination: tunnel.authority,
+      upstream: `${endpoint.ip}:${endpoint.port}`,
+      reason,
+    });
+    counters.closed('UF');
+    client.destroy(error as Error);
+    return;
+  }
+  if (head.length > 0) upstream.write([Region.of(head)]);
+  const seen = { in: -head.length, out: 0 };
+  const report = (received: number, sent: number): void => {
+    counters.add(received - seen.in, sent - seen.out);
+    seen.in = received;
+    seen.out = sent;
+  };
+  let latest = { received: 0, sent: 0 };
+  const timer = setInterval(() => report(latest.received, latest.sent), reportMs).unref();
+  const result = await relay(client, upstream, {
+    idleTimeoutMs,
+    signal: options.signal,
+    onProgress: (received, sent) => {
+      latest = { received, sent };
+    },
+  });
+  clearInterval(timer);
+  report(result.aToB, result.bToA);
+  counters.closed('-');
+};
+
+/** First L4 route that fits, else the default destination. */
+const chooseBackend = (
+  routes: readonly L4Route[],
+  fallback: string,
+  tunnel: Tunnel,
+  port: number,
+  random: () => number,
+): string => {
+  const route = routes.find((candidate) => fits(candidate, tunnel, port));
+  if (route === undefined) return fallback;
+  const total = route.targets.reduce((sum, { weight }) => sum + weight, 0);
+  const target: Target | undefined =
+    route.targets.length < 2 ? route.targets[0] : chooseByWeight(route.targets, total, random());
+  return target === undefined || target.invalid ? 'invalid' : target.backend;
+};
+
+const fits = (route: L4Route, tunnel: Tunnel, port: number): boolean =>
+  (route.ports.length === 0 || route.ports.includes(port)) &&
+  route.sni.length === 0 &&
+  Object.keys(route.sourceLabels).length === 0 &&
+  (route.sourceNamespaces.length === 0 || route.sourceNamespaces.includes(tunnel.peer.namespace ?? ''));

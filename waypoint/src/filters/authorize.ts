@@ -1,0 +1,23 @@
+/** Step 6: AuthorizationPolicy, AUDIT then DENY then ALLOW (spec/waypoint.md 3.1, 4.1.2). Data thread. */
+import { compileAuthorizer, replies } from '@ambit/l7';
+import type { RequestContext, Filter } from './request-context.ts';
+
+/** Denies with `RBAC: access denied`, or goes on. */
+export const authorize: Filter = (context) => {
+  for (const authorizer of authorizersOf(context)) {
+    const verdict = authorizer.authorize(context.request);
+    if (!verdict.allow) return replies.accessDenied(verdict.policy);
+  }
+  return undefined;
+};
+
+/** The frontend's pool, and that of the chosen rule where it has policies of its own. */
+const authorizersOf = ({ frontend, route, config }: RequestContext) => {
+  const pools = [frontend.httpAuthorizer()];
+  const refs = route?.source.policies ?? [];
+  if (refs.length > 0) {
+    const lookup = (key: string) => config.snapshot.policy.get(key);
+    pools.push(compileAuthorizer({ refs, lookup, protocol: 'http', port: frontend.port }));
+  }
+  return pools;
+};

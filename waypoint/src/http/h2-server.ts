@@ -1,0 +1,161 @@
+/**
+ * HTTP/2 with prior knowledge towards clients: inner bytes of a tunnel -> exchanges (spec/waypoint.md 1.5).
+ * Path 4, step 4; data thread. The session rides on a plain Duplex.
+ */
+import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import type { Duplex } from 'node:stream';
+import { HeaderList } from '@ambit/l7';
+import type { Exchange } from './exchange.ts';
+
+const windowBytes = 1024 * 1024;
+const connectionWindowBytes = 16 * 1024 * 1024;
+const maxHeaderListBytes = 64 * 1024;
+
+/** The HTTP/2 side of a data thread. */
+export interface Http2Server<Context> {
+  accept(socket: Duplex, context: Context): void;
+  /** GOAWAY on every session; running requests finish. */
+  drain(): void;
+}
+
+/** Makes the server. */
+export const createHttp2Server = <Context>(
+  onExchange: (exchange: Exchange, context: Context) => void,
+): Http2Server<Context> => {
+  const sessions = new Set<ServerHttp2Session>();
+  let isDraining = false;
+  return {
+    accept: (socket, context) => {
+      const session = performServerHandshake(socket, {
+        maxSessionMemory: 100,
+        streamResetBurst: 10_000,
+        streamResetRate: 1000,
+        settings: {
+          initialWindowSize: windowBytes,
+          maxConcurrentStreams: 100,
+          maxHeaderListSize: maxHeaderListBytes,
+          enableConnectProtocol: false,
+        },
+      } as never);
+      sessions.add(session);
+      session.on('error', ignore);
+      session.on('close', () => {
+        sessions.delete(session);
+        socket.destroy();
+      });
+      session.setLocalWindowSize(connectionWindowBytes);
+      session.on('stream', (stream: ServerHttp2Stream, _headers: unknown, _flags: number, rawHeaders: string[]) => {
+        stream.on('error', ignore);
+        onExchange(new Http2Exchange(stream, rawHeaders), context);
+      });
+      if (isDraining) session.close();
+    },
+    drain: () => {
+      isDraining = true;
+      for (const session of sessions) session.close();
+    },
+  };
+};
+
+class Http2Exchange implements Exchange {
+  readonly protocol = 'HTTP/2';
+  readonly head: Exchange['head'];
+  readonly hasBody: boolean;
+  readonly body: ServerHttp2Stream;
+  readonly isWebsocket = false;
+  readonly sink: ServerHttp2Stream;
+  onClosed: ((complete: boolean) => void) | undefined;
+  readonly #stream: ServerHttp2Stream;
+  #requestTrailers: readonly string[] = [];
+  #trailers: readonly string[] | undefined;
+  #isEnded = false;
+
+  constructor(stream: ServerHttp2Stream, rawHeaders: readonly string[]) {
+    this.#stream = stream;
+    this.body = stream;
+    this.sink = stream;
+    this.hasBody = !stream.readableEnded && !(stream as { endAfterHeaders?: boolean }).endAfterHeaders;
+    this.head = headOf(rawHeaders);
+    stream.on('trailers', (_headers: unknown, _flags: number, raw?: string[]) => {
+      this.#requestTrailers = raw ?? [];
+    });
+    stream.on('wantTrailers', () => stream.sendTrailers(trailersObject(this.#trailers ?? [])));
+    stream.on('close', () => {
+      const onClosed = this.onClosed;
+      this.onClosed = undefined;
+      onClosed?.(this.#isEnded && stream.rstCode === constants.NGHTTP2_NO_ERROR);
+    });
+  }
+
+  requestTrailers(): readonly string[] {
+    return this.#requestTrailers;
+  }
+
+  interim(status: number, headers: HeaderList): void {
+    if (!this.#stream.destroyed && !this.#stream.headersSent && status !== 101) {
+      this.#stream.additionalHeaders({ ':status': status, ...objectOf(headers) });
+    }
+  }
+
+  respond(status: number, headers: HeaderList, options: { endStream: boolean }): void {
+    if (this.#stream.destroyed || this.#stream.closed) return;
+    this.#isEnded = options.endStream;
+    headers.remove('connection');
+    const raw = [':status', String(status), ...headers.toRaw()];
+    this.#stream.respond(raw as never, {
+      endStream: options.endStream,
+      waitForTrailers: !options.endStream && !headers.has('content-length'),
+    });
+  }
+
+  end(trailers: readonly string[] | undefined): void {
+    this.#isEnded = true;
+    this.#trailers = trailers;
+    if (!this.#stream.destroyed) this.#stream.end();
+  }
+
+  upgrade(): Duplex {
+    throw new TypeError('an HTTP/2 exchange is never upgraded');
+  }
+
+  abort(): void {
+    this.#isEnded = false;
+    this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  }
+}
+
+const ignore = (): void => undefined;
+
+const headOf = (raw: readonly string[]): Exchange['head'] => {
+  const fields: string[] = [];
+  const pseudo: Record<string, string> = {};
+  for (let index = 0; index + 1 < raw.length; index += 2) {
+    const name = raw[index] as string;
+    const value = raw[index + 1] as string;
+    if (name.startsWith(':')) pseudo[name] = value;
+    else fields.push(name, value);
+  }
+  const headers = HeaderList.fromRaw(fields);
+  const authority = pseudo[':authority'] ?? headers.get('host') ?? '';
+  headers.remove('host');
+  if (authority !== '') headers.append('host', authority);
+  return {
+    method: pseudo[':method'] ?? '',
+    target: pseudo[':path'] ?? '',
+    scheme: headers.get('x-forwarded-proto') ?? 'http',
+    authority,
+    headers,
+  };
+};
+
+const objectOf = (headers: HeaderList): Record<string, string> => Object.fromEntries(headers);
+
+const trailersObject = (raw: readonly string[]): Record<string, string[]> => {
+  const result: Record<string, string[]> = {};
+  for (let index = 0; index + 1 < raw.length; index += 2) {
+    const name = (raw[index] as string).toLowerCase();
+    if (name.startsWith(':')) continue;
+    (result[name] ??= []).push(raw[index + 1] as string);
+  }
+  return result;
+};

@@ -1,0 +1,110 @@
+/**
+ * The body of a request on its way to a backend, kept for another try as long as it is small (spec/waypoint.md 4.6.5).
+ * In: the client's readable. Out: chunks into the sink of the current try, with back-pressure. Data thread.
+ */
+import type { Readable } from 'node:stream';
+import type { BodySink } from './exchange.ts';
+
+/** Bytes that are kept for a retry; larger bodies are sent once. */
+export const REPLAY_LIMIT_BYTES = 1024 * 1024;
+
+/** Receives a body and its end. */
+export interface BodyTarget extends BodySink {
+  end(): void;
+}
+
+/** A body that can be sent again while it fits the limit. One owner: the router of its request. */
+export class RequestBody {
+  readonly #source: Readable | undefined;
+  #recorded: Uint8Array[] = [];
+  #isRecording = true;
+  #isOverflown = false;
+  #bytes = 0;
+  #ended: boolean;
+  #target: BodyTarget | undefined;
+
+  /** `undefined` stands for "no body". */
+  constructor(source: Readable | undefined) {
+    this.#source = source;
+    this.#ended = source === undefined;
+    if (source === undefined) return;
+    source.pause();
+    source.on('data', (chunk: Uint8Array) => this.#onData(chunk));
+    source.on('end', () => this.#onEnd());
+  }
+
+  /** Bytes received from the client so far. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** True when another try can send the same bytes again. */
+  get isReplayable(): boolean {
+    return !this.#isOverflown;
+  }
+
+  /** True when the client has sent everything. */
+  get isComplete(): boolean {
+    return this.#ended;
+  }
+
+  /** Called once when the client has sent everything. */
+  onComplete: (() => void) | undefined;
+
+  /** Sends what was recorded and then what arrives to `target`, until `detach` or the end. */
+  attach(target: BodyTarget): void {
+    this.detach();
+    this.#target = target;
+    target.on('drain', this.#resume);
+    let isSlow = false;
+    for (const chunk of this.#recorded) if (!target.write(chunk)) isSlow = true;
+    if (this.#ended) {
+      this.#target = undefined;
+      target.off('drain', this.#resume);
+      target.end();
+    } else if (!isSlow) this.#source?.resume();
+  }
+
+  /** Stops sending to the current target. */
+  detach(): void {
+    this.#target?.off('drain', this.#resume);
+    this.#target = undefined;
+    this.#source?.pause();
+  }
+
+  /** Forgets the recording: no further try will come. */
+  release(): void {
+    this.#isRecording = false;
+    this.#recorded = [];
+    this.#isOverflown = this.#bytes > 0;
+  }
+
+  readonly #resume = (): void => {
+    this.#source?.resume();
+  };
+
+  #onData(chunk: Uint8Array): void {
+    this.#bytes += chunk.byteLength;
+    if (this.#isRecording) this.#record(chunk);
+    if (this.#target === undefined || !this.#target.write(chunk)) this.#source?.pause();
+  }
+
+  #record(chunk: Uint8Array): void {
+    if (this.#bytes <= REPLAY_LIMIT_BYTES) {
+      this.#recorded.push(chunk);
+      return;
+    }
+    this.#isRecording = false;
+    this.#isOverflown = true;
+    this.#recorded = [];
+  }
+
+  #onEnd(): void {
+    this.#ended = true;
+    const target = this.#target;
+    this.#target = undefined;
+    target?.off('drain', this.#resume);
+    target?.end();
+    this.onComplete?.();
+  }
+}

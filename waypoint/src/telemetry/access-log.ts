@@ -1,0 +1,100 @@
+/**
+ * Istio's access log lines, text and JSON (spec/waypoint.md 7.3). In: a completed record. Out: one line.
+ * Pure; data thread.
+ */
+import type { RequestRecord } from './request-record.ts';
+import { flagsText } from './metrics.ts';
+
+/** How lines look. */
+export type AccessLogEncoding = 'TEXT' | 'JSON';
+
+/** Formats one request. */
+export const formatAccessLog = (record: RequestRecord, encoding: AccessLogEncoding): string =>
+  encoding === 'JSON' ? JSON.stringify(jsonFields(record)) : textLine(record);
+
+const textLine = (record: RequestRecord): string => {
+  const { start } = record;
+  return [
+    `[${new Date(record.startedAtMs).toISOString()}]`,
+    quoted(`${start.method} ${record.path} ${start.protocol}`),
+    record.status,
+    flagsText(record.flags),
+    record.details ?? '-',
+    record.terminationDetails ?? '-',
+    quoted(record.transportFailure),
+    record.requestBodyBytes,
+    record.responseBodyBytes,
+    Math.round(record.durationMs),
+    record.upstreamServiceMs === undefined ? '-' : Math.round(record.upstreamServiceMs),
+    quoted(start.forwardedFor),
+    quoted(start.userAgent),
+    quoted(record.requestId),
+    quoted(start.authority === '' ? undefined : start.authority),
+    quoted(upstreamHost(record)),
+    clusterName(record) ?? '-',
+    '-',
+    start.tunnel.authority,
+    start.tunnel.clientAddress,
+    '-',
+    record.routeName || '-',
+  ].join(' ');
+};
+
+const quoted = (value: string | undefined): string => `"${value === undefined ? '-' : printable(value)}"`;
+
+/** Quotes and control characters of peers cannot forge a line. */
+const printable = (value: string): string => {
+  let result = '';
+  for (const character of value) {
+    const code = character.charCodeAt(0);
+    result +=
+      code < 0x20 || code === 0x7f || character === '"' ? `\\x${code.toString(16).padStart(2, '0')}` : character;
+  }
+  return result;
+};
+
+const jsonFields = (record: RequestRecord): Record<string, string | number | null> => {
+  const { start } = record;
+  return {
+    authority: start.authority || null,
+    bytes_received: record.requestBodyBytes,
+    bytes_sent: record.responseBodyBytes,
+    connection_termination_details: record.terminationDetails ?? null,
+    downstream_local_address: start.tunnel.authority,
+    downstream_remote_address: start.tunnel.clientAddress,
+    duration: Math.round(record.durationMs),
+    method: start.method,
+    path: record.path,
+    protocol: start.protocol,
+    request_id: record.requestId ?? null,
+    requested_server_name: null,
+    response_code: record.status,
+    response_code_details: record.details ?? null,
+    response_flags: flagsText(record.flags),
+    route_name: record.routeName || null,
+    start_time: new Date(record.startedAtMs).toISOString(),
+    upstream_cluster: clusterName(record) ?? null,
+    upstream_host: upstreamHost(record) ?? null,
+    upstream_local_address: null,
+    upstream_service_time: record.upstreamServiceMs === undefined ? null : Math.round(record.upstreamServiceMs),
+    upstream_transport_failure_reason: record.transportFailure ?? null,
+    user_agent: start.userAgent ?? null,
+    x_forwarded_for: start.forwardedFor ?? null,
+  };
+};
+
+/** The form that parsers of upstream logs know. */
+const upstreamHost = ({ endpoint }: RequestRecord): string | undefined => {
+  if (endpoint === undefined) return undefined;
+  const address = `${endpoint.ip.includes(':') ? `[${endpoint.ip}]` : endpoint.ip}:${endpoint.port}`;
+  return endpoint.transport === 'hbone' ? `envoy://connect_originate/${address}` : address;
+};
+
+/** `inbound-vip|<port>|http[/<subset>]|<hostname>` for the frontend's own service, `outbound|...` for others (spec 1.1). */
+const clusterName = ({ backend, start }: RequestRecord): string | undefined => {
+  if (backend === undefined) return undefined;
+  const subset = backend.subset;
+  if (backend.hostname !== start.tunnel.frontend.hostname)
+    return `outbound|${backend.port}|${subset}|${backend.hostname}`;
+  return `inbound-vip|${backend.port}|http${subset === '' ? '' : `/${subset}`}|${backend.hostname}`;
+};

@@ -1,0 +1,170 @@
+/**
+ * The waypoint's `istio_*` series (spec/waypoint.md 7.1). In: completed records. Out: counts in a registry.
+ * One per data thread; the main thread adds the threads up when somebody scrapes.
+ */
+import type { MetricsRegistry } from '@ambit/runtime/metrics';
+import type { PeerFacts } from '@ambit/l7';
+import type { Backend } from '@ambit/proto/waypoint';
+import { identityOf, type Workload } from '@ambit/state';
+import { labelsOfWorkload, type PeerLabels, unknownPeer } from './peer-labels.ts';
+import type { RequestRecord } from './request-record.ts';
+
+const peerLabelNames = [
+  'reporter',
+  'source_workload',
+  'source_canonical_service',
+  'source_canonical_revision',
+  'source_workload_namespace',
+  'source_principal',
+  'source_app',
+  'source_version',
+  'source_cluster',
+  'destination_workload',
+  'destination_workload_namespace',
+  'destination_principal',
+  'destination_app',
+  'destination_version',
+  'destination_service',
+  'destination_canonical_service',
+  'destination_canonical_revision',
+  'destination_service_name',
+  'destination_service_namespace',
+  'destination_cluster',
+] as const;
+const requestLabelNames = [
+  ...peerLabelNames,
+  'request_protocol',
+  'response_code',
+  'grpc_response_status',
+  'response_flags',
+  'connection_security_policy',
+] as const;
+const tcpLabelNames = [...peerLabelNames, 'request_protocol', 'response_flags', 'connection_security_policy'] as const;
+
+/** Bounds of all histograms, milliseconds or bytes. */
+const buckets = [
+  0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000, 600_000, 1_800_000,
+  3_600_000,
+];
+
+/** Both ends of a request or connection. */
+export interface Ends {
+  readonly source: PeerLabels;
+  readonly peer: PeerFacts;
+  readonly destination: Workload | undefined;
+  /** Service of the chosen backend, else of the frontend. */
+  readonly service: { readonly hostname: string; readonly name: string; readonly namespace: string } | undefined;
+}
+
+/** Open raw connection. */
+export interface TcpCounters {
+  /** Bytes from the client and to the client since the last call. */
+  add(received: number, sent: number): void;
+  closed(flags: string): void;
+}
+
+/** The series. */
+export interface WaypointMetrics {
+  request(record: RequestRecord, ends: Ends): void;
+  tcpOpened(ends: Ends): TcpCounters;
+}
+
+/** Declares the series in a registry. */
+export const createWaypointMetrics = (registry: MetricsRegistry): WaypointMetrics => {
+  const labels = requestLabelNames;
+  const requests = registry.counter({ name: 'istio_requests_total', help: 'Requests that ended.', labels });
+  const duration = registry.histogram({
+    name: 'istio_request_duration_milliseconds',
+    help: 'Time from the start of a request to the last byte of its response.',
+    labels,
+    buckets,
+  });
+  const requestBytes = registry.histogram({
+    name: 'istio_request_bytes',
+    help: 'Bytes of requests, headers included.',
+    labels,
+    buckets,
+  });
+  const responseBytes = registry.histogram({
+    name: 'istio_response_bytes',
+    help: 'Bytes of responses, headers included.',
+    labels,
+    buckets,
+  });
+  const tcp = (name: string, help: string) => registry.counter({ name, help, labels: tcpLabelNames });
+  const opened = tcp('istio_tcp_connections_opened_total', 'Raw connections that were opened.');
+  const closed = tcp('istio_tcp_connections_closed_total', 'Raw connections that ended.');
+  const sent = tcp('istio_tcp_sent_bytes_total', 'Bytes sent to clients over raw connections.');
+  const received = tcp('istio_tcp_received_bytes_total', 'Bytes received from clients over raw connections.');
+  return {
+    request: (record, ends) => {
+      const values = {
+        ...peerValues(ends),
+        request_protocol: record.start.isGrpc ? 'grpc' : 'http',
+        response_code: String(record.status),
+        grpc_response_status: record.start.isGrpc ? (record.grpcStatus ?? '') : '',
+        response_flags: flagsText(record.flags),
+        connection_security_policy: ends.peer.principal === undefined ? 'none' : 'mutual_tls',
+      };
+      requests.add(values);
+      duration.observe(values, record.durationMs);
+      requestBytes.observe(values, record.start.requestHeaderBytes + record.requestBodyBytes);
+      responseBytes.observe(values, record.responseHeaderBytes + record.responseBodyBytes);
+    },
+    tcpOpened: (ends) => {
+      const common = {
+        ...peerValues(ends),
+        request_protocol: 'tcp',
+        connection_security_policy: ends.peer.principal === undefined ? 'none' : 'mutual_tls',
+      };
+      const open = { ...common, response_flags: '-' };
+      opened.add(open);
+      return {
+        add: (fromClient, toClient) => {
+          if (fromClient > 0) received.add(open, fromClient);
+          if (toClient > 0) sent.add(open, toClient);
+        },
+        closed: (flags) => closed.add({ ...common, response_flags: flags }),
+      };
+    },
+  };
+};
+
+/** Flags as metrics and logs print them. */
+export const flagsText = (flags: ReadonlySet<string>): string => (flags.size === 0 ? '-' : [...flags].join(','));
+
+const peerValues = ({ source, peer, destination, service }: Ends) => {
+  const to = destination === undefined ? unknownPeer : labelsOfWorkload(destination);
+  return {
+    reporter: 'waypoint',
+    source_workload: source.workload,
+    source_canonical_service: source.canonicalService,
+    source_canonical_revision: source.canonicalRevision,
+    source_workload_namespace: source.namespace,
+    source_principal: peer.principal ?? 'unknown',
+    source_app: source.app,
+    source_version: source.version,
+    source_cluster: source.cluster,
+    destination_workload: to.workload,
+    destination_workload_namespace: to.namespace,
+    destination_principal: destination === undefined ? 'unknown' : identityOf(destination),
+    destination_app: to.app,
+    destination_version: to.version,
+    destination_service: service?.hostname || 'unknown',
+    destination_canonical_service: to.canonicalService,
+    destination_canonical_revision: to.canonicalRevision,
+    destination_service_name: service?.name || 'unknown',
+    destination_service_namespace: service?.namespace || 'unknown',
+    destination_cluster: to.cluster,
+  };
+};
+
+/** Service labels of a backend; undefined when it says nothing. */
+export const serviceOfBackend = (backend: Backend | undefined): Ends['service'] =>
+  backend === undefined || backend.hostname === ''
+    ? undefined
+    : {
+        hostname: backend.hostname,
+        name: backend.serviceName || (backend.hostname.split('.')[0] as string),
+        namespace: backend.serviceNamespace,
+      };

@@ -1,0 +1,222 @@
+/**
+ * The data plane of one thread: everything between an accepted socket and an answered request.
+ * In: messages of the main thread. Out: served tunnels, and messages back. Built by threads/data-thread.ts in a worker,
+ * and directly by tests. Owns its listener, pools and servers.
+ */
+import { createTrustStore, type PeerIdentity, type WorkloadCertificate } from '@ambit/identity';
+import { createTlsContext, type Endpoint, type Listener, listenIn } from '@ambit/net';
+import type { HboneServer } from '@ambit/hbone';
+import type { Backend } from '@ambit/proto/waypoint';
+import { background } from '@ambit/runtime/background';
+import type { RootLogger } from '@ambit/runtime/log';
+import { createMetricsRegistry } from '@ambit/runtime/metrics';
+import { addressKey, createStateStore, findWorkload } from '@ambit/state';
+import { serveTcp } from '../connections/tcp.ts';
+import { WaypointError } from '../errors.ts';
+import { createPipeline } from '../filters/order.ts';
+import { createTunnelServer } from '../hbone-in/listener.ts';
+import type { Tunnel } from '../hbone-in/tunnel.ts';
+import { createHttp1Client } from '../http/h1-client.ts';
+import { createHttp1Server } from '../http/h1-server.ts';
+import { createHttp2Client } from '../http/h2-client.ts';
+import { createHttp2Server } from '../http/h2-server.ts';
+import type { Sniffed } from '../http/sniff.ts';
+import { tunnelSocket } from '../http/tunnel-socket.ts';
+import { formatAccessLog } from '../telemetry/access-log.ts';
+import { createWaypointMetrics, type Ends, serviceOfBackend } from '../telemetry/metrics.ts';
+import { sourceLabels } from '../telemetry/peer-labels.ts';
+import type { RequestRecord } from '../telemetry/request-record.ts';
+import { compileConfig } from '../updates/compiled-config.ts';
+import { applyConfigDiff, emptyConfig } from '../updates/config-store.ts';
+import { createRouter } from '../upstream/forward.ts';
+import { createPicker, type UpstreamEndpoint } from '../upstream/pick.ts';
+import { createTransport, type OwnIdentity } from '../upstream/transport.ts';
+import { createLookups } from './lookups.ts';
+import type { DataThreadSettings, FromDataThread, ToDataThread } from './messages.ts';
+
+/** What a data plane needs from its surroundings. */
+export interface DataPlaneOptions {
+  readonly settings: DataThreadSettings;
+  readonly log: RootLogger;
+  readonly post: (message: FromDataThread) => void;
+  /** Receives finished access log lines. */
+  readonly accessLine: (line: string) => void;
+  /** Numbers in [0, 1); default Math.random. */
+  readonly random?: () => number;
+}
+
+/** A running data plane. */
+export interface DataPlane {
+  /** Takes one message; order matters. */
+  receive(message: ToDataThread): void;
+  /** Opens the listener; resolves with its port. */
+  listen(): Promise<number>;
+  /** Ends everything now. */
+  destroy(): void;
+}
+
+/** Builds a data plane; it serves after `listen` and the first certificate and configuration. */
+export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
+  const { settings, log, post } = options;
+  const random = options.random ?? Math.random;
+  const registry = createMetricsRegistry();
+  const metrics = createWaypointMetrics(registry);
+  const store = createStateStore();
+  const ending = new AbortController();
+  const lookups = createLookups((key) => post({ kind: 'lookup', key }));
+  let config = compileConfig(emptyConfig);
+  let own: OwnIdentity | undefined;
+  let listener: Listener | undefined;
+
+  const transport = createTransport({
+    domain: settings.domain,
+    identity: () => own,
+    log: log.child('transport'),
+    hbonePort: settings.upstreamHbonePort,
+  });
+  const http1 = createHttp1Client();
+  const http2 = createHttp2Client();
+  const picker = createPicker();
+  const shared = { picker, transport, ownIp: settings.ownIp, config: () => config, snapshot: () => store.snapshot() };
+
+  const endsOf = (tunnel: Tunnel, backend: Backend | undefined, endpoint: UpstreamEndpoint | undefined): Ends => {
+    const { network } = config.settings;
+    const source = findWorkload(store.snapshot(), network, tunnel.sourceIp);
+    if (source === undefined && tunnel.sourceIp !== '') lookups.hint(addressKey(network, tunnel.sourceIp));
+    const { hostname, namespace } = tunnel.frontend;
+    const own = hostname === '' ? undefined : { hostname, name: hostname.split('.')[0] as string, namespace };
+    return {
+      source: sourceLabels(source, tunnel.headers['baggage'], tunnel.peer),
+      peer: tunnel.peer,
+      destination: endpoint?.workload,
+      service: serviceOfBackend(backend) ?? own,
+    };
+  };
+
+  const onRecord = (record: RequestRecord): void => {
+    metrics.request(record, endsOf(record.start.tunnel, record.backend, record.endpoint));
+    if (settings.accessLog !== undefined) options.accessLine(formatAccessLog(record, settings.accessLog));
+  };
+
+  const pipeline = createPipeline({
+    config: () => config,
+    snapshot: () => store.snapshot(),
+    localPrincipal: () => own?.uri ?? '',
+    onRecord,
+    forward: createRouter({ ...shared, http1, http2, baggage: () => undefined }),
+    random,
+    log: log.child('http'),
+  });
+  const h1 = createHttp1Server<Tunnel>({ onExchange: pipeline.handle, onRefused: pipeline.refused });
+  const h2 = createHttp2Server<Tunnel>(pipeline.handle);
+
+  const onHttp = (endpoint: Endpoint, sniffed: Sniffed, tunnel: Tunnel): void => {
+    const socket = tunnelSocket(endpoint, sniffed.head);
+    (sniffed.protocol === 'http2' ? h2 : h1).accept(socket, tunnel);
+  };
+  const tcpOptions = {
+    ...shared,
+    random,
+    signal: ending.signal,
+    opened: (tunnel: Tunnel, backend: Backend | undefined, endpoint: UpstreamEndpoint | undefined) =>
+      metrics.tcpOpened(endsOf(tunnel, backend, endpoint)),
+    log: log.child('access'),
+  };
+  const server: HboneServer<PeerIdentity> = createTunnelServer({
+    identity: () => own,
+    config: () => config,
+    snapshot: () => store.snapshot(),
+    lookup: (key) => lookups.ask(key),
+    onHttp,
+    onTcp: (endpoint, head, tunnel) => background(log, 'raw connection', serveTcp(endpoint, head, tunnel, tcpOptions)),
+    onRefused: (status, reason, request) => {
+      log
+        .child('access')
+        .warn('tunnel refused', { status, reason, authority: request.authority, source: request.peer.uri });
+    },
+    log: log.child('hbone'),
+  });
+
+  const drain = (): void => {
+    listener?.close();
+    h1.drain();
+    h2.drain();
+    server.close();
+    background(
+      log,
+      'drain',
+      server.closed.then(() => post({ kind: 'drained' })),
+    );
+  };
+  const destroy = (): void => {
+    const reason = new WaypointError('ERR_WAYPOINT_DRAIN', 'waypoint stopped');
+    ending.abort(reason);
+    listener?.close();
+    server.destroy(reason);
+    http1.close();
+    http2.close();
+    transport.destroy();
+    lookups.close();
+    registry.close();
+  };
+
+  const receive = (message: ToDataThread): void => {
+    switch (message.kind) {
+      case 'config':
+        config = compileConfig(applyConfigDiff(config.snapshot, message.diff));
+        return;
+      case 'state':
+        store.applyDiff(message.diff);
+        return;
+      case 'certificate':
+        own = identityFrom(message.certificate);
+        return;
+      case 'looked-up':
+        lookups.answered(message.key);
+        return;
+      case 'log-level':
+        log.setLevel(message.scope, message.level);
+        return;
+      case 'scrape':
+        background(
+          log,
+          'scrape',
+          registry.text().then((text) => post({ kind: 'metrics', id: message.id, text })),
+        );
+        return;
+      case 'ping':
+        post({ kind: 'pong', id: message.id });
+        return;
+      case 'drain':
+        drain();
+        return;
+      case 'destroy':
+        destroy();
+        return;
+      default:
+        message satisfies never;
+    }
+  };
+
+  return {
+    receive,
+    destroy,
+    listen: async () => {
+      const { domain, hbonePort, reusePort } = settings;
+      const onConnection = (endpoint: Endpoint): void => server.accept(endpoint);
+      listener = await listenIn(domain, { port: hbonePort, reusePort }, { onConnection, log, backlog: 1024 });
+      post({ kind: 'listening', ip: listener.address.ip, port: listener.address.port });
+      return listener.address.port;
+    },
+  };
+};
+
+const identityFrom = (certificate: WorkloadCertificate): OwnIdentity => ({
+  uri: certificate.identity,
+  tls: createTlsContext({
+    certChainPem: certificate.certChainPem,
+    privateKeyPem: certificate.privateKeyPem,
+    rootsPem: certificate.rootsPem,
+  }),
+  trust: createTrustStore({ rootsPem: certificate.rootsPem }),
+});

@@ -1,0 +1,51 @@
+/**
+ * Everything that the main thread (control) and a data thread say to each other. Plain data only: it crosses a
+ * structured clone. Read by threads/publish.ts (main) and threads/data-thread.ts (data).
+ */
+import type { WorkloadCertificate } from '@ambit/identity';
+import type { SocketDomain } from '@ambit/net';
+import type { LogThreshold } from '@ambit/runtime/log';
+import type { StateDiff } from '@ambit/state';
+import type { AccessLogEncoding } from '../telemetry/access-log.ts';
+import type { ConfigDiff } from '../updates/config-store.ts';
+
+/** Fixed for the life of a data thread. */
+export interface DataThreadSettings {
+  readonly domain: SocketDomain;
+  /** Port for tunnels; 0 lets the kernel choose (tests, one thread only). */
+  readonly hbonePort: number;
+  /** Port of tunnels at endpoints; differs only in tests. */
+  readonly upstreamHbonePort: number;
+  /** Own pod address. */
+  readonly ownIp: string;
+  readonly logLevel: string;
+  readonly logFormat: 'plain' | 'json';
+  /** Encoding of access lines; undefined = no access log. */
+  readonly accessLog: AccessLogEncoding | undefined;
+  readonly reusePort: boolean;
+}
+
+/** Main -> data. */
+export type ToDataThread =
+  | { readonly kind: 'config'; readonly diff: ConfigDiff }
+  | { readonly kind: 'state'; readonly diff: StateDiff }
+  | { readonly kind: 'certificate'; readonly certificate: WorkloadCertificate }
+  /** Answer to a `lookup`: the state that it led to was sent before. */
+  | { readonly kind: 'looked-up'; readonly key: string }
+  | { readonly kind: 'log-level'; readonly scope: string | undefined; readonly level: LogThreshold }
+  | { readonly kind: 'scrape'; readonly id: number }
+  | { readonly kind: 'ping'; readonly id: number }
+  /** GOAWAY, no new connections; ends with `drained`. */
+  | { readonly kind: 'drain' }
+  /** Ends everything now. */
+  | { readonly kind: 'destroy' };
+
+/** Data -> main. */
+export type FromDataThread =
+  | { readonly kind: 'listening'; readonly ip: string; readonly port: number }
+  /** Asks for a WDS address `network/ip`. */
+  | { readonly kind: 'lookup'; readonly key: string }
+  | { readonly kind: 'metrics'; readonly id: number; readonly text: string }
+  | { readonly kind: 'pong'; readonly id: number }
+  | { readonly kind: 'drained' }
+  | { readonly kind: 'failed'; readonly reason: string };

@@ -1,0 +1,223 @@
+/**
+ * Configuration as the data path asks for it: frontends with compiled routes and policies, compiled on first use.
+ * In: a ConfigSnapshot. Out: one immutable object per snapshot; requests keep the one with which they started.
+ * Route tables are compiled once per message, also across snapshots. Data thread.
+ */
+import {
+  type Authorizer,
+  compileAuthorizer,
+  type CompiledRouteTable,
+  compileRetryPlan,
+  compileRouteTable,
+  durationMs,
+  type PathNormalization,
+  type RouteDecision,
+} from '@ambit/l7';
+import {
+  type Backend,
+  type Frontend,
+  HttpDefaults_Normalize,
+  type L4Route,
+  Listener_Protocol,
+  type PolicyRef,
+  type ProxyConfig,
+  type RouteTable,
+} from '@ambit/proto/waypoint';
+import { type ConfigSnapshot, PROXY_CONFIG_KEY } from './config-store.ts';
+import { defaultRoute, defaultTarget } from './default-route.ts';
+
+/** Wire protocol of a service port (the numbers of istio.workload.AppProtocol). */
+export const AppProtocol = { unknown: 0, http11: 1, http2: 2, grpc: 3, tcp: 4, tls: 5 } as const;
+
+/** Settings that hold for the whole proxy, with defaults filled in. */
+export interface ProxySettings {
+  readonly network: string;
+  readonly clusterId: string;
+  readonly trustDomain: string;
+  readonly trustDomains: readonly string[];
+  readonly skipTrustDomainValidation: boolean;
+  readonly normalize: PathNormalization;
+  readonly acceptHttp10: boolean;
+  /** Value of the `server` header. */
+  readonly serverName: string;
+  readonly includeClientIdentity: boolean;
+  readonly sendBaggage: boolean;
+  readonly connectTimeoutMs: number;
+  readonly source: ProxyConfig | undefined;
+}
+
+/** How the requests of a frontend port are routed. */
+export type PortRoutes = { readonly kind: 'table'; readonly table: CompiledRouteTable } | { readonly kind: 'missing' }; // named but not here, or not compilable: 404
+
+/** One port of a frontend. */
+export interface FrontendPort {
+  /** Key of the Frontend resource. */
+  readonly key: string;
+  readonly hostname: string;
+  readonly namespace: string;
+  readonly port: number;
+  readonly protocol: number;
+  /** Set when the frontend is a workload, not a service. */
+  readonly workloadUid: string | undefined;
+  /** Key of the default destination; empty for a workload frontend (the workload itself). */
+  readonly backend: string;
+  readonly l4Routes: readonly L4Route[];
+  routes(): PortRoutes;
+  /** Policies of the frontend for HTTP requests. */
+  httpAuthorizer(): Authorizer;
+  /** The same policies for raw connections. */
+  tcpAuthorizer(): Authorizer;
+}
+
+/** What the data path reads. */
+export interface CompiledConfig {
+  readonly settings: ProxySettings;
+  readonly snapshot: ConfigSnapshot;
+  /** A port of a frontend, or why there is none. */
+  frontendPort(frontendKey: string, port: number): FrontendPort | 'no-frontend' | 'no-port';
+  /** Keys of frontends with this host name. */
+  frontendsByHostname(hostname: string): readonly string[];
+  backend(key: string): Backend | undefined;
+}
+
+const defaultConnectTimeoutMs = 10_000;
+
+/** Wraps a snapshot; nothing is compiled before it is asked for. */
+export const compileConfig = (snapshot: ConfigSnapshot): CompiledConfig => {
+  const settings = settingsOf(snapshot.proxy.get(PROXY_CONFIG_KEY));
+  const gatewayPolicies = [...snapshot.listener.values()]
+    .filter((listener) => listener.protocol === Listener_Protocol.HBONE)
+    .flatMap((listener) => listener.policies);
+  const ports = new Map<string, FrontendPort>();
+  let byHostname: Map<string, string[]> | undefined;
+  return {
+    settings,
+    snapshot,
+    frontendPort: (frontendKey, port) => {
+      const cacheKey = `${frontendKey}#${port}`;
+      const known = ports.get(cacheKey);
+      if (known !== undefined) return known;
+      const frontend = snapshot.frontend.get(frontendKey);
+      if (frontend === undefined) return 'no-frontend';
+      const made = makePort(snapshot, settings, gatewayPolicies, frontendKey, frontend, port);
+      if (typeof made !== 'string') ports.set(cacheKey, made);
+      return made;
+    },
+    frontendsByHostname: (hostname) => {
+      byHostname ??= indexByHostname(snapshot);
+      return byHostname.get(hostname) ?? [];
+    },
+    backend: (key) => snapshot.backend.get(key),
+  };
+};
+
+const normalizations: Readonly<Record<number, PathNormalization>> = {
+  [HttpDefaults_Normalize.BASE]: 'base',
+  [HttpDefaults_Normalize.NONE]: 'none',
+  [HttpDefaults_Normalize.MERGE_SLASHES]: 'merge-slashes',
+  [HttpDefaults_Normalize.DECODE_AND_MERGE]: 'decode-and-merge-slashes',
+};
+
+const settingsOf = (proxy: ProxyConfig | undefined): ProxySettings => {
+  const trustDomain = proxy?.trustDomain ?? '';
+  return {
+    network: proxy?.network ?? '',
+    clusterId: proxy?.clusterId ?? '',
+    trustDomain,
+    trustDomains: [trustDomain, ...(proxy?.trustDomainAliases ?? [])].filter((domain) => domain !== ''),
+    skipTrustDomainValidation: proxy?.skipTdValidation ?? false,
+    normalize: normalizations[proxy?.http?.normalize ?? 0] ?? 'base',
+    acceptHttp10: proxy?.http?.acceptHttp10 ?? false,
+    serverName: proxy?.http?.serverName || 'istio-envoy',
+    includeClientIdentity: proxy?.xfccIncludeClientIdentity ?? false,
+    sendBaggage: proxy?.sendBaggage ?? false,
+    connectTimeoutMs: durationMs(proxy?.connectTimeout) || defaultConnectTimeoutMs,
+    source: proxy,
+  };
+};
+
+const indexByHostname = (snapshot: ConfigSnapshot): Map<string, string[]> => {
+  const index = new Map<string, string[]>();
+  for (const [key, frontend] of snapshot.frontend) {
+    if (frontend.workload || frontend.hostname === '') continue;
+    const keys = index.get(frontend.hostname);
+    if (keys === undefined) index.set(frontend.hostname, [key]);
+    else keys.push(key);
+  }
+  return index;
+};
+
+const makePort = (
+  snapshot: ConfigSnapshot,
+  settings: ProxySettings,
+  gatewayPolicies: readonly PolicyRef[],
+  key: string,
+  frontend: Frontend,
+  port: number,
+): FrontendPort | 'no-port' => {
+  const declared = frontend.ports.find((candidate) => candidate.port === port);
+  if (declared === undefined && !frontend.workload) return 'no-port';
+  const tableKey = declared?.routeTable ?? '';
+  const backend = declared?.backend ?? '';
+  const table = tableKey === '' ? undefined : snapshot.routeTable.get(tableKey);
+  const refs = [...gatewayPolicies, ...frontend.policies, ...(table?.policies ?? [])];
+  const authorizer = (protocol: 'http' | 'tcp') =>
+    lazy(() => compileAuthorizer({ refs, protocol, port, lookup: (policy) => snapshot.policy.get(policy) }));
+  return {
+    key,
+    hostname: frontend.hostname,
+    namespace: frontend.namespace,
+    port,
+    protocol: declared?.protocol ?? AppProtocol.unknown,
+    workloadUid: frontend.workload ? frontend.workloadUid || key : undefined,
+    backend,
+    l4Routes: declared?.l4Routes ?? [],
+    routes: lazy(() => routesOf(tableKey, table, backend, settings)),
+    httpAuthorizer: authorizer('http'),
+    tcpAuthorizer: authorizer('tcp'),
+  };
+};
+
+const routesOf = (
+  tableKey: string,
+  table: RouteTable | undefined,
+  backend: string,
+  settings: ProxySettings,
+): PortRoutes => {
+  if (tableKey === '') return { kind: 'table', table: defaultTable(backend, settings) };
+  if (table === undefined) return { kind: 'missing' };
+  const compiled = compileOnce(table, settings);
+  return compiled === undefined ? { kind: 'missing' } : { kind: 'table', table: compiled };
+};
+
+const compiledTables = new WeakMap<RouteTable, CompiledRouteTable | 'broken'>();
+
+const compileOnce = (table: RouteTable, settings: ProxySettings): CompiledRouteTable | undefined => {
+  let compiled = compiledTables.get(table);
+  if (compiled === undefined) {
+    try {
+      compiled = compileRouteTable(table, { defaultRetry: compileRetryPlan(settings.source?.defaultRetry) });
+    } catch {
+      compiled = 'broken'; // the main thread rejects such a table; this is the second wall
+    }
+    compiledTables.set(table, compiled);
+  }
+  return compiled === 'broken' ? undefined : compiled;
+};
+
+/** A frontend without route objects: everything goes to its own backend (spec/waypoint.md 3.2, rule 5). */
+const defaultTable = (backend: string, settings: ProxySettings): CompiledRouteTable => {
+  const retry = compileRetryPlan(settings.source?.defaultRetry);
+  const decision: RouteDecision = {
+    kind: 'forward',
+    route: defaultRoute(retry),
+    target: defaultTarget(backend),
+    matchedPrefix: undefined,
+  };
+  return { gatewaySemantics: false, select: () => decision };
+};
+
+const lazy = <T>(make: () => T): (() => T) => {
+  let value: { readonly made: T } | undefined;
+  return () => (value ??= { made: make() }).made;
+};

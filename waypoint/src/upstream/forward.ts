@@ -1,0 +1,434 @@
+/**
+ * The router: a decided request -> tries against endpoints -> one response to the client (spec/waypoint.md 5.7, 6.2).
+ * Path 4, steps 7 to 9, under the retry plan of the route. Data thread.
+ * Border rule: until the first response byte a failure is a local reply (returned); after it, only a reset.
+ */
+import {
+  type CompiledRewrite,
+  effectiveTimeoutMs,
+  HeaderList,
+  type LocalReply,
+  type OperatorValues,
+  removeHopByHop,
+  replies,
+  retryDelayMs,
+  type RouteDecision,
+  type TryOutcome,
+  upstreamFailureReply,
+  wantsRetry,
+} from '@ambit/l7';
+import type { Backend } from '@ambit/proto/waypoint';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Duplex } from 'node:stream';
+import { UpstreamError, WaypointError } from '../errors.ts';
+import { finishResponseHeaders } from '../filters/order.ts';
+import type { RequestContext } from '../filters/request-context.ts';
+import type { Http1Client, UpstreamCall, UpstreamRequest, UpstreamResponse } from '../http/h1-client.ts';
+import type { Http2Client } from '../http/h2-client.ts';
+import { pump } from '../http/pump.ts';
+import { RequestBody } from '../http/request-body.ts';
+import { tunnelSocket } from '../http/tunnel-socket.ts';
+import { AppProtocol } from '../updates/compiled-config.ts';
+import type { Picker, UpstreamEndpoint } from './pick.ts';
+import type { Transport } from './transport.ts';
+import { findWorkload } from '@ambit/state';
+
+type ForwardDecision = RouteDecision & { readonly kind: 'forward' };
+
+/** What the router needs from its data thread. */
+export interface RouterOptions {
+  readonly picker: Picker;
+  readonly transport: Transport;
+  readonly http1: Http1Client;
+  readonly http2: Http2Client;
+  /** Address of this waypoint, to find its own workload. */
+  readonly ownIp: string;
+  /** Baggage of this waypoint for the CONNECT, when the mesh wants it. */
+  readonly baggage: () => string | undefined;
+}
+
+/** Forwards one request. Resolves with the reply to send, or undefined when the client has its answer. */
+export const createRouter =
+  (options: RouterOptions) =>
+  async (context: RequestContext, decision: ForwardDecision): Promise<LocalReply | undefined> => {
+    const backend = decision.target.backend === '' ? undefined : context.config.backend(decision.target.backend);
+    if (decision.target.backend !== '' && backend === undefined) {
+      return replies.backendNotFound(context.table?.gatewaySemantics ?? false);
+    }
+    context.record.backend = backend;
+    return new Forwarding(context, decision, backend, options).run();
+  };
+
+/** One request under its retry plan. */
+class Forwarding {
+  readonly #context: RequestContext;
+  readonly #decision: ForwardDecision;
+  readonly #backend: Backend | undefined;
+  readonly #options: RouterOptions;
+  readonly #body: RequestBody;
+  readonly #avoid = new Set<string>();
+  readonly #timeoutMs: number | undefined;
+  #call: UpstreamCall | undefined;
+  #isGone = false;
+  #isTimedOut = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    context: RequestContext,
+    decision: ForwardDecision,
+    backend: Backend | undefined,
+    options: RouterOptions,
+  ) {
+    this.#context = context;
+    this.#decision = decision;
+    this.#backend = backend;
+    this.#options = options;
+    this.#body = new RequestBody(context.exchange.hasBody ? context.exchange.body : undefined);
+    this.#timeoutMs = effectiveTimeoutMs(decision.route.timeouts, context.request.headers.get('grpc-timeout'));
+  }
+
+  async run(): Promise<LocalReply | undefined> {
+    const { exchange, record } = this.#context;
+    exchange.onClosed = () => this.#onClientGone();
+    this.#startTimeout();
+    const plan = this.#decision.route.retry;
+    for (let attempt = 1; ; attempt++) {
+      const outcome = await this.#try(attempt);
+      record.requestBodyBytes = this.#body.bytes;
+      if (this.#isGone) return undefined;
+      if (this.#isTimedOut) return this.#failed(replies.responseTimeout);
+      if (outcome === 'no-endpoint') return this.#failed(replies.noHealthyUpstream);
+      const mayRetry =
+        this.#body.isReplayable &&
+        !exchange.isWebsocket &&
+        wantsRetry(plan, this.#context.request.method, asOutcome(outcome));
+      if (mayRetry && attempt <= plan.maxRetries) {
+        this.#giveUp(outcome);
+        await pause(retryDelayMs(plan, attempt, this.#context.random()));
+        if (this.#isGone) return undefined;
+        if (this.#isTimedOut) return this.#failed(replies.responseTimeout);
+        continue;
+      }
+      if (mayRetry && plan.maxRetries > 0) record.flags.add('URX');
+      if (outcome instanceof UpstreamError) {
+        if (outcome.failure.kind === 'connect') record.transportFailure = outcome.failure.reason;
+        return this.#failed(upstreamFailureReply(outcome.failure, attempt > 1));
+      }
+      this.#relayResponse(outcome);
+      return undefined;
+    }
+  }
+
+  /** One try: pick, dial, send, wait for the response head. */
+  async #try(attempt: number): Promise<UpstreamResponse | UpstreamError | 'no-endpoint'> {
+    const { record } = this.#context;
+    record.attempts = attempt;
+    const endpoint = this.#pick();
+    if (endpoint === undefined) return 'no-endpoint';
+    record.endpoint = endpoint;
+    if (this.#decision.route.retry.avoidPrevious) this.#avoid.add(endpoint.key);
+    const active = this.#options.picker.begin(endpoint);
+    const request = this.#upstreamRequest(attempt);
+    const startedMs = performance.now();
+    const call = this.#send(endpoint, request);
+    this.#call = call;
+    const perTry = this.#startPerTry(call);
+    try {
+      const response = await call.response;
+      record.upstreamServiceMs = performance.now() - startedMs;
+      response.body.once('close', () => active[Symbol.dispose]());
+      return response;
+    } catch (error) {
+      active[Symbol.dispose]();
+      return error instanceof UpstreamError ? error : new UpstreamError({ kind: 'closed' }, call.requestSent, error);
+    } finally {
+      clearTimeout(perTry);
+    }
+  }
+
+  #pick(): UpstreamEndpoint | undefined {
+    const { frontend, tunnel, snapshot, config, random } = this.#context;
+    const { network } = config.settings;
+    return this.#options.picker.pick({
+      backend: this.#backend,
+      frontend,
+      destinationIp: tunnel.destinationIp,
+      snapshot,
+      network,
+      self: findWorkload(snapshot, network, this.#options.ownIp),
+      avoid: this.#avoid,
+      random,
+    });
+  }
+
+  #send(endpoint: UpstreamEndpoint, request: UpstreamRequest): UpstreamCall {
+    const { config, exchange } = this.#context;
+    const timeoutMs = config.settings.connectTimeoutMs;
+    const headers: Record<string, string> = {};
+    const baggage = this.#options.baggage();
+    if (baggage !== undefined) headers['baggage'] = baggage;
+    if (this.#backend !== undefined && this.#backend.hostname !== '')
+      headers['forwarded'] = `host=${this.#backend.hostname}`;
+    const open = async (): Promise<Duplex> =>
+      tunnelSocket(await this.#options.transport.open(endpoint, { timeoutMs, headers }));
+    const client = this.#isHttp2Upstream() ? this.#options.http2 : this.#options.http1;
+    const key = `${endpoint.key} ${this.#backend?.hostname ?? ''}`;
+    return client.send(key, open, request, (status, interim) => {
+      removeHopByHop(interim, 'response');
+      exchange.interim(status, interim);
+    });
+  }
+
+  /** Protocol towards the backend (spec/waypoint.md 5.1). */
+  #isHttp2Upstream(): boolean {
+    const { exchange, record } = this.#context;
+    if (exchange.isWebsocket) return false;
+    const isHttp2Client = exchange.protocol === 'HTTP/2';
+    const protocol = this.#backend?.protocol ?? AppProtocol.unknown;
+    if (this.#backend?.useClientProtocol === true) return isHttp2Client;
+    if (protocol === AppProtocol.http2 || protocol === AppProtocol.grpc) return true;
+    if (protocol !== AppProtocol.http11) return isHttp2Client;
+    return this.#backend?.h2Policy === h2UpgradePolicy || (isHttp2Client && record.start.isGrpc);
+  }
+
+  #upstreamRequest(attempt: number): UpstreamRequest {
+    const { request, exchange } = this.#context;
+    const { route, target, matchedPrefix } = this.#decision;
+    const headers = request.headers.clone();
+    if (this.#timeoutMs !== undefined)
+      headers.set('x-envoy-expected-rq-timeout-ms', String(Math.round(this.#timeoutMs)));
+    headers.set('x-envoy-attempt-count', String(attempt));
+    const values = this.#operatorValues();
+    const targetEdit = target.requestHeaders(headers, values);
+    const routeEdit = route.requestHeaders(headers, values);
+    const path = rewrittenPath([route.rewrite, target.rewrite], request.path, matchedPrefix);
+    const originalTarget = targetOf(request.path, request.query);
+    const newTarget = path === undefined ? originalTarget : targetOf(path, request.query);
+    if (newTarget !== originalTarget) headers.set('x-envoy-original-path', originalTarget);
+    const host = route.rewrite?.host ?? target.rewrite?.host ?? routeEdit.host ?? targetEdit.host;
+    return {
+      method: request.method,
+      target: newTarget,
+      authority: host ?? request.authority,
+      scheme: request.scheme,
+      headers,
+      body: this.#body,
+      hasBody: exchange.hasBody,
+      trailers: () => exchange.requestTrailers(),
+      isWebsocket: exchange.isWebsocket,
+    };
+  }
+
+  #operatorValues(): OperatorValues {
+    const { request, tunnel, exchange, record } = this.#context;
+    return (operator) => {
+      const argument = operator.endsWith(')') ? operator.slice(operator.indexOf('(') + 1, -1) : undefined;
+      switch (argument === undefined ? operator : operator.slice(0, operator.indexOf('('))) {
+        case 'REQ':
+          return argument === undefined ? undefined : requestField(request, argument.toLowerCase());
+        case 'DOWNSTREAM_REMOTE_ADDRESS':
+          return tunnel.clientAddress;
+        case 'DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT':
+          return tunnel.sourceIp;
+        case 'DOWNSTREAM_PEER_URI_SAN':
+          return tunnel.peer.principal;
+        case 'PROTOCOL':
+          return exchange.protocol;
+        case 'ROUTE_NAME':
+          return record.routeName;
+        case 'START_TIME':
+          return new Date(record.startedAtMs).toISOString();
+        default:
+          return undefined;
+      }
+    };
+  }
+
+  #relayResponse(response: UpstreamResponse): void {
+    const { exchange, record, config } = this.#context;
+    this.#body.release();
+    const headers = response.headers.clone();
+    removeHopByHop(headers, 'response');
+    if (response.upgraded !== undefined) {
+      this.#relayUpgrade(response, response.upgraded, headers);
+      return;
+    }
+    this.#editResponse(headers);
+    finishResponseHeaders(headers, config.settings);
+    record.status = response.status;
+    record.details = 'via_upstream';
+    record.grpcStatus = headers.get('grpc-status');
+    record.responseHeaderBytes = headers.byteLength;
+    const isBodyless = this.#context.request.method === 'HEAD' || response.status === 204 || response.status === 304;
+    exchange.respond(response.status, headers, { endStream: isBodyless, closeConnection: false });
+    if (isBodyless) {
+      response.body.resume();
+      this.#stopTimeout();
+      return;
+    }
+    const stop = pump(response.body, exchange.sink, {
+      onChunk: (bytes) => {
+        record.responseBodyBytes += bytes;
+      },
+      onEnd: () => {
+        this.#stopTimeout();
+        const trailers = response.trailers();
+        record.grpcStatus = HeaderList.fromRaw(trailers).get('grpc-status') ?? record.grpcStatus;
+        exchange.end(trailers);
+      },
+      onBroken: (error) => this.#brokenResponse(error),
+    });
+    exchange.onClosed = (complete) => {
+      stop();
+      this.#stopTimeout();
+      record.requestBodyBytes = this.#body.bytes;
+      if (!complete) this.#endedEarly();
+      record.complete();
+    };
+  }
+
+  #editResponse(headers: HeaderList): void {
+    const { record, onResponse } = this.#context;
+    const { target, route } = this.#decision;
+    const values = this.#operatorValues();
+    headers.set('x-envoy-upstream-service-time', String(Math.round(record.upstreamServiceMs ?? 0)));
+    target.responseHeaders(headers, values);
+    route.responseHeaders(headers, values);
+    for (const edit of onResponse) edit(headers);
+  }
+
+  /** 101: raw bytes both ways, ended together (spec/waypoint.md 5.10). */
+  #relayUpgrade(response: UpstreamResponse, upstream: Duplex, headers: HeaderList): void {
+    const { exchange, record, config } = this.#context;
+    this.#stopTimeout();
+    this.#editResponse(headers);
+    finishResponseHeaders(headers, config.settings);
+    headers.append('connection', 'Upgrade');
+    headers.append('upgrade', response.headers.get('upgrade') ?? 'websocket');
+    record.status = 101;
+    record.details = 'via_upstream';
+    exchange.onClosed = () => {
+      upstream.destroy();
+      record.complete();
+    };
+    const client = exchange.upgrade(headers);
+    upstream.on('error', () => client.destroy());
+    const copy = (from: Duplex, to: Duplex, count: (bytes: number) => void): void => {
+      pump(from, to, { onChunk: count, onEnd: () => to.end(), onBroken: () => to.destroy() });
+    };
+    copy(client, upstream, (bytes) => {
+      record.requestBodyBytes += bytes;
+    });
+    copy(upstream, client, (bytes) => {
+      record.responseBodyBytes += bytes;
+    });
+  }
+
+  #brokenResponse(error: Error | undefined): void {
+    const { exchange, record } = this.#context;
+    if (this.#isTimedOut) {
+      record.flags.add('UT');
+      record.details = 'response_timeout';
+    } else {
+      record.flags.add('UC');
+      record.details = 'upstream_reset_after_response_started{connection_termination}';
+    }
+    exchange.abort(new WaypointError('ERR_WAYPOINT_UPSTREAM', 'upstream ended inside a response', { cause: error }));
+  }
+
+  #endedEarly(): void {
+    const { record } = this.#context;
+    if (record.flags.size > 0) return;
+    record.flags.add('DC');
+    record.details = 'downstream_remote_disconnect';
+    this.#call?.cancel(new WaypointError('ERR_WAYPOINT_CLIENT_GONE', 'client left during the response'));
+  }
+
+  #onClientGone(): void {
+    const { record } = this.#context;
+    this.#isGone = true;
+    this.#stopTimeout();
+    this.#body.detach();
+    this.#call?.cancel(new WaypointError('ERR_WAYPOINT_CLIENT_GONE', 'client left before the response'));
+    record.flags.add('DC');
+    record.details = 'downstream_remote_disconnect';
+    record.requestBodyBytes = this.#body.bytes;
+    record.complete();
+  }
+
+  /** A try that is not shown to the client: drop its response. */
+  #giveUp(outcome: UpstreamResponse | UpstreamError): void {
+    this.#body.detach();
+    if (outcome instanceof UpstreamError) return;
+    if (outcome.upgraded !== undefined) outcome.upgraded.destroy();
+    else outcome.body.resume();
+  }
+
+  #failed(reply: LocalReply): LocalReply {
+    this.#stopTimeout();
+    this.#body.detach();
+    this.#body.release();
+    return reply;
+  }
+
+  #startTimeout(): void {
+    const timeoutMs = this.#timeoutMs;
+    if (timeoutMs === undefined) return;
+    const arm = (): void => {
+      this.#timer ??= setTimeout(() => {
+        this.#isTimedOut = true;
+        this.#call?.cancel(new UpstreamError({ kind: 'per-try-timeout' }, true));
+      }, timeoutMs).unref();
+    };
+    if (this.#body.isComplete) arm();
+    else this.#body.onComplete = arm;
+  }
+
+  #stopTimeout(): void {
+    this.#body.onComplete = undefined;
+    clearTimeout(this.#timer);
+  }
+
+  #startPerTry(call: UpstreamCall): NodeJS.Timeout | undefined {
+    const { perTryMs } = this.#decision.route.retry;
+    if (perTryMs === undefined) return undefined;
+    return setTimeout(
+      () => call.cancel(new UpstreamError({ kind: 'per-try-timeout' }, call.requestSent)),
+      perTryMs,
+    ).unref();
+  }
+}
+
+/** Istio's H2UpgradePolicy.UPGRADE. */
+const h2UpgradePolicy = 2;
+
+const asOutcome = (outcome: UpstreamResponse | UpstreamError): TryOutcome =>
+  outcome instanceof UpstreamError
+    ? { kind: 'failure', failure: outcome.failure, requestSent: outcome.requestSent }
+    : { kind: 'response', status: outcome.status, headers: outcome.headers };
+
+const rewrittenPath = (
+  rewrites: readonly (CompiledRewrite | undefined)[],
+  path: string,
+  matchedPrefix: string | undefined,
+): string | undefined => {
+  for (const rewrite of rewrites) if (rewrite?.path !== undefined) return rewrite.path(path, matchedPrefix);
+  return undefined;
+};
+
+const targetOf = (path: string, query: string | undefined): string => (query === undefined ? path : `${path}?${query}`);
+
+const requestField = (request: RequestContext['request'], name: string): string | undefined => {
+  switch (name) {
+    case ':method':
+      return request.method;
+    case ':path':
+      return targetOf(request.path, request.query);
+    case ':authority':
+      return request.authority;
+    case ':scheme':
+      return request.scheme;
+    default:
+      return request.headers.joined(name);
+  }
+};

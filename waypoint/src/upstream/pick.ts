@@ -1,0 +1,225 @@
+/**
+ * Backend + snapshot -> one endpoint and the identity it must have (spec/waypoint.md 1.8, 5.5).
+ * Path 4, step 7. Pure apart from the counters of active requests; data thread.
+ */
+import { type Backend, Backend_Kind, LoadBalancer_Algo } from '@ambit/proto/waypoint';
+import {
+  type Endpoint,
+  findWorkload,
+  identityOf,
+  rankOf,
+  type Service,
+  type Snapshot,
+  targetPortOf,
+  type Workload,
+} from '@ambit/state';
+import type { FrontendPort } from '../updates/compiled-config.ts';
+
+/** Where a try goes. */
+export interface UpstreamEndpoint {
+  readonly ip: string;
+  readonly port: number;
+  readonly transport: 'hbone' | 'tcp';
+  /** Identities of which one must be the peer's; only for `hbone`. */
+  readonly expected: readonly string[];
+  readonly workload: Workload | undefined;
+  /** Equal for endpoints that may share connections. */
+  readonly key: string;
+}
+
+/** What a pick depends on. */
+export interface PickInput {
+  readonly backend: Backend | undefined;
+  readonly frontend: FrontendPort;
+  /** Address that the client dialled, for PASSTHROUGH and workload frontends. */
+  readonly destinationIp: string | undefined;
+  readonly snapshot: Snapshot;
+  readonly network: string;
+  /** The waypoint's own workload, the reference of locality preferences; undefined while it is unknown. */
+  readonly self: Workload | undefined;
+  /** Keys of endpoints that this request has already tried and should avoid. */
+  readonly avoid: ReadonlySet<string>;
+  /** Numbers in [0, 1). */
+  readonly random: () => number;
+}
+
+/** Chooses endpoints and knows how busy each is. One per data thread. */
+export interface Picker {
+  /** Undefined: no usable endpoint (503 UH). */
+  pick(input: PickInput): UpstreamEndpoint | undefined;
+  /** Counts a request in work; dispose when it is over. */
+  begin(endpoint: UpstreamEndpoint): Disposable;
+}
+
+interface Candidate {
+  readonly endpoint: UpstreamEndpoint;
+  readonly weight: number;
+}
+
+/** Makes a picker. */
+export const createPicker = (): Picker => {
+  const active = new Map<string, number>();
+  const turns = new Map<string, number>();
+  return {
+    pick: (input) => {
+      const all = candidatesOf(input);
+      const fresh = all.filter(({ endpoint }) => !input.avoid.has(endpoint.key));
+      const candidates = fresh.length > 0 ? fresh : all;
+      if (candidates.length < 2) return candidates[0]?.endpoint;
+      switch (input.backend?.lb?.algo ?? LoadBalancer_Algo.LEAST_REQUEST) {
+        case LoadBalancer_Algo.ROUND_ROBIN: {
+          const name = backendKeyOf(input);
+          const turn = turns.get(name) ?? Math.floor(input.random() * candidates.length);
+          turns.set(name, turn + 1);
+          return candidates[turn % candidates.length]?.endpoint;
+        }
+        case LoadBalancer_Algo.RANDOM:
+          return byWeight(candidates, input.random()).endpoint;
+        default:
+          return leastBusy(candidates, active, input.random).endpoint;
+      }
+    },
+    begin: ({ key }) => {
+      active.set(key, (active.get(key) ?? 0) + 1);
+      let isOver = false;
+      return {
+        [Symbol.dispose]: () => {
+          if (isOver) return;
+          isOver = true;
+          const left = (active.get(key) ?? 1) - 1;
+          if (left === 0) active.delete(key);
+          else active.set(key, left);
+        },
+      };
+    },
+  };
+};
+
+const backendKeyOf = ({ backend, frontend }: PickInput): string =>
+  backend === undefined
+    ? frontend.key
+    : `${backend.serviceNamespace}/${backend.hostname}/${backend.port}/${backend.subset}`;
+
+/** Power of two choices on load per weight. */
+const leastBusy = (
+  candidates: readonly Candidate[],
+  active: ReadonlyMap<string, number>,
+  random: () => number,
+): Candidate => {
+  const one = byWeight(candidates, random());
+  const two = byWeight(candidates, random());
+  const load = ({ endpoint, weight }: Candidate): number => ((active.get(endpoint.key) ?? 0) + 1) / weight;
+  return load(two) < load(one) ? two : one;
+};
+
+const byWeight = (candidates: readonly Candidate[], random: number): Candidate => {
+  let left = random * candidates.reduce((sum, { weight }) => sum + weight, 0);
+  for (const candidate of candidates) {
+    if (left < candidate.weight) return candidate;
+    left -= candidate.weight;
+  }
+  return candidates.at(-1) as Candidate;
+};
+
+const candidatesOf = (input: PickInput): Candidate[] => {
+  const { backend, frontend, snapshot } = input;
+  if (backend === undefined) return workloadCandidates(input, frontend.workloadUid, frontend.port);
+  if (backend.noTraffic) return [];
+  switch (backend.kind) {
+    case Backend_Kind.SERVICE:
+      return serviceCandidates(input, backend);
+    case Backend_Kind.STATIC:
+      return staticCandidates(backend);
+    case Backend_Kind.PASSTHROUGH: {
+      const { destinationIp, network } = input;
+      const workload = destinationIp === undefined ? undefined : findWorkload(snapshot, network, destinationIp);
+      if (workload !== undefined) return workloadCandidates(input, workload.uid, backend.port || frontend.port);
+      return destinationIp === undefined ? [] : [plain(destinationIp, backend.port || frontend.port, 1)];
+    }
+    default:
+      return []; // names that have to be resolved: not yet
+  }
+};
+
+const serviceCandidates = (input: PickInput, backend: Backend): Candidate[] => {
+  const key = `${backend.serviceNamespace}/${backend.hostname}`;
+  const service = input.snapshot.services.get(key);
+  const members = input.snapshot.endpoints.get(key);
+  if (service === undefined || members === undefined) return [];
+  const subset = backend.subset === '' ? undefined : new Set(backend.members);
+  const usable: Endpoint[] = [];
+  for (const [uid, member] of members) {
+    if (subset !== undefined && !subset.has(uid)) continue;
+    if (isUsable(member.workload, service, input.network)) usable.push(member);
+  }
+  return keepPreferred(usable, service, input.self).flatMap((member) => {
+    const port = targetPortOf(service, member, backend.port);
+    return port === undefined ? [] : [endpointOf(member.workload, port, service.subjectAltNames)];
+  });
+};
+
+const isUsable = (workload: Workload, service: Service, network: string): boolean => {
+  if (!workload.healthy && service.loadBalancer?.healthPolicy !== 'ALLOW_ALL') return false;
+  return workload.capacity > 0 && workload.ips.length > 0 && workload.network === network;
+};
+
+const keepPreferred = (
+  members: readonly Endpoint[],
+  service: Service,
+  self: Workload | undefined,
+): readonly Endpoint[] => {
+  const balancer = service.loadBalancer;
+  if (balancer === undefined || self === undefined || balancer.mode === 'STANDARD' || balancer.mode === 'PASSTHROUGH')
+    return members;
+  let best: Endpoint[] = [];
+  let bestRank = -1;
+  for (const member of members) {
+    const { rank, matched } = rankOf(self, member.workload, balancer.routingPreferences);
+    if (balancer.mode === 'STRICT' && matched < balancer.routingPreferences.length) continue;
+    if (rank > bestRank) {
+      best = [member];
+      bestRank = rank;
+    } else if (rank === bestRank) best.push(member);
+  }
+  return best;
+};
+
+const workloadCandidates = (input: PickInput, uid: string | undefined, port: number): Candidate[] => {
+  const workload = uid === undefined ? undefined : input.snapshot.workloads.get(uid);
+  return workload === undefined || workload.ips.length === 0 || workload.network !== input.network
+    ? []
+    : [endpointOf(workload, port, [])];
+};
+
+const endpointOf = (workload: Workload, port: number, extraNames: readonly string[]): Candidate => {
+  const ip = workload.ips[0] as string;
+  const isTunnelled = workload.protocol === 'HBONE';
+  const expected = isTunnelled ? [identityOf(workload), ...extraNames] : [];
+  return {
+    weight: workload.capacity,
+    endpoint: {
+      ip,
+      port,
+      transport: isTunnelled ? 'hbone' : 'tcp',
+      expected,
+      workload,
+      key: `${isTunnelled ? 'hbone' : 'tcp'} ${ip} ${port} ${expected.join(' ')}`,
+    },
+  };
+};
+
+const plain = (ip: string, port: number, weight: number): Candidate => ({
+  weight,
+  endpoint: { ip, port, transport: 'tcp', expected: [], workload: undefined, key: `tcp ${ip} ${port}` },
+});
+
+const staticCandidates = (backend: Backend): Candidate[] =>
+  backend.endpoints
+    .filter((endpoint) => !endpoint.hbone || backend.subjectAltNames.length > 0)
+    .map((endpoint) => {
+      const made = plain(endpoint.address, endpoint.port || backend.port, endpoint.weight || 1);
+      if (!endpoint.hbone) return made;
+      const expected = backend.subjectAltNames;
+      const key = `hbone ${endpoint.address} ${endpoint.port} ${expected.join(' ')}`;
+      return { ...made, endpoint: { ...made.endpoint, transport: 'hbone', expected, key } };
+    });
