@@ -101,19 +101,15 @@ async function namesFor<Caller extends CaCaller>(
 ): Promise<readonly string[] | undefined> {
   const wanted = request.metadata?.['ImpersonatedIdentity'];
   if (wanted === undefined || wanted === '') return caller.identities.length === 0 ? undefined : caller.identities;
-  const id = typeof wanted === 'string' ? parseSpiffeId(wanted) : undefined;
+  const uri = typeof wanted === 'string' ? wanted : '';
+  const id = parseSpiffeId(uri);
   const [clusterId] = call.metadata.get('clusterid');
   const refusal =
     id === undefined
       ? 'the requested identity is malformed'
       : await options.impersonationRefusal(caller, id, clusterId === undefined ? undefined : String(clusterId));
-  if (refusal === undefined) return [String(wanted)];
-  const fields = {
-    peer: call.peer,
-    caller: caller.identities.join(','),
-    requested: String(wanted).slice(0, 256),
-    refusal,
-  };
+  if (refusal === undefined) return [uri];
+  const fields = { peer: call.peer, caller: caller.identities.join(','), requested: uri.slice(0, 256), refusal };
   options.log.warn('impersonation refused', fields);
   return undefined;
 }

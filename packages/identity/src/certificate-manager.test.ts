@@ -158,7 +158,7 @@ test('a certificate that expires while the CA is away becomes unavailable', asyn
   await first;
   while (manager.states().get('a')?.kind === 'available') {
     await clock.advance(150_000);
-    for (const request of [...open]) await request.fail('away');
+    await open[0]?.fail('away');
   }
   assert.ok(clock.now() >= 1_000_000 + 2 * hourMs);
   await assert.rejects(manager.get('a'), /away/);
