@@ -1,0 +1,71 @@
+// MeshConfig (the ConfigMap `istio`) and feature switches -> ModelOptions. In: parsed YAML of a user. Out: checked options; what
+// cannot be read keeps its default. Called by the control plane, the command line tool and golden tests. Pure.
+import type { LabelSelector } from '@ambit/resources';
+import { goBoolean } from './labels.ts';
+import { type ModelOptions, modelOptions, type Visibility } from './options.ts';
+
+/** What comes from the environment of the control plane. */
+export interface MeshEnvironment {
+  /** Feature switches by their environment names (spec control-plane 0.3). */
+  readonly flags: Readonly<Record<string, string>>;
+  readonly clusterId: string;
+  readonly revision: string;
+  readonly systemNamespace: string;
+  readonly domain?: string;
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** Options of the translation. */
+export function meshConfigOptions(mesh: Json, environment: MeshEnvironment): ModelOptions {
+  const { flags, clusterId, revision, systemNamespace, domain = 'cluster.local' } = environment;
+  const flag = (name: string, fallback: boolean): boolean => goBoolean(flags[name]) ?? fallback;
+  const trustDomain = textOf(mesh['trustDomain']) ?? 'cluster.local';
+  return modelOptions({
+    clusterId,
+    revision,
+    systemNamespace,
+    domain,
+    trustDomain,
+    rootNamespace: textOf(mesh['rootNamespace']) ?? systemNamespace,
+    trustDomainAliases: listOf(mesh['trustDomainAliases']).filter((alias) => typeof alias === 'string'),
+    meshId: textOf(objectOf(mesh['defaultConfig'])['meshId']) ?? trustDomain,
+    selectPodsByServiceEntry: flag('PILOT_ENABLE_SERVICEENTRY_SELECT_PODS', true),
+    selectWorkloadEntriesByService: flag('PILOT_ENABLE_K8S_SELECT_WORKLOAD_ENTRIES', true),
+    autoAllowWaypointPolicy: flag('PILOT_AUTO_ALLOW_WAYPOINT_POLICY', false),
+    dryRunPolicies: flag('AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY', false),
+    multiNetwork: flag('AMBIENT_ENABLE_MULTI_NETWORK', false),
+    serviceEntryVisibility: visibilityOf(mesh['serviceEntryVisibility']),
+    globalServiceSelectors: listOf(mesh['serviceScopeConfigs'])
+      .map(objectOf)
+      .filter((scope) => scope['scope'] === 'GLOBAL')
+      .map((scope) => ({
+        namespace: scope['namespaceSelector'] as LabelSelector | undefined,
+        service: scope['servicesSelector'] as LabelSelector | undefined,
+      })),
+  });
+}
+
+function visibilityOf(given: unknown): ModelOptions['serviceEntryVisibility'] {
+  if (typeof given !== 'object' || given === null) return undefined;
+  const settings = given as Json;
+  return {
+    defaultVisibility: visibility(settings['defaultVisibility']),
+    policies: listOf(settings['policies'])
+      .map(objectOf)
+      .map((policy) => ({
+        visibility: visibility(policy['visibility']),
+        namespaceSelectors: listOf(policy['matchingRules']).map(
+          (rule) => objectOf(rule)['namespaceSelector'] as LabelSelector | undefined,
+        ),
+      })),
+  };
+}
+
+function visibility(value: unknown): Visibility {
+  return value === 'NONE' || value === 'NAMESPACE' ? value : 'PUBLIC';
+}
+
+const textOf = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
+const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+const objectOf = (value: unknown): Json => (typeof value === 'object' && value !== null ? (value as Json) : {});

@@ -1,0 +1,266 @@
+// The translation as one incremental machine. In: changes of Kubernetes objects. Out: which resources and conditions changed.
+// Called by the control plane, the command line tool and tests; pure, one thread, no I/O. Each unit of work (a pod, a hostname,
+// a policy) remembers what it asked; a change recomputes exactly the units whose answers changed.
+import { kindOf, type KubernetesObject, problemsOf } from '@ambit/resources';
+import type { ObjectConditions } from './conditions.ts';
+import { AddressIndex } from './index/addresses.ts';
+import { type ConfigChanges, ConfigTable } from './index/config-table.ts';
+import { MultiMap } from './index/multi-map.ts';
+import { keyOf, type ModelKind, modelKinds, type ObjectKey, Objects } from './index/objects.ts';
+import { store } from './index/touch.ts';
+import { View } from './index/view.ts';
+import type { ModelOptions } from './options.ts';
+import type { AddressResource, Resource } from './resource.ts';
+import { failClosed } from './translate/authorization/fail-closed.ts';
+import type { StatusResult } from './translate/status-result.ts';
+import { computeUnit, unitsOf, type UnitOutput } from './units.ts';
+import { type Labels, REVISION } from './labels.ts';
+
+/** One change of the cluster. */
+export type ObjectChange =
+  | { readonly type: 'upsert'; readonly object: KubernetesObject }
+  | { readonly type: 'delete'; readonly kind: string; readonly namespace: string; readonly name: string };
+
+/** Names of resources of one type that changed. */
+export interface NameDiff {
+  readonly updated: Set<string>;
+  readonly removed: Set<string>;
+}
+
+/** What a batch of changes did. */
+export interface ModelDiff {
+  readonly addresses: NameDiff;
+  readonly authorizations: NameDiff;
+  /** Names by type URL of waypoint resources that changed in content, existence or visibility; services that a waypoint now
+   * sees or sees no longer stand under the Address type. */
+  readonly config: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Conditions that differ from what was wanted before; an empty list clears. */
+  readonly conditions: readonly ObjectConditions[];
+  /** Other statuses that differ from what was wanted before. */
+  readonly statuses: readonly StatusResult[];
+}
+
+/** An object that could not be used, and why. */
+export interface ModelProblem {
+  /** `<kind> <namespace>/<name>` or the unit that failed. */
+  readonly subject: string;
+  readonly message: string;
+}
+
+interface Unit {
+  readonly dependencies: ReadonlySet<string>;
+  readonly labels: Labels | undefined;
+  readonly output: UnitOutput;
+}
+
+const KINDS: ReadonlySet<string> = new Set(modelKinds);
+// Kinds whose objects belong to one revision of the control plane.
+const REVISIONED = new Set([
+  'AuthorizationPolicy',
+  'PeerAuthentication',
+  'RequestAuthentication',
+  'ServiceEntry',
+  'WorkloadEntry',
+]);
+
+/** The state of the translation. Not shared between threads. */
+export class Model {
+  readonly addresses = new AddressIndex();
+  readonly authorizations = new Map<string, Resource>();
+  readonly config = new ConfigTable();
+  readonly options: ModelOptions;
+  readonly #objects = new Objects();
+  readonly #units = new Map<string, Unit>();
+  readonly #dependents = new MultiMap<string, string>();
+  readonly #problems = new Map<string, string>();
+  readonly #dirty = new Set<string>(['static-strict', 'proxy-config']);
+
+  constructor(options: ModelOptions) {
+    this.options = options;
+  }
+
+  /** Applies changes in order and recomputes what they touch. */
+  apply(changes: Iterable<ObjectChange>): ModelDiff {
+    for (const change of changes) this.#store(change);
+    const diff = newDiff();
+    for (const key of this.#dirty) this.#recompute(key, diff);
+    this.#dirty.clear();
+    return diff;
+  }
+
+  /** Objects and units that could not be translated; their last good result stays in force. */
+  problems(): ModelProblem[] {
+    return [...this.#problems].map(([subject, message]) => ({ subject, message }));
+  }
+
+  /** Every condition that is wanted now. */
+  *conditions(): Iterable<ObjectConditions> {
+    for (const { output } of this.#units.values()) yield* output.conditions;
+  }
+
+  /** Every other status that is wanted now. */
+  *statuses(): Iterable<StatusResult> {
+    for (const { output } of this.#units.values()) yield* output.statuses;
+  }
+
+  /** An input object as last seen. */
+  object(kind: ModelKind, key: ObjectKey): KubernetesObject | undefined {
+    return this.#objects.get(kind, key) as KubernetesObject | undefined;
+  }
+
+  /** A view for questions outside of the incremental run, such as `ambit explain`. */
+  view(): View {
+    return new View(this.#objects, this.options);
+  }
+
+  #store(change: ObjectChange): void {
+    const kind = change.type === 'delete' ? change.kind : kindOf(change.object)?.kind;
+    if (kind === undefined || !KINDS.has(kind)) return;
+    const modelKind = kind as ModelKind;
+    const key = change.type === 'delete' ? `${change.namespace}/${change.name}` : keyOf(change.object);
+    const subject = `${kind} ${key}`;
+    this.#problems.delete(subject);
+    const object = change.type === 'delete' ? undefined : this.#usable(modelKind, subject, key, change.object);
+    const before = this.#objects.get(modelKind, key) as KubernetesObject | undefined;
+    const touch = (dependency: string, concerns?: (labels: Labels) => boolean): void =>
+      this.#touch(dependency, concerns);
+    const isChanged = store(this.#objects, this.options.domain, modelKind, key, object, touch);
+    if (!isChanged) return;
+    for (const unit of unitsOf(this.options, modelKind, key, before, object)) this.#dirty.add(unit);
+  }
+
+  /** The object if it belongs to this revision and fits its kind; the last good one, or a denial, when it does not fit. */
+  #usable(kind: ModelKind, subject: string, key: ObjectKey, object: KubernetesObject): KubernetesObject | undefined {
+    const revision = object.metadata?.labels?.[REVISION];
+    if (
+      REVISIONED.has(kind) &&
+      revision !== undefined &&
+      this.options.revision !== '' &&
+      revision !== this.options.revision
+    ) {
+      return undefined;
+    }
+    const problems = problemsOf(kind, object);
+    if (problems.length === 0) return object;
+    this.#problems.set(subject, problems.map((p) => `${p.path} ${p.message}`).join('; '));
+    const lastGood = this.#objects.get(kind, key) as KubernetesObject | undefined;
+    return lastGood ?? failClosed(kind, object);
+  }
+
+  #touch(dependency: string, concerns: ((labels: Labels) => boolean) | undefined): void {
+    for (const key of this.#dependents.get(dependency)) {
+      const labels = concerns && this.#units.get(key)?.labels;
+      if (concerns === undefined || labels === undefined || concerns(labels)) this.#dirty.add(key);
+    }
+  }
+
+  #recompute(key: string, diff: MutableDiff): void {
+    const before = this.#units.get(key);
+    const view = new View(this.#objects, this.options);
+    let output: UnitOutput | undefined;
+    try {
+      output = computeUnit(view, key);
+      this.#problems.delete(key);
+    } catch (error) {
+      // One object that cannot be translated must not stop the others: its last result stays.
+      this.#problems.set(key, error instanceof Error ? error.message : String(error));
+      output = before?.output;
+    }
+    this.#replaceUnit(key, before, output, view.dependencies);
+    this.#publishAddresses(before?.output.addresses ?? [], output?.addresses ?? [], diff.addresses);
+    this.#publishAuthorizations(before?.output.authorizations ?? [], output?.authorizations ?? [], diff.authorizations);
+    this.config.replace(key, before?.output.config ?? [], output?.config ?? [], diff.config);
+    this.config.replaceNeeds(before?.output.needs ?? [], output?.needs ?? [], diff.config);
+    diff.conditions.push(...changedConditions(before?.output.conditions ?? [], output?.conditions ?? []));
+    diff.statuses.push(...changedStatuses(before?.output.statuses ?? [], output?.statuses ?? []));
+  }
+
+  #replaceUnit(key: string, before: Unit | undefined, output: UnitOutput | undefined, dependencies: Set<string>): void {
+    for (const dependency of before?.dependencies ?? []) {
+      if (output === undefined || !dependencies.has(dependency)) this.#dependents.remove(dependency, key);
+    }
+    if (output === undefined) {
+      this.#units.delete(key);
+      return;
+    }
+    for (const dependency of dependencies) this.#dependents.add(dependency, key);
+    this.#units.set(key, { dependencies, labels: output.labels, output });
+  }
+
+  #publishAddresses(before: readonly AddressResource[], after: readonly AddressResource[], diff: NameDiff): void {
+    const names = new Set(after.map((r) => r.name));
+    for (const old of before) {
+      if (names.has(old.name) || this.addresses.get(old.name) !== old) continue;
+      this.addresses.delete(old.name);
+      noteRemoved(diff, old.name);
+    }
+    for (const resource of after) {
+      const known = this.addresses.get(resource.name);
+      this.addresses.set(resource);
+      if (known?.version !== resource.version) noteUpdated(diff, resource.name);
+    }
+  }
+
+  #publishAuthorizations(before: readonly Resource[], after: readonly Resource[], diff: NameDiff): void {
+    const names = new Set(after.map((r) => r.name));
+    for (const old of before) {
+      if (names.has(old.name) || this.authorizations.get(old.name) !== old) continue;
+      this.authorizations.delete(old.name);
+      noteRemoved(diff, old.name);
+    }
+    for (const resource of after) {
+      const known = this.authorizations.get(resource.name);
+      this.authorizations.set(resource.name, resource);
+      if (known?.version !== resource.version) noteUpdated(diff, resource.name);
+    }
+  }
+}
+
+interface MutableDiff {
+  readonly addresses: NameDiff;
+  readonly authorizations: NameDiff;
+  readonly config: ConfigChanges;
+  readonly conditions: ObjectConditions[];
+  readonly statuses: StatusResult[];
+}
+
+function newDiff(): MutableDiff {
+  const names = (): NameDiff => ({ updated: new Set(), removed: new Set() });
+  return { addresses: names(), authorizations: names(), config: new Map(), conditions: [], statuses: [] };
+}
+
+function noteUpdated(diff: NameDiff, name: string): void {
+  diff.removed.delete(name);
+  diff.updated.add(name);
+}
+
+function noteRemoved(diff: NameDiff, name: string): void {
+  diff.updated.delete(name);
+  diff.removed.add(name);
+}
+
+const conditionsKey = (c: ObjectConditions): string => `${c.kind} ${c.namespace}/${c.name} ${c.manager}`;
+
+/** Conditions that are new or other than before, and empty lists for those that are wanted no longer. */
+function changedConditions(
+  before: readonly ObjectConditions[],
+  after: readonly ObjectConditions[],
+): ObjectConditions[] {
+  const old = new Map(before.map((c) => [conditionsKey(c), c]));
+  const changed: ObjectConditions[] = [];
+  for (const now of after) {
+    const known = old.get(conditionsKey(now));
+    old.delete(conditionsKey(now));
+    const isSame =
+      known === undefined
+        ? now.conditions.length === 0
+        : JSON.stringify(known.conditions) === JSON.stringify(now.conditions);
+    if (!isSame) changed.push(now);
+  }
+  return changed;
+}
+
+function changedStatuses(before: readonly StatusResult[], after: readonly StatusResult[]): StatusResult[] {
+  const old = new Map(before.map((s) => [`${s.kind} ${s.key}`, JSON.stringify(s)]));
+  return after.filter((s) => old.get(`${s.kind} ${s.key}`) !== JSON.stringify(s));
+}

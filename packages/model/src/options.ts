@@ -1,0 +1,63 @@
+// Settings of the mesh that change the translation. In: mesh configuration and feature switches. Called by the control plane,
+// the command line tool and tests, which build one frozen value of it.
+import type { LabelSelector } from '@ambit/resources';
+
+/** Who may see a ServiceEntry (spec control-plane 2.9.2). */
+export type Visibility = 'NONE' | 'NAMESPACE' | 'PUBLIC';
+
+/** One rule list that gives matching ServiceEntries a visibility; the first match wins. */
+export interface VisibilityPolicy {
+  readonly visibility: Visibility;
+  /** Selectors on the namespace's labels; all must match, none at all matches everything. `undefined` never matches. */
+  readonly namespaceSelectors: readonly (LabelSelector | undefined)[];
+}
+
+/** Everything outside of Kubernetes objects that the translation depends on. */
+export interface ModelOptions {
+  readonly clusterId: string;
+  readonly rootNamespace: string;
+  /** Where the control plane runs; its labels name the network. */
+  readonly systemNamespace: string;
+  readonly domain: string;
+  readonly trustDomain: string;
+  readonly trustDomainAliases: readonly string[];
+  /** Empty takes every revision. */
+  readonly revision: string;
+  readonly meshId: string;
+  readonly selectPodsByServiceEntry: boolean;
+  readonly selectWorkloadEntriesByService: boolean;
+  readonly autoAllowWaypointPolicy: boolean;
+  readonly dryRunPolicies: boolean;
+  readonly multiNetwork: boolean;
+  readonly serviceEntryVisibility:
+    | { readonly defaultVisibility: Visibility; readonly policies: readonly VisibilityPolicy[] }
+    | undefined;
+  /** Selector pairs of `serviceScopeConfigs` with scope GLOBAL. */
+  readonly globalServiceSelectors: readonly {
+    readonly namespace: LabelSelector | undefined;
+    readonly service: LabelSelector | undefined;
+  }[];
+}
+
+const defaults: ModelOptions = {
+  clusterId: 'Kubernetes',
+  rootNamespace: 'istio-system',
+  systemNamespace: 'istio-system',
+  domain: 'cluster.local',
+  trustDomain: 'cluster.local',
+  trustDomainAliases: [],
+  revision: '',
+  meshId: 'cluster.local',
+  selectPodsByServiceEntry: true,
+  selectWorkloadEntriesByService: true,
+  autoAllowWaypointPolicy: false,
+  dryRunPolicies: false,
+  multiNetwork: false,
+  serviceEntryVisibility: undefined,
+  globalServiceSelectors: [],
+};
+
+/** Completes given settings with upstream's defaults. The result is frozen. */
+export function modelOptions(given: Partial<ModelOptions> = {}): ModelOptions {
+  return Object.freeze({ ...defaults, ...given });
+}

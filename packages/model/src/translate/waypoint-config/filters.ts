@@ -1,0 +1,121 @@
+// Filters of a route rule -> header operations, rewrites, redirects, mirrors, CORS (spec waypoint 3.5). Pure.
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { HeaderOpsSchema, HttpRouteSchema, RedirectSchema, RewriteSchema } from '@ambit/proto/waypoint';
+import type { RouteFilter } from '@ambit/resources';
+import type { View } from '../../index/view.ts';
+import { destinationOf } from './destination.ts';
+import { durationOf } from './duration.ts';
+import { backendKey } from './keys.ts';
+
+type Init<T> = Exclude<T, { $typeName: string }>;
+type HeaderOps = Init<MessageInitShape<typeof HeaderOpsSchema>>;
+type Redirect = Init<MessageInitShape<typeof RedirectSchema>>;
+type Rewrite = Init<MessageInitShape<typeof RewriteSchema>>;
+type HttpRoute = Init<MessageInitShape<typeof HttpRouteSchema>>;
+
+/** What the filters of a rule or of a backend ask for. */
+export interface FilterResult {
+  readonly requestHeaders?: HeaderOps;
+  readonly responseHeaders?: HeaderOps;
+  readonly rewrite?: Rewrite;
+  readonly redirect?: Redirect;
+  readonly mirrors?: NonNullable<HttpRoute['mirrors']>;
+  readonly cors?: NonNullable<HttpRoute['cors']>;
+  /** Type of a filter that is not known: the rule must not be applied without it. */
+  readonly unknown?: string;
+}
+
+/** Translates filters in their order. */
+export function filtersOf(view: View, filters: readonly RouteFilter[], routeNamespace: string): FilterResult {
+  let result: FilterResult = {};
+  for (const filter of filters) result = { ...result, ...filterOf(view, filter, routeNamespace, result) };
+  return result;
+}
+
+function filterOf(view: View, filter: RouteFilter, routeNamespace: string, before: FilterResult): FilterResult {
+  switch (filter.type) {
+    case 'RequestHeaderModifier':
+      return { requestHeaders: headerOps(filter.requestHeaderModifier ?? {}) };
+    case 'ResponseHeaderModifier':
+      return { responseHeaders: headerOps(filter.responseHeaderModifier ?? {}) };
+    case 'RequestRedirect':
+      return { redirect: redirectOf(filter.requestRedirect ?? {}) };
+    case 'URLRewrite':
+      return { rewrite: rewriteOf(filter.urlRewrite ?? {}) };
+    case 'RequestMirror':
+      return { mirrors: [...(before.mirrors ?? []), ...mirrorOf(view, filter, routeNamespace)] };
+    case 'CORS':
+      return { cors: corsOf(filter.cors ?? {}) };
+    default:
+      return { unknown: filter.type };
+  }
+}
+
+type NamedValues = readonly { name: string; value: string }[];
+
+function headerOps(given: { set?: NamedValues; add?: NamedValues; remove?: readonly string[] }): HeaderOps {
+  // Of several entries with one name, in any case, the first counts.
+  const record = (list: NamedValues = []): Record<string, string> => {
+    const out: Record<string, string> = {};
+    for (const { name, value } of list) if (!Object.hasOwn(out, name.toLowerCase())) out[name.toLowerCase()] = value;
+    return out;
+  };
+  return { set: record(given.set), add: record(given.add), remove: (given.remove ?? []).map((n) => n.toLowerCase()) };
+}
+
+function redirectOf(given: NonNullable<RouteFilter['requestRedirect']>): Redirect {
+  const path = pathOf(given.path);
+  return {
+    scheme: given.scheme ?? '',
+    host: given.hostname ?? '',
+    port: given.port ?? 0,
+    status: given.statusCode ?? 302,
+    ...(path && { path }),
+  };
+}
+
+function rewriteOf(given: NonNullable<RouteFilter['urlRewrite']>): Rewrite {
+  const path = pathOf(given.path);
+  return { host: given.hostname ?? '', ...(path && { path, segmentPrefix: path.case === 'prefix' }) };
+}
+
+function pathOf(path: { type: string; replaceFullPath?: string; replacePrefixMatch?: string } | undefined) {
+  if (path?.type === 'ReplaceFullPath') return { case: 'full', value: path.replaceFullPath ?? '/' } as const;
+  if (path?.type === 'ReplacePrefixMatch') return { case: 'prefix', value: path.replacePrefixMatch ?? '/' } as const;
+  return undefined;
+}
+
+function mirrorOf(view: View, filter: RouteFilter, routeNamespace: string): NonNullable<HttpRoute['mirrors']> {
+  const mirror = filter.requestMirror;
+  if (mirror === undefined) return [];
+  const destination = destinationOf(view, mirror.backendRef, routeNamespace);
+  if (destination.kind === 'invalid') return [];
+  const share = mirror.fraction ?? { numerator: mirror.percent ?? 100, denominator: 100 };
+  const backend = backendKey(destination.service, destination.port);
+  return [{ backend, numerator: share.numerator, denominator: share.denominator ?? 100, keepHost: true }];
+}
+
+function corsOf(given: NonNullable<RouteFilter['cors']>): NonNullable<HttpRoute['cors']> {
+  return {
+    origins: (given.allowOrigins ?? []).map(originMatch),
+    methods: [...(given.allowMethods ?? [])],
+    headers: [...(given.allowHeaders ?? [])],
+    expose: [...(given.exposeHeaders ?? [])],
+    maxAge: durationOf((given.maxAge ?? 5) * 1000),
+    credentials: given.allowCredentials ?? false,
+  };
+}
+
+function originMatch(origin: string) {
+  if (origin === '*') return { m: { case: 'present', value: true } } as const;
+  const star = origin.indexOf('*');
+  if (star < 0) return { m: { case: 'exact', value: origin } } as const;
+  return {
+    m: { case: 'regex', value: `${quoted(origin.slice(0, star))}.*${quoted(origin.slice(star + 1))}` },
+  } as const;
+}
+
+/** Text as a regular expression that matches only itself. */
+function quoted(text: string): string {
+  return `\\Q${text.replaceAll('\\E', '')}\\E`;
+}

@@ -1,0 +1,130 @@
+// Which services a workload belongs to and on which ports (spec control-plane 2.5, 2.6). In: labels and port names.
+// Out: the `services` map of the message, keys in order.
+import type { Pod, ServiceEntryPort, ServicePort } from '@ambit/resources';
+import { identityOf, type View } from '../../index/view.ts';
+import { type Labels, SERVICE_NAME } from '../../labels.ts';
+import type { WorkloadInit } from '../../wire.ts';
+import { hostnameOf } from '../service/definition.ts';
+import { winnersOf } from '../service/winners.ts';
+
+type Services = NonNullable<WorkloadInit['services']>;
+type Port = { servicePort: number; targetPort: number };
+
+/** How a kind of workload finds the port that a service port leads to; undefined leaves the port out. */
+export interface PortResolver {
+  ofService(port: ServicePort): number | undefined;
+  ofServiceEntry(port: ServiceEntryPort): number | undefined;
+}
+
+/** Services of a pod: by selector, and through slices that name it. */
+export function servicesOfPod(view: View, pod: Pod): Services {
+  const { namespace, key } = identityOf(pod);
+  const resolver = podPorts(pod);
+  const found = new Map<string, Port[]>();
+  for (const item of view.selecting(namespace, pod.metadata.labels ?? {})) {
+    if (item.startsWith('Service ') || view.options.selectPodsByServiceEntry) addItem(view, found, item, resolver);
+  }
+  for (const slice of view.slicesOfPod(key)) {
+    const name = slice.metadata.labels?.[SERVICE_NAME];
+    if (name === undefined || slice.addressType === 'FQDN') continue;
+    const service = view.get('Service', `${identityOf(slice).namespace}/${name}`);
+    const hasSelector = Object.keys(service?.spec?.selector ?? {}).length > 0;
+    const isNamed = (slice.endpoints ?? []).some((e) => e.targetRef?.kind === 'Pod' && refersTo(e.targetRef, pod));
+    if (service !== undefined && !hasSelector && isNamed) {
+      addItem(view, found, `Service ${identityOf(service).key}`, resolver);
+    }
+  }
+  return inOrder(found);
+}
+
+/** Services of a WorkloadEntry. */
+export function servicesOfWorkloadEntry(
+  view: View,
+  namespace: string,
+  labels: Labels,
+  ports: Readonly<Record<string, number>>,
+): Services {
+  const resolver = entryPorts(ports);
+  const found = new Map<string, Port[]>();
+  for (const item of view.selecting(namespace, labels)) {
+    if (item.startsWith('Service ') && !view.options.selectWorkloadEntriesByService) continue;
+    addItem(view, found, item, resolver);
+  }
+  return inOrder(found);
+}
+
+/** The map with its keys in order, which makes the encoding deterministic. */
+export function inOrder(found: ReadonlyMap<string, Port[]>): Services {
+  const services: Services = {};
+  for (const key of [...found.keys()].toSorted()) services[key] = { ports: found.get(key) ?? [] };
+  return services;
+}
+
+/** Port of an endpoint that lists ports by name, or the service's own. */
+export function serviceEntryTarget(ports: Readonly<Record<string, number>>, port: ServiceEntryPort): number {
+  return ports[port.name] ?? port.targetPort ?? port.number;
+}
+
+function refersTo(ref: { namespace?: string; name?: string; uid?: string }, pod: Pod): boolean {
+  const { namespace, name } = identityOf(pod);
+  return ref.namespace === namespace && ref.name === name && (ref.uid ?? '') === (pod.metadata.uid ?? '');
+}
+
+function addItem(view: View, found: Map<string, Port[]>, item: string, resolver: PortResolver): void {
+  const key = item.slice(item.indexOf(' ') + 1);
+  if (item.startsWith('Service ')) addService(view, found, key, resolver);
+  else addServiceEntry(view, found, key, resolver);
+}
+
+function addService(view: View, found: Map<string, Port[]>, key: string, resolver: PortResolver): void {
+  const service = view.get('Service', key);
+  if (service === undefined || service.spec?.type === 'ExternalName') return;
+  const { namespace, name } = identityOf(service);
+  const hostname = hostnameOf(namespace, name, view.options.domain);
+  if (winnersOf(view, hostname).byNamespace.get(namespace)?.kind !== 'Service') return;
+  const ports: Port[] = [];
+  for (const port of service.spec?.ports ?? []) {
+    const targetPort = resolver.ofService(port);
+    if (targetPort !== undefined) ports.push({ servicePort: port.port, targetPort });
+  }
+  found.set(`${namespace}/${hostname}`, ports);
+}
+
+function addServiceEntry(view: View, found: Map<string, Port[]>, key: string, resolver: PortResolver): void {
+  const entry = view.get('ServiceEntry', key);
+  if (entry === undefined) return;
+  const { namespace, name } = identityOf(entry);
+  for (const host of entry.spec?.hosts ?? []) {
+    const winner = winnersOf(view, host).byNamespace.get(namespace);
+    if (winner?.kind !== 'ServiceEntry' || winner.name !== name) continue;
+    const ports: Port[] = [];
+    for (const port of entry.spec?.ports ?? []) {
+      const targetPort = resolver.ofServiceEntry(port);
+      if (targetPort !== undefined) ports.push({ servicePort: port.number, targetPort });
+    }
+    found.set(`${namespace}/${host}`, ports);
+  }
+}
+
+function podPorts(pod: Pod): PortResolver {
+  const named = (name: string): number | undefined => {
+    const sidecars = (pod.spec?.initContainers ?? []).filter((c) => c.restartPolicy === 'Always');
+    for (const container of [...(pod.spec?.containers ?? []), ...sidecars]) {
+      const port = (container.ports ?? []).find((p) => p.name === name && p.protocol === 'TCP');
+      if (port !== undefined) return port.containerPort;
+    }
+    return undefined;
+  };
+  return {
+    ofService: (port) => (typeof port.targetPort === 'string' ? named(port.targetPort) : (port.targetPort ?? 0)),
+    ofServiceEntry: (port) => named(port.name) ?? port.targetPort ?? port.number,
+  };
+}
+
+function entryPorts(ports: Readonly<Record<string, number>>): PortResolver {
+  return {
+    ofService: (port) =>
+      typeof port.targetPort === 'string' ? ports[port.targetPort] : (ports[port.name ?? ''] ?? port.targetPort ?? 0),
+    ofServiceEntry: (port) => serviceEntryTarget(ports, port),
+  };
+}
