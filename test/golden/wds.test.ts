@@ -219,7 +219,10 @@ function compare(actual: unknown, expected: unknown, what: string): void {
 
 /** Recorded data without versions and text forms, keys sorted, empty aliases dropped. */
 function canonical(value: unknown, key = ''): unknown {
-  if (Array.isArray(value)) return (key === 'aliases' ? value.toSorted() : value).map((item) => canonical(item));
+  if (Array.isArray(value))
+    return (key === 'aliases' ? value.toSorted((a, b) => (String(a) < String(b) ? -1 : 1)) : value).map((item) =>
+      canonical(item),
+    );
   if (typeof value !== 'object' || value === null) return value;
   const out: Record<string, unknown> = {};
   for (const name of Object.keys(value).toSorted()) {

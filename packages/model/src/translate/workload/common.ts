@@ -8,12 +8,6 @@ import { waypointOf } from '../waypoint/table.ts';
 import { networkGatewayOf } from './network-gateway.ts';
 import { canonicalName, canonicalRevision } from './names.ts';
 
-/** Trust domain on the wire: the default one is left out. */
-export function trustDomainOnWire(view: View): string {
-  const { trustDomain } = view.options;
-  return trustDomain === 'cluster.local' ? '' : trustDomain;
-}
-
 /** How the workload is reached: HBONE when its pod is captured or it speaks HBONE itself. */
 export function tunnelFields(
   labels: Labels,

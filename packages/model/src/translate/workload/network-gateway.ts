@@ -5,7 +5,7 @@ import { identityOf, type View } from '../../index/view.ts';
 import { GATEWAY_SERVICE_ACCOUNT, NETWORK } from '../../labels.ts';
 import { ipBytes } from '../../ip.ts';
 import type { WorkloadInit } from '../../wire.ts';
-import { trustDomainOnWire } from './common.ts';
+import { trustDomainOnWire } from './trust-domain.ts';
 
 interface NetworkGateway {
   readonly network: string;

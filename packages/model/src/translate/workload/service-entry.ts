@@ -5,15 +5,9 @@ import { ipBytes } from '../../ip.ts';
 import { WORKLOAD_TYPE_POD, type WorkloadInit } from '../../wire.ts';
 import { policiesOf } from '../authorization/attachment.ts';
 import { winnersOf } from '../service/winners.ts';
-import {
-  canonicalFields,
-  localityOfText,
-  networkFields,
-  trustDomainOnWire,
-  tunnelFields,
-  waypointFields,
-} from './common.ts';
+import { canonicalFields, localityOfText, networkFields, tunnelFields, waypointFields } from './common.ts';
 import { inOrder, serviceEntryTarget } from './membership.ts';
+import { trustDomainOnWire } from './trust-domain.ts';
 
 const DNS_RESOLUTIONS = new Set(['DNS', 'DNS_ROUND_ROBIN', 'DYNAMIC_DNS']);
 

@@ -5,15 +5,9 @@ import { ipBytes } from '../../ip.ts';
 import type { Labels } from '../../labels.ts';
 import { WORKLOAD_TYPE_POD, type WorkloadInit } from '../../wire.ts';
 import { policiesOf } from '../authorization/attachment.ts';
-import {
-  canonicalFields,
-  localityOfText,
-  networkFields,
-  trustDomainOnWire,
-  tunnelFields,
-  waypointFields,
-} from './common.ts';
+import { canonicalFields, localityOfText, networkFields, tunnelFields, waypointFields } from './common.ts';
 import { servicesOfWorkloadEntry } from './membership.ts';
+import { trustDomainOnWire } from './trust-domain.ts';
 
 /** Labels of a WorkloadEntry: those of its metadata win over those of its spec. */
 export function labelsOfWorkloadEntry(entry: WorkloadEntry): Labels {
