@@ -82,7 +82,7 @@ export async function listen(source: number | Server, options: ListenOptions): P
  */
 export async function listenIn(domain: SocketDomain, spec: ListenerSpec, options: ListenOptions): Promise<Listener> {
   if (domain.kind === 'netns' || spec.mark !== undefined || spec.transparent === true) {
-    return await listen(bindListener(domain, spec), options);
+    return listen(bindListener(domain, spec), options);
   }
   const server = newServer();
   attach(server, options);

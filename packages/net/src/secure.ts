@@ -56,7 +56,7 @@ export async function secureClient<Peer>(
     ALPNProtocols: [...(options.alpn ?? DEFAULT_ALPN)],
     ...(options.servername === undefined ? {} : { servername: options.servername }),
   });
-  return await handshake(tls, 'secureConnect', carrier, options, true);
+  return handshake(tls, 'secureConnect', carrier, options, true);
 }
 
 /** Handshakes as server; otherwise as `secureClient`. */
@@ -74,7 +74,7 @@ export async function secureServer<Peer>(
     rejectUnauthorized: false,
     ALPNProtocols: [...(options.alpn ?? DEFAULT_ALPN)],
   });
-  return await handshake(tls, 'secure', carrier, options, requestCert);
+  return handshake(tls, 'secure', carrier, options, requestCert);
 }
 
 interface Carrier {
@@ -110,7 +110,6 @@ async function handshake<Peer>(
       if (mustShowCertificate && chain.length === 0) throw new Error('the peer sent no certificate');
       const peer = options.verifyPeer(chain);
       releaseControl(tls);
-      tls.pause();
       resolve(new TlsEndpoint(tls, carrier, chain, peer));
     } catch (cause) {
       reject(peerRefused(cause, carrier));
@@ -185,8 +184,10 @@ function chainOf(tls: TLSSocket): Buffer[] {
   return chain;
 }
 
-// Until its "control is released" a server-side TLSSocket swallows errors (tls.Server does this for its own sockets).
+// What tls.Server does for its own sockets when the handshake is over: until its "control is released" a server-side
+// TLSSocket swallows errors, and until `secureConnecting` is false core http2 waits (undocumented, pinned by tests).
 function releaseControl(tls: TLSSocket): void {
+  Reflect.set(tls, 'secureConnecting', false);
   const release: unknown = Reflect.get(tls, '_releaseControl');
   if (typeof release === 'function') Reflect.apply(release, tls, []);
 }

@@ -20,12 +20,12 @@ export async function writeAll(endpoint: Endpoint, payload: Buffer, chunkBytes: 
 
 /** Reads exactly `bytes`, or what came before the end. */
 export async function readSome(endpoint: Endpoint, bytes: number): Promise<Buffer> {
-  return await gather(endpoint, bytes);
+  return gather(endpoint, bytes);
 }
 
 /** Reads until the end. */
 export async function collect(endpoint: Endpoint): Promise<Buffer> {
-  return await gather(endpoint, Number.POSITIVE_INFINITY);
+  return gather(endpoint, Number.POSITIVE_INFINITY);
 }
 
 /** Resolves with the error (or undefined) when the endpoint is closed. */

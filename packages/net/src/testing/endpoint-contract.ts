@@ -170,7 +170,7 @@ async function closedOrEnded(endpoint: Endpoint): Promise<Error | undefined> {
   endpoint.onReadable = () => {
     while (typeof endpoint.read() !== 'symbol');
   };
-  if (endpoint.read() === AGAIN) return await end;
+  if (endpoint.read() === AGAIN) return end;
   endpoint.shutdownWrite();
-  return await end;
+  return end;
 }

@@ -23,7 +23,7 @@ export async function socketPair(): Promise<[Endpoint, Endpoint]> {
 /** Client end first; peers are `'client'` and `'server'` verified by nobody. */
 export async function securePair(context: TlsContext): Promise<[SecureEndpoint, SecureEndpoint]> {
   const [client, server] = await socketPair();
-  return await Promise.all([
+  return Promise.all([
     secureClient(client, context, { verifyPeer: () => 'server' }),
     secureServer(server, context, { verifyPeer: () => 'client' }),
   ]);

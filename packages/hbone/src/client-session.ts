@@ -1,0 +1,202 @@
+// One client connection: many CONNECT streams over a verified TLS endpoint. State: ready -> draining -> closed (a
+// session that is still connecting is a dial of the pool). Engine 1 = core http2. Owned by the pool, or by one tunnel
+// in double HBONE.
+import { addAbortListener } from 'node:events';
+import {
+  connect,
+  constants,
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  type IncomingHttpHeaders,
+  type IncomingHttpStatusHeader,
+} from 'node:http2';
+import { type SecureEndpoint, takeNodeStream } from '@ambit/net';
+import type { Logger } from '@ambit/runtime/log';
+import { connectionDraining, connectionLost, HboneError, refusedWithStatus, streamReset } from './errors.ts';
+import { plainHeaders } from './headers.ts';
+import { startKeepalive } from './keepalive.ts';
+import { clientSessionOptions } from './session-options.ts';
+import { StreamEndpoint } from './stream-endpoint.ts';
+import type { HboneLimits, OpenOptions, TunnelStream } from './tunnel.ts';
+
+/** Where a session is in its life. `closed` keeps the reason for streams that ask later. */
+export type SessionState =
+  | { readonly kind: 'ready'; readonly h2: ClientHttp2Session; readonly keepalive: Disposable }
+  | {
+      readonly kind: 'draining';
+      readonly h2: ClientHttp2Session;
+      readonly keepalive: Disposable;
+      readonly by: 'us' | 'peer';
+    }
+  | { readonly kind: 'closed'; readonly reason: Error | undefined };
+
+/** Told to the owner. */
+export interface SessionEvents {
+  /** Capacity, use or state changed. */
+  readonly onChange: (session: ClientSession<unknown>) => void;
+}
+
+/** A connection that can carry tunnels. */
+export class ClientSession<Peer> {
+  readonly peer: Peer;
+  readonly peerName: string;
+  /** Streams open, waiting for their answer, or reserved. */
+  activeStreams = 0;
+  #state: SessionState;
+  readonly #endpoint: SecureEndpoint<Peer>;
+  readonly #limits: HboneLimits;
+  readonly #events: SessionEvents;
+  readonly #log: Logger;
+
+  constructor(
+    endpoint: SecureEndpoint<Peer>,
+    peerName: string,
+    limits: HboneLimits,
+    log: Logger,
+    events: SessionEvents,
+  ) {
+    this.peer = endpoint.peer;
+    this.peerName = peerName;
+    this.#endpoint = endpoint;
+    this.#limits = limits;
+    this.#events = events;
+    this.#log = log;
+    const carrier = takeNodeStream(endpoint);
+    const h2 = connect('https://hbone', { createConnection: () => carrier, ...clientSessionOptions(limits) });
+    const keepalive = startKeepalive(h2, peerName, limits, (error) => {
+      log.warn('HBONE ping timeout/error', { peer: peerName });
+      this.destroy(error);
+    });
+    this.#state = { kind: 'ready', h2, keepalive };
+    h2.once('connect', () => h2.setLocalWindowSize(limits.connectionWindowBytes));
+    h2.on('error', (error: Error) => this.#closed(connectionLost(peerName, error)));
+    h2.on('goaway', (code) => this.#onGoaway(code));
+    h2.once('close', () => this.#closed(undefined));
+    carrier.on('error', (error: Error) => this.#closed(connectionLost(peerName, error)));
+  }
+
+  get state(): SessionState['kind'] {
+    return this.#state.kind;
+  }
+
+  /** Takes room for one stream, which `open` then uses; false when there is none. */
+  tryReserve(): boolean {
+    const state = this.#state;
+    if (state.kind !== 'ready' || this.activeStreams >= this.#capacity(state.h2)) return false;
+    this.activeStreams += 1;
+    return true;
+  }
+
+  /** Uses a reservation: sends CONNECT and waits for 200. Rejects with ERR_HBONE_STATUS, _RESET, _DRAINING, _CONNECTION_LOST, _TIMEOUT or the signal's reason. */
+  async open(options: OpenOptions): Promise<TunnelStream<Peer>> {
+    const stream = this.#request(options);
+    stream.once('close', () => this.#onStreamClosed());
+    const headers = await this.#answer(stream, options);
+    return new StreamEndpoint<Peer>(stream, {
+      peer: this.peer,
+      peerName: this.peerName,
+      responseHeaders: plainHeaders(headers),
+      local: this.#endpoint.local,
+      remote: this.#endpoint.remote,
+    });
+  }
+
+  /** No new streams; the connection ends with its last stream. Idempotent. */
+  close(): void {
+    const state = this.#state;
+    if (state.kind !== 'ready') return;
+    this.#state = { ...state, kind: 'draining', by: 'us' };
+    state.h2.close();
+    this.#events.onChange(this);
+  }
+
+  /** Ends the connection and all its streams now. Idempotent. */
+  destroy(reason: Error): void {
+    const state = this.#state;
+    if (state.kind === 'closed') return;
+    this.#closed(reason);
+    state.h2.destroy(reason);
+  }
+
+  #request(options: OpenOptions): ClientHttp2Stream {
+    const state = this.#state;
+    try {
+      if (state.kind !== 'ready') throw connectionDraining(this.peerName);
+      options.signal?.throwIfAborted();
+      const headers = { ...options.headers, ':method': 'CONNECT', ':authority': options.authority };
+      return state.h2.request(headers, { endStream: false });
+    } catch (error) {
+      this.#onStreamClosed();
+      throw error;
+    }
+  }
+
+  #capacity(h2: ClientHttp2Session): number {
+    const peerLimit = h2.remoteSettings.maxConcurrentStreams ?? Number.POSITIVE_INFINITY;
+    return Math.min(this.#limits.maxStreamsPerConnection, Math.max(1, peerLimit));
+  }
+
+  #answer(stream: ClientHttp2Stream, options: OpenOptions): Promise<IncomingHttpHeaders> {
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingHttpHeaders>();
+    const fail = (error: Error): void => {
+      cleanup();
+      if (!stream.closed) stream.close(constants.NGHTTP2_CANCEL);
+      reject(error);
+    };
+    const onResponse = (headers: IncomingHttpHeaders & IncomingHttpStatusHeader): void => {
+      const status = headers[':status'] ?? 0;
+      if (status !== 200) return fail(refusedWithStatus(this.peerName, status));
+      cleanup();
+      resolve(headers);
+    };
+    const onError = (error: Error): void => fail(this.#streamFailed(stream, error));
+    const onClose = (): void => fail(this.#streamFailed(stream, undefined));
+    const { signal, timeoutMs } = options;
+    const abort = signal === undefined ? undefined : addAbortListener(signal, () => fail(signal.reason as Error));
+    const timer =
+      timeoutMs === undefined ? undefined : setTimeout(() => fail(answerTimedOut(this.peerName, timeoutMs)), timeoutMs);
+    const cleanup = (): void => {
+      abort?.[Symbol.dispose]();
+      clearTimeout(timer);
+      stream.off('response', onResponse);
+      stream.off('close', onClose);
+    };
+    stream.once('response', onResponse);
+    stream.on('error', onError);
+    stream.once('close', onClose);
+    return promise;
+  }
+
+  #streamFailed(stream: ClientHttp2Stream, cause: Error | undefined): Error {
+    if (HboneError.is(cause)) return cause;
+    if (this.#state.kind === 'closed') return this.#state.reason ?? connectionLost(this.peerName, cause);
+    if (stream.rstCode === constants.NGHTTP2_REFUSED_STREAM) return connectionDraining(this.peerName);
+    return streamReset(this.peerName, stream.rstCode ?? constants.NGHTTP2_CANCEL, cause);
+  }
+
+  #onStreamClosed(): void {
+    this.activeStreams -= 1;
+    this.#events.onChange(this);
+  }
+
+  #onGoaway(code: number): void {
+    this.#log.debug('peer is going away', { peer: this.peerName, code });
+    const state = this.#state;
+    if (state.kind !== 'ready') return;
+    this.#state = { ...state, kind: 'draining', by: 'peer' };
+    state.h2.close();
+    this.#events.onChange(this);
+  }
+
+  #closed(reason: Error | undefined): void {
+    const state = this.#state;
+    if (state.kind === 'closed') return;
+    this.#state = { kind: 'closed', reason };
+    state.keepalive[Symbol.dispose]();
+    this.#events.onChange(this);
+  }
+}
+
+function answerTimedOut(peer: string, timeoutMs: number): HboneError {
+  return new HboneError('ERR_HBONE_TIMEOUT', `${peer} did not answer CONNECT within ${timeoutMs} ms`);
+}

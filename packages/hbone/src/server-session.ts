@@ -1,0 +1,209 @@
+// One accepted connection: turns CONNECT streams of a verified peer into tunnel requests and watches the peer's
+// behaviour. Engine 1 = core http2. Owned by the server.
+import {
+  constants,
+  type IncomingHttpHeaders,
+  performServerHandshake,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+  type ServerStreamResponseOptions,
+} from 'node:http2';
+import { type Endpoint, type SecureEndpoint, takeNodeStream } from '@ambit/net';
+import type { Logger } from '@ambit/runtime/log';
+import { connectionLost, HboneError, streamReset } from './errors.ts';
+import { plainHeaders } from './headers.ts';
+import { startKeepalive } from './keepalive.ts';
+import { createResetLimiter, type ResetLimiter } from './reset-limiter.ts';
+import { serverSessionOptions } from './session-options.ts';
+import { StreamEndpoint } from './stream-endpoint.ts';
+import type { HboneLimits, TunnelHeaders, TunnelRequest } from './tunnel.ts';
+
+// `sendDate` is honoured by core but missing in its types; HBONE answers carry no date.
+const OPEN = { sendDate: false } as ServerStreamResponseOptions;
+const ENDED = { endStream: true, sendDate: false } as ServerStreamResponseOptions;
+const MAX_AUTHORITY_BYTES = 1024;
+/** The highest stream id: GOAWAY with it says "stop soon" without dropping what is on its way (RFC 9113 6.8). */
+const LAST_STREAM_ID = 2 ** 31 - 1;
+
+/** What the server gives to each session. */
+export interface ServerSessionOptions<Peer> {
+  readonly limits: HboneLimits;
+  readonly log: Logger;
+  readonly onTunnel: (request: TunnelRequest<Peer>) => void;
+  readonly onClosed: (session: ServerSession<Peer>) => void;
+}
+
+/** A connection of a verified peer. */
+export class ServerSession<Peer> {
+  readonly peer: Peer;
+  readonly peerName: string;
+  activeStreams = 0;
+  #state: 'ready' | 'draining' | 'closed' = 'ready';
+  readonly #h2: ServerHttp2Session;
+  readonly #endpoint: SecureEndpoint<Peer>;
+  readonly #options: ServerSessionOptions<Peer>;
+  readonly #keepalive: Disposable;
+  readonly #resets: ResetLimiter;
+
+  constructor(endpoint: SecureEndpoint<Peer>, options: ServerSessionOptions<Peer>) {
+    const { limits } = options;
+    this.peer = endpoint.peer;
+    this.peerName = endpoint.remote?.ip ?? 'peer';
+    this.#endpoint = endpoint;
+    this.#options = options;
+    this.#resets = createResetLimiter(limits.earlyResetBurst, limits.earlyResetPerSecond);
+    const carrier = takeNodeStream(endpoint);
+    carrier.on('error', (error: Error) => this.#fail(error));
+    this.#h2 = performServerHandshake(carrier, serverSessionOptions(limits));
+    this.#h2.on('error', (error: Error) => this.#fail(error));
+    this.#h2.once('connect', () => this.#h2.setLocalWindowSize(limits.connectionWindowBytes));
+    this.#h2.on('stream', (stream, headers) => this.#onStream(stream, headers));
+    this.#h2.once('close', () => this.#closed());
+    this.#keepalive = startKeepalive(this.#h2, this.peerName, limits, (error) => this.destroy(error));
+  }
+
+  /** GOAWAY, then ends with its last stream. Streams that were on their way are still served. Idempotent. */
+  close(): void {
+    if (this.#state !== 'ready') return;
+    this.#state = 'draining';
+    const h2 = this.#h2;
+    h2.goaway(constants.NGHTTP2_NO_ERROR, LAST_STREAM_ID);
+    const isSent = h2.ping(() => {
+      if (!h2.destroyed) h2.close();
+    });
+    if (!isSent) h2.close();
+  }
+
+  /** Ends the connection and all its streams now. Idempotent. */
+  destroy(reason: Error, code: number = constants.NGHTTP2_NO_ERROR): void {
+    if (this.#state === 'closed') return;
+    this.#options.log.debug('tunnel connection ended', { peer: this.peerName, error: reason.message });
+    this.#h2.destroy(undefined, code);
+    this.#closed();
+  }
+
+  #onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+    this.activeStreams += 1;
+    const request = new IncomingTunnel(stream, headers, this, this.#endpoint);
+    stream.on('error', (error) => this.#options.log.debug('tunnel stream failed', { error: error.message }));
+    stream.once('close', () => this.#onStreamClosed(stream, request));
+    if (headers[':scheme'] !== undefined || headers[':path'] !== undefined || headers[':protocol'] !== undefined) {
+      return stream.close(constants.NGHTTP2_PROTOCOL_ERROR);
+    }
+    if (headers[':method'] !== 'CONNECT')
+      return request.reject(400, `expected method CONNECT, got ${headers[':method']}`);
+    if (request.authority.length > MAX_AUTHORITY_BYTES) return request.reject(400, 'authority too long');
+    this.#offer(request);
+  }
+
+  #offer(request: IncomingTunnel<Peer>): void {
+    try {
+      this.#options.onTunnel(request);
+    } catch (error) {
+      this.#options.log.error('tunnel handler failed', {
+        error: error instanceof Error ? error.message : String(error),
+      });
+      request.reject(503, 'internal error');
+    }
+  }
+
+  #onStreamClosed(stream: ServerHttp2Stream, request: IncomingTunnel<Peer>): void {
+    this.activeStreams -= 1;
+    const wasUnanswered = !request.isAnswered;
+    request.onGone(streamReset(this.peerName, stream.rstCode ?? 0));
+    if (!wasUnanswered || this.#resets.take(Date.now())) return;
+    this.#options.log.warn('peer resets too many streams', { peer: this.peerName });
+    this.destroy(abuse(this.peerName), constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  }
+
+  #fail(error: Error): void {
+    if (this.#state === 'closed') return;
+    this.#options.log.debug('tunnel connection failed', { error: connectionLost(this.peerName, error).message });
+    this.#h2.destroy();
+    this.#closed();
+  }
+
+  #closed(): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    this.#keepalive[Symbol.dispose]();
+    this.#options.onClosed(this);
+  }
+}
+
+/** A CONNECT and its one answer. */
+class IncomingTunnel<Peer> implements TunnelRequest<Peer> {
+  readonly authority: string;
+  readonly headers: TunnelHeaders;
+  readonly peer: Peer;
+  readonly remote: Endpoint['remote'];
+  readonly local: Endpoint['local'];
+  isAnswered = false;
+  readonly #stream: ServerHttp2Stream;
+  readonly #session: ServerSession<Peer>;
+  #abort: AbortController | undefined;
+  #goneReason: Error | undefined;
+
+  constructor(
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    session: ServerSession<Peer>,
+    endpoint: SecureEndpoint<Peer>,
+  ) {
+    this.#stream = stream;
+    this.#session = session;
+    this.authority = headers[':authority'] ?? '';
+    this.headers = plainHeaders(headers);
+    this.peer = session.peer;
+    this.remote = endpoint.remote;
+    this.local = endpoint.local;
+  }
+
+  // Made on demand: most tunnels are answered without anybody asking.
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      if (this.#goneReason !== undefined) this.#abort.abort(this.#goneReason);
+    }
+    return this.#abort.signal;
+  }
+
+  accept(responseHeaders: TunnelHeaders = {}): Endpoint {
+    const stream = this.#stream;
+    const isFirst = !this.isAnswered;
+    this.isAnswered = true;
+    if (isFirst && !stream.destroyed && !stream.closed) {
+      stream.respond({ ...responseHeaders, ':status': 200 }, OPEN);
+    }
+    return new StreamEndpoint<Peer>(stream, {
+      peer: this.peer,
+      peerName: this.#session.peerName,
+      responseHeaders,
+      local: this.local,
+      remote: this.remote,
+    });
+  }
+
+  reject(status: number, _message?: string): void {
+    if (this.isAnswered) return;
+    this.isAnswered = true;
+    const stream = this.#stream;
+    if (stream.destroyed || stream.closed) return;
+    stream.respond({ ':status': status }, ENDED);
+    stream.resume();
+    // The answer leaves at the end of this turn; then a peer that does not end its half is told to stop.
+    setImmediate(() => {
+      if (!stream.closed) stream.close(constants.NGHTTP2_NO_ERROR);
+    });
+  }
+
+  /** The stream is over. */
+  onGone(reason: Error): void {
+    this.#goneReason = reason;
+    this.#abort?.abort(reason);
+  }
+}
+
+function abuse(peer: string): HboneError {
+  return new HboneError('ERR_HBONE_ABUSE', `${peer} resets streams faster than allowed`);
+}

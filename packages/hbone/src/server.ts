@@ -1,0 +1,135 @@
+// The server side of HBONE for one identity: TLS, HTTP/2, and tunnel requests out (spec node-proxy 3.2). Called per
+// accepted connection on a data thread. It owns every connection it accepted; the app owns the tunnels it accepts.
+import { type Endpoint, secureServer, type TlsContext, type VerifyPeer } from '@ambit/net';
+import { background } from '@ambit/runtime/background';
+import type { Logger } from '@ambit/runtime/log';
+import { HboneError } from './errors.ts';
+import { ServerSession } from './server-session.ts';
+import { DEFAULT_LIMITS, type HboneLimits, type TunnelRequest } from './tunnel.ts';
+
+/** What a server needs. */
+export interface HboneServerOptions<Peer> {
+  /** The context, or a question asked per connection (rotation, certificate not there yet: the accept waits). */
+  readonly tls: TlsContext | (() => TlsContext | Promise<TlsContext>);
+  readonly verifyPeer: VerifyPeer<Peer>;
+  /** Gets each CONNECT; answers it now or later. A throw is answered with 503. */
+  readonly onTunnel: (request: TunnelRequest<Peer>) => void;
+  readonly log: Logger;
+  readonly limits?: Partial<HboneLimits>;
+  /** A connection that never became a session; `error` is a NetError of the handshake (or what `tls` threw). */
+  readonly onHandshakeFailed?: (error: Error, endpoint: Endpoint) => void;
+}
+
+/** Accepts connections. */
+export interface HboneServer<Peer = unknown> {
+  /** Takes a plain endpoint over (or any other, in double HBONE). */
+  accept(endpoint: Endpoint): void;
+  /** Ends matching connections now (revocation, identity gone). */
+  destroyWhere(predicate: (peer: Peer) => boolean, reason: Error): void;
+  /** Live connections, handshakes included. */
+  readonly connections: number;
+  /** Open tunnels, unanswered requests included. */
+  readonly streams: number;
+  /** GOAWAY everywhere; connections end with their last stream. Idempotent. */
+  close(): void;
+  /** Ends everything now. Idempotent. */
+  destroy(reason: Error): void;
+  /** Resolves after close or destroy when the last connection is gone. */
+  readonly closed: Promise<void>;
+}
+
+/** Makes a server. */
+export function createHboneServer<Peer>(options: HboneServerOptions<Peer>): HboneServer<Peer> {
+  return new Server(options);
+}
+
+class Server<Peer> implements HboneServer<Peer> {
+  readonly closed: Promise<void>;
+  readonly #resolveClosed: () => void;
+  readonly #options: HboneServerOptions<Peer>;
+  readonly #limits: HboneLimits;
+  readonly #sessions = new Set<ServerSession<Peer>>();
+  readonly #abort = new AbortController();
+  #handshaking = 0;
+  #isClosed = false;
+
+  constructor(options: HboneServerOptions<Peer>) {
+    this.#options = options;
+    this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.closed = promise;
+    this.#resolveClosed = resolve;
+  }
+
+  get connections(): number {
+    return this.#sessions.size + this.#handshaking;
+  }
+
+  get streams(): number {
+    let streams = 0;
+    for (const session of this.#sessions) streams += session.activeStreams;
+    return streams;
+  }
+
+  accept(endpoint: Endpoint): void {
+    if (this.#isClosed) return endpoint.destroy(serverClosed());
+    background(this.#options.log, 'accept tunnel connection', this.#handshake(endpoint));
+  }
+
+  destroyWhere(predicate: (peer: Peer) => boolean, reason: Error): void {
+    for (const session of this.#sessions) if (predicate(session.peer)) session.destroy(reason);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const session of this.#sessions) session.close();
+    this.#settleClosed();
+  }
+
+  destroy(reason: Error): void {
+    this.#isClosed = true;
+    this.#abort.abort(reason);
+    for (const session of this.#sessions) session.destroy(reason);
+    this.#settleClosed();
+  }
+
+  async #handshake(endpoint: Endpoint): Promise<void> {
+    this.#handshaking += 1;
+    try {
+      const { tls, verifyPeer } = this.#options;
+      const context = typeof tls === 'function' ? await tls() : tls;
+      const signal = this.#abort.signal;
+      signal.throwIfAborted();
+      const timeoutMs = this.#limits.handshakeTimeoutMs;
+      this.#start(await secureServer(endpoint, context, { verifyPeer, timeoutMs, signal }));
+    } catch (error) {
+      endpoint.destroy(error instanceof Error ? error : serverClosed());
+      if (error instanceof Error) this.#options.onHandshakeFailed?.(error, endpoint);
+    } finally {
+      this.#handshaking -= 1;
+      this.#settleClosed();
+    }
+  }
+
+  #start(endpoint: Awaited<ReturnType<typeof secureServer<Peer>>>): void {
+    const session = new ServerSession<Peer>(endpoint, {
+      limits: this.#limits,
+      log: this.#options.log,
+      onTunnel: this.#options.onTunnel,
+      onClosed: (ended) => {
+        this.#sessions.delete(ended);
+        this.#settleClosed();
+      },
+    });
+    this.#sessions.add(session);
+    if (this.#isClosed) session.close();
+  }
+
+  #settleClosed(): void {
+    if (this.#isClosed && this.connections === 0) this.#resolveClosed();
+  }
+}
+
+function serverClosed(): HboneError {
+  return new HboneError('ERR_HBONE_CLOSED', 'connection closed due to connection drain');
+}

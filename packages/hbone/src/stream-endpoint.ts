@@ -1,0 +1,40 @@
+// Engine 1's tunnel: one HTTP/2 stream as an endpoint. The only file that knows how a core http2 stream ends:
+// END_STREAM = half-close, RST NO_ERROR or CANCEL while reading = end of data, any other code = an error.
+import { constants, type ClientHttp2Stream, type ServerHttp2Stream } from 'node:http2';
+import type { Duplex } from 'node:stream';
+import { NodeStreamEndpoint, type SocketAddress } from '@ambit/net';
+import { HboneError, streamReset } from './errors.ts';
+import type { TunnelHeaders, TunnelStream } from './tunnel.ts';
+
+/** What the endpoint tells about itself. */
+export interface StreamFacts<Peer> {
+  readonly peer: Peer;
+  readonly peerName: string;
+  readonly responseHeaders: TunnelHeaders;
+  readonly local: SocketAddress | undefined;
+  readonly remote: SocketAddress | undefined;
+}
+
+/** An endpoint over an open HTTP/2 stream, which it owns. */
+export class StreamEndpoint<Peer> extends NodeStreamEndpoint implements TunnelStream<Peer> {
+  readonly responseHeaders: TunnelHeaders;
+  readonly peer: Peer;
+
+  constructor(stream: ClientHttp2Stream | ServerHttp2Stream, facts: StreamFacts<Peer>) {
+    super(stream, {
+      local: facts.local,
+      remote: facts.remote,
+      abort: (_stream: Duplex, reason) => abortStream(stream, reason),
+      mapError: (error) => (HboneError.is(error) ? error : streamReset(facts.peerName, stream.rstCode ?? 0, error)),
+    });
+    this.peer = facts.peer;
+    this.responseHeaders = facts.responseHeaders;
+  }
+}
+
+// After everything was sent the peer is only told to stop (NO_ERROR); a tunnel dropped halfway is a CANCEL.
+function abortStream(stream: ClientHttp2Stream | ServerHttp2Stream, reason: Error | undefined): void {
+  if (stream.destroyed) return;
+  if (!stream.closed) stream.close(reason === undefined ? constants.NGHTTP2_NO_ERROR : constants.NGHTTP2_CANCEL);
+  stream.destroy();
+}

@@ -1,0 +1,2 @@
+// Doubles of @ambit/hbone, for tests only.
+export * from './tunnel-bench.ts';
