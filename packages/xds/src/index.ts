@@ -2,10 +2,5 @@
 export * from './errors.ts';
 export * from './resource-type.ts';
 export * from './client/client.ts';
-export {
-  type CredentialsSource,
-  type StreamCredentials,
-  fileCredentials,
-  channelCredentials,
-} from './client/credentials.ts';
+export { type CredentialsSource, type StreamCredentials, fileCredentials } from './client/credentials.ts';
 export type { DemandResult, SubscriptionMode } from './client/subscription.ts';

@@ -1,8 +1,9 @@
 // In: where roots and token are kept. Out: what one connection attempt needs, read anew each time.
-// Called by: client.ts before each stream; identity uses the same helpers for the CA. Main thread.
+// Called by: client.ts before each stream, transport.ts for the channel. Main thread.
 import { readFile, stat } from 'node:fs/promises';
-import { createSecureContext } from 'node:tls';
-import { type ChannelCredentials, credentials } from '@grpc/grpc-js';
+import { isIP } from 'node:net';
+import { type SecureContext, checkServerIdentity, createSecureContext } from 'node:tls';
+import { type ChannelCredentials, type ChannelOptions, credentials } from '@grpc/grpc-js';
 import { XdsError } from '../errors.ts';
 
 /** How to reach and convince the server, for one attempt. */
@@ -64,14 +65,42 @@ async function readSmallFile(path: string): Promise<Buffer> {
   }
 }
 
-/** The grpc-js form: TLS 1.3 with the roots as only anchors, and no client certificate. */
-export function channelCredentials(given: StreamCredentials): ChannelCredentials {
-  if (given.roots === 'plaintext') return credentials.createInsecure();
+/** The grpc-js form of credentials. */
+export interface ChannelSecurity {
+  readonly credentials: ChannelCredentials;
+  readonly options: ChannelOptions;
+}
+
+/** SNI of a connection to an address: TLS forbids an address there, and grpc-js always sends something. */
+const SNI_FOR_ADDRESS = 'control-plane.invalid';
+
+/** TLS 1.3 with the roots as only anchors and no client certificate; the certificate must be for the host (name or IP) or `serverName`. */
+export function channelSecurity(given: StreamCredentials, address: string): ChannelSecurity {
+  if (given.roots === 'plaintext') return { credentials: credentials.createInsecure(), options: {} };
+  const host = given.serverName ?? hostOf(address);
+  const isAddress = isIP(host) !== 0;
+  const context = secureContext(given.roots);
+  return {
+    credentials: credentials.createFromSecureContext(context, {
+      checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate),
+    }),
+    options: {
+      'grpc.ssl_target_name_override': isAddress ? SNI_FOR_ADDRESS : host,
+      ...(given.serverName === undefined ? {} : { 'grpc.default_authority': given.serverName }),
+    },
+  };
+}
+
+function secureContext(roots: Exclude<StreamCredentials['roots'], 'plaintext'>): SecureContext {
   try {
-    return credentials.createFromSecureContext(
-      createSecureContext({ minVersion: 'TLSv1.3', ...(given.roots === 'system' ? {} : { ca: given.roots.pem }) }),
-    );
+    return createSecureContext({ minVersion: 'TLSv1.3', ...(roots === 'system' ? {} : { ca: roots.pem }) });
   } catch (error) {
     throw new XdsError('ERR_XDS_CREDENTIALS', 'the roots of the control plane are not valid PEM', { cause: error });
   }
+}
+
+/** The host of `host:port` or `[v6]:port`. */
+function hostOf(address: string): string {
+  const host = address.slice(0, address.lastIndexOf(':'));
+  return host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host;
 }

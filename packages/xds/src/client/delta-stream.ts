@@ -111,20 +111,24 @@ export function createDeltaStream(options: {
 
 function openingRequests(subscription: Subscription, node: Node): DeltaDiscoveryRequest[] {
   const { typeUrl } = subscription.handler;
-  const versions: Record<string, string> = Object.fromEntries(subscription.held);
+  const versions = new Map(subscription.held);
   if (subscription.mode === 'on-demand') {
-    for (const name of subscription.asked) versions[name] ??= '';
+    for (const name of subscription.asked) if (!versions.has(name)) versions.set(name, '');
     return [
       create(DeltaDiscoveryRequestSchema, {
         node,
         typeUrl,
         resourceNamesSubscribe: ['*'],
         resourceNamesUnsubscribe: ['*'],
-        initialResourceVersions: versions,
+        initialResourceVersions: Object.fromEntries(versions),
       }),
     ];
   }
-  const opening = create(DeltaDiscoveryRequestSchema, { node, typeUrl, initialResourceVersions: versions });
+  const opening = create(DeltaDiscoveryRequestSchema, {
+    node,
+    typeUrl,
+    initialResourceVersions: Object.fromEntries(versions),
+  });
   if (subscription.asked.size === 0) return [opening];
   // Names in the first request would end the wildcard; they follow.
   return [opening, create(DeltaDiscoveryRequestSchema, { typeUrl, resourceNamesSubscribe: [...subscription.asked] })];

@@ -16,7 +16,7 @@ import {
 } from '@ambit/proto/discovery';
 import { grpcService } from '@ambit/proto/grpc';
 import { XdsError } from '../errors.ts';
-import { type StreamCredentials, channelCredentials } from './credentials.ts';
+import { type StreamCredentials, channelSecurity } from './credentials.ts';
 
 /** How a stream ended; drives backoff and the termination metric (spec node-proxy 4.6). */
 export type StreamEnd =
@@ -68,14 +68,13 @@ const CHANNEL_OPTIONS: ChannelOptions = {
   'grpc.service_config_disable_resolution': 1,
 };
 
-/** Opens a stream on a connection of its own. Never throws: failures are an end. */
+/** Opens a stream on a connection of its own. Throws only for roots that are not PEM; every other failure is an end. */
 export function openAdsStream(options: AdsStreamOptions): AdsStream {
   const { address, credentials, connectTimeoutMs } = options;
-  const client = new AdsClient(address, channelCredentials(credentials), {
+  const security = channelSecurity(credentials, address);
+  const client = new AdsClient(address, security.credentials, {
     ...CHANNEL_OPTIONS,
-    ...(credentials.serverName === undefined
-      ? {}
-      : { 'grpc.ssl_target_name_override': credentials.serverName, 'grpc.default_authority': credentials.serverName }),
+    ...security.options,
     ...options.channelOptions,
   });
   const metadata = new Metadata();

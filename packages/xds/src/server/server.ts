@@ -28,7 +28,7 @@ export interface CallFacts {
   /** First value of a metadata entry, by lower-case name. */
   readonly header: (name: string) => string | undefined;
   readonly peer: string;
-  /** True when the call came over TLS. */
+  /** True when the call came over TLS, as told to `mount`. */
   readonly isTls: boolean;
   /** Client certificate, when one was presented and verified by the listener. */
   readonly peerCertificate: PeerCertificate | undefined;
@@ -61,8 +61,11 @@ export interface XdsServerOptions {
 
 /** The running service. */
 export interface XdsServer {
-  /** Adds the service to a gRPC server made with {@link XDS_SERVER_OPTIONS}. */
-  mount(server: Server): void;
+  /**
+   * Adds the service to a gRPC server made with {@link XDS_SERVER_OPTIONS}. May be called for several servers.
+   * `isTls` is what the authenticator is told; say false for a plaintext port. Default true.
+   */
+  mount(server: Server, options?: { isTls?: boolean }): void;
   /** Pushes what is collected now, without waiting for quiet. */
   flush(): void;
   /** Sends the types again that want it (policies) to everybody. */
@@ -127,13 +130,13 @@ export function createXdsServer(options: XdsServerOptions): XdsServer {
     ),
   );
 
-  const accept = async (call: AdsCall): Promise<void> => {
+  const accept = async (call: AdsCall, isTls: boolean): Promise<void> => {
     if (closed) throw new XdsError('ERR_XDS_NOT_READY', 'server is shutting down');
     if (options.isReady?.() === false) {
       throw new XdsError('ERR_XDS_NOT_READY', 'server is not ready to serve discovery information');
     }
     await admit();
-    const identity = await authenticated(options.authenticate, call);
+    const identity = await authenticated(options.authenticate, call, isTls);
     if (closed || call.cancelled) return;
     const id = nextId++;
     const connection = createConnection(context, streamCall(call), { id, peer: call.getPeer(), identity });
@@ -147,12 +150,12 @@ export function createXdsServer(options: XdsServerOptions): XdsServer {
     call.on('end', leave);
     call.on('data', (message: DeltaDiscoveryRequest) => connection.onRequest(message));
   };
-  const handler = (call: AdsCall): void => {
+  const handle = (call: AdsCall, isTls: boolean): void => {
     call.on('error', () => undefined);
     background(
       log,
       'discovery stream',
-      accept(call).catch((error: unknown) => refuse(call, error, log)),
+      accept(call, isTls).catch((error: unknown) => refuse(call, error, log)),
     );
   };
   const endAll = (error?: XdsError): void => {
@@ -164,9 +167,11 @@ export function createXdsServer(options: XdsServerOptions): XdsServer {
   };
 
   return {
-    mount(server) {
+    mount(server, { isTls = true } = {}) {
       const { deltaAggregatedResources } = grpcService(AggregatedDiscoveryService);
-      const implementation: UntypedServiceImplementation = { deltaAggregatedResources: handler };
+      const implementation: UntypedServiceImplementation = {
+        deltaAggregatedResources: (call: AdsCall) => handle(call, isTls),
+      };
       server.addService(
         { deltaAggregatedResources: { ...deltaAggregatedResources, responseSerialize: (bytes: Buffer) => bytes } },
         implementation,
@@ -194,14 +199,14 @@ function defaultAuthorize(node: XdsNode, identity: ClientIdentity | undefined): 
 async function authenticated(
   authenticate: XdsServerOptions['authenticate'],
   call: AdsCall,
+  isTls: boolean,
 ): Promise<ClientIdentity | undefined> {
-  const context = call.getAuthContext();
   try {
     return await authenticate({
       header: (name) => call.metadata.get(name)[0]?.toString(),
       peer: call.getPeer(),
-      isTls: context.transportSecurityType !== undefined,
-      peerCertificate: context.sslPeerCertificate,
+      isTls,
+      peerCertificate: call.getAuthContext().sslPeerCertificate,
     });
   } catch (error) {
     if (error instanceof XdsError) throw error;

@@ -19,12 +19,12 @@ export async function startTestXdsServer(
   sources: readonly ResourceSource[],
   options: Partial<XdsServerOptions> & { port?: number; credentials?: ServerCredentials; log?: Logger } = {},
 ): Promise<TestXdsServer> {
-  const { port = 0, credentials = Credentials.createInsecure(), ...rest } = options;
+  const { port = 0, credentials, ...rest } = options;
   const xds = createXdsServer({ authenticate: () => undefined, log: silentLogger, debounceMs: 1, ...rest, sources });
   const server = new Server(XDS_SERVER_OPTIONS);
-  xds.mount(server);
+  xds.mount(server, { isTls: credentials !== undefined });
   const bound = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`127.0.0.1:${port}`, credentials, (error, actual) =>
+    server.bindAsync(`127.0.0.1:${port}`, credentials ?? Credentials.createInsecure(), (error, actual) =>
       error === null ? resolve(actual) : reject(error),
     );
   });
