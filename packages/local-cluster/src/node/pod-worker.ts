@@ -1,0 +1,406 @@
+// The life of one pod on its node: network, volumes, init containers, containers, status, orderly end.
+// Comes in: the pod as the API has it, again on every change. Goes out: status, Events, finally the deletion with grace 0.
+// Owned by the node runtime. Main thread.
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { background } from '@ambit/runtime/background';
+import { messageOf } from '@ambit/runtime/errors';
+import type { Logger } from '@ambit/runtime/log';
+import type { ObjectApi } from '../api/object-api.ts';
+import { isNotFound } from '../api/status.ts';
+import { nowSeconds } from '../controllers/context.ts';
+import type { EventRecorder } from '../controllers/events.ts';
+import type { ConfigMap, Container, ContainerStatus, Pod, Secret, Service } from '../controllers/objects.ts';
+import { canonicalJson } from '../controllers/pod-from-template.ts';
+import { buildContainerEnv, serviceVariables } from './container-env.ts';
+import { createContainerRunner } from './container-runner.ts';
+import type { ContainerRunner } from './container-runner.ts';
+import { etcFilesOf } from './etc-files.ts';
+import { argvOf, findImage } from './images.ts';
+import type { ImageEntry, ResolvedImage } from './images.ts';
+import { buildPodStatus } from './pod-status.ts';
+import type { PodSandbox, SandboxFactory } from './sandbox.ts';
+import { createPodVolumes } from './volumes.ts';
+import type { PodVolumes } from './volumes.ts';
+import { createWakeUp } from './wake-up.ts';
+
+/** What all pods of a node share. */
+export interface PodWorkerContext {
+  readonly api: ObjectApi;
+  readonly log: Logger;
+  readonly events: EventRecorder;
+  readonly nodeName: string;
+  readonly hostIp: string;
+  readonly images: readonly ImageEntry[];
+  readonly factory: SandboxFactory;
+  /** Folder of this node's pods. */
+  readonly podsDir: string;
+}
+
+/** A pod under control. */
+export interface PodWorker {
+  /** Gives the newest state; a deletion timestamp starts the end. */
+  update(pod: Pod): void;
+  /** A ConfigMap, Secret or token of the pod changed. */
+  refresh(): void;
+  uses(kind: 'configmaps' | 'secrets', name: string): boolean;
+  /** Ends everything without touching the API (the cluster stops). */
+  shutDown(graceMs: number): Promise<void>;
+  runner(container: string): ContainerRunner | undefined;
+  sandbox(): PodSandbox | undefined;
+  /** Resolves when the pod is gone from the machine. */
+  readonly gone: Promise<void>;
+}
+
+const RETRY_MS = 1000;
+
+/** Starts working on a pod. */
+export function startPodWorker(context: PodWorkerContext, first: Pod): PodWorker {
+  let pod = first;
+  const { metadata } = first;
+  const dir = join(context.podsDir, metadata.uid ?? metadata.name);
+  const gone = Promise.withResolvers<void>();
+  const wakeUp = createWakeUp();
+  const startTime = nowSeconds();
+  const runners: ContainerRunner[] = [];
+  let sandbox: PodSandbox | undefined;
+  let volumes: PodVolumes | undefined;
+  let problem: { reason: string; message: string } | undefined;
+  let isEnding = false;
+  let isOver = false;
+  let refreshTimer: NodeJS.Timeout | undefined;
+  let ending: Promise<void> | undefined;
+
+  const event = (type: 'Normal' | 'Warning', reason: string, message: string): void => {
+    context.events.record(pod, type, reason, message, context.nodeName);
+  };
+  const imageOf = (container: Container): ResolvedImage | undefined => findImage(context.images, container.image ?? '');
+  const allImages = (): ResolvedImage[] => {
+    const all = [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
+    return all.map(imageOf).filter((image) => image !== undefined);
+  };
+
+  const writer = createStatusWriter(context, () => ({ pod, status: currentStatus() }));
+  const currentStatus = (): ReturnType<typeof buildPodStatus> =>
+    buildPodStatus(
+      pod,
+      {
+        podIp: sandbox?.ip,
+        hostIp: context.hostIp,
+        startTime: pod.status?.startTime ?? startTime,
+        init: statuses(pod.spec.initContainers ?? [], runners, 'PodInitializing'),
+        main: statuses(
+          pod.spec.containers,
+          runners,
+          pod.spec.initContainers === undefined ? 'ContainerCreating' : 'PodInitializing',
+        ),
+        isOver,
+        isTerminating: isEnding,
+        problem,
+      },
+      nowSeconds(),
+    );
+
+  const setUp = async (): Promise<boolean> => {
+    while (!isEnding) {
+      try {
+        sandbox ??= await context.factory.create({
+          pod,
+          dir,
+          files: etcFilesOf(pod),
+          isRoot: allImages().some((each) => each.grants?.root === true),
+        });
+        volumes ??= makeVolumes(sandbox);
+        await volumes.refresh();
+        problem = undefined;
+        return true;
+      } catch (error) {
+        const reason = sandbox === undefined ? 'FailedCreatePodSandBox' : 'FailedMount';
+        const message = messageOf(error);
+        if (problem?.message !== message) event('Warning', reason, message);
+        problem = { reason, message };
+        writer.changed();
+        await wakeUp.wait(RETRY_MS);
+      }
+    }
+    return false;
+  };
+
+  const makeVolumes = (made: PodSandbox): PodVolumes => {
+    const namespace = metadata.namespace ?? 'default';
+    return createPodVolumes(
+      () => pod,
+      join(dir, 'volumes'),
+      made.user,
+      { podIp: made.ip, hostIp: context.hostIp },
+      {
+        ...sourcesOf(context.api, namespace),
+        hostPath: (path) => context.factory.hostPath(path, allImages()),
+        token: (audience, ttlSeconds) =>
+          context.api.createToken({
+            namespace,
+            serviceAccount: pod.spec.serviceAccountName ?? 'default',
+            ...(audience === undefined ? {} : { audiences: [audience] }),
+            ttlSeconds,
+            pod: { name: metadata.name, uid: metadata.uid ?? '' },
+          }),
+      },
+    );
+  };
+
+  const planRefresh = (): void => {
+    const next = volumes?.nextRefreshMs();
+    clearTimeout(refreshTimer);
+    if (next === undefined || isEnding) return;
+    refreshTimer = setTimeout(refresh, Math.min(Math.max(next - Date.now(), 1000), 2 ** 31 - 1));
+    refreshTimer.unref();
+  };
+
+  const refresh = (): void => {
+    wakeUp.wake();
+    for (const runner of runners) runner.wake();
+    if (volumes === undefined || isEnding || isOver) return;
+    background(context.log, 'refresh volumes', volumes.refresh().then(planRefresh));
+  };
+
+  const makeRunner = (container: Container, kind: ContainerRunner['kind'], made: PodSandbox): ContainerRunner => {
+    const image = imageOf(container);
+    const policy = pod.spec.restartPolicy ?? 'Always';
+    const runner = createContainerRunner({
+      container,
+      kind,
+      restartPolicy: kind === 'sidecar' ? 'Always' : kind === 'init' && policy !== 'Never' ? 'OnFailure' : policy,
+      dir: join(dir, 'containers', container.name),
+      sandbox: made,
+      log: context.log,
+      image,
+      prepare: () => prepare(container, image as ResolvedImage, made),
+      onChange: () => writer.changed(),
+      event,
+    });
+    runners.push(runner);
+    return runner;
+  };
+
+  const prepare = async (
+    container: Container,
+    image: ResolvedImage,
+    made: PodSandbox,
+  ): Promise<Awaited<ReturnType<Parameters<typeof createContainerRunner>[0]['prepare']>>> => {
+    const namespace = metadata.namespace ?? 'default';
+    const base = context.factory.baseEnv(image);
+    const links = serviceVariables(
+      context.api.list<Service>('services').items,
+      namespace,
+      pod.spec.enableServiceLinks !== false,
+    );
+    const standard = {
+      ...base,
+      HOSTNAME: etcFilesOf(pod).hostname,
+      HOME: made.user === 0 ? '/root' : '/tmp',
+      ...links,
+      ...image.env,
+    };
+    const facts = { podIp: made.ip, hostIp: context.hostIp };
+    const env = buildContainerEnv(pod, container, facts, sourcesOf(context.api, namespace), standard);
+    const argv = argvOf(image, container, base);
+    if (argv.length === 0) throw new Error(`image ${container.image ?? ''} has no command and the pod gives none`);
+    return {
+      argv,
+      env,
+      workingDir: container.workingDir ?? image.workingDir ?? '/',
+      mounts: (await volumes?.mountsOf(container)) ?? [],
+      capabilities: capabilitiesOf(container),
+    };
+  };
+
+  const live = async (): Promise<void> => {
+    if (pod.metadata.deletionTimestamp !== undefined) isEnding = true;
+    writer.changed();
+    if (!(await setUp()) || sandbox === undefined) return;
+    writer.changed();
+    planRefresh();
+    const inits = pod.spec.initContainers ?? [];
+    for (const container of inits) {
+      const runner = makeRunner(container, container.restartPolicy === 'Always' ? 'sidecar' : 'init', sandbox);
+      if (runner.kind === 'sidecar') {
+        background(context.log, 'run sidecar', runner.run());
+        await runner.started();
+      } else await runner.run();
+      if (isEnding) return;
+      if (runner.kind === 'init' && runner.status().state.terminated?.exitCode !== 0) return finish();
+    }
+    const made = sandbox;
+    const mains = pod.spec.containers.map((container) => makeRunner(container, 'main', made));
+    await Promise.all(mains.map((runner) => runner.run()));
+    if (!isEnding) await finish();
+  };
+
+  // Every container ended for good: sidecars stop, the network goes, the object stays with its phase.
+  const finish = async (): Promise<void> => {
+    await Promise.all(runners.filter((each) => each.kind === 'sidecar').map((each) => each.stop(5000)));
+    isOver = true;
+    writer.changed();
+    await writer.settled();
+    await sandbox?.remove();
+  };
+
+  const end = async (graceMs: number, isDeleted: boolean): Promise<void> => {
+    isEnding = true;
+    wakeUp.wake();
+    clearTimeout(refreshTimer);
+    if (isDeleted) writer.changed();
+    await Promise.all(runners.filter((each) => each.kind !== 'sidecar').map((each) => each.stop(graceMs)));
+    await Promise.all(runners.filter((each) => each.kind === 'sidecar').map((each) => each.stop(graceMs)));
+    await life;
+    await sandbox?.remove();
+    if (isDeleted) await writer.settled();
+    writer.close();
+    await rm(dir, { recursive: true, force: true });
+    gone.resolve();
+  };
+
+  const endDeleted = async (graceMs: number): Promise<void> => {
+    for (const { name } of pod.spec.containers) event('Normal', 'Killing', `Stopping container ${name}`);
+    await end(graceMs, true);
+    const preconditions = { uid: metadata.uid ?? '' };
+    await context.api
+      .delete('pods', metadata.name, metadata.namespace, { gracePeriodSeconds: 0, preconditions })
+      .catch((error: unknown) => {
+        if (!isNotFound(error)) context.log.debug('pod not removed', { pod: metadata.name, error: messageOf(error) });
+      });
+  };
+
+  const life = live().catch((error: unknown) => {
+    context.log.error('pod failed', { pod: `${metadata.namespace ?? ''}/${metadata.name}`, error: messageOf(error) });
+  });
+
+  return {
+    gone: gone.promise,
+    update: (next) => {
+      pod = next;
+      if (next.metadata.deletionTimestamp === undefined) return;
+      const graceMs = (next.metadata.deletionGracePeriodSeconds ?? 30) * 1000;
+      if (ending === undefined) {
+        ending = endDeleted(graceMs);
+        background(context.log, 'end pod', ending);
+      } else if (graceMs === 0) for (const runner of runners) void runner.stop(0);
+    },
+    refresh,
+    uses: (kind, name) => usesOf(pod, kind).has(name),
+    shutDown: (graceMs) => (ending ??= end(graceMs, false)),
+    runner: (name) => runners.find((each) => each.name === name),
+    sandbox: () => sandbox,
+  };
+}
+
+function statuses(
+  containers: readonly Container[],
+  runners: readonly ContainerRunner[],
+  reason: string,
+): ContainerStatus[] {
+  return containers.map((container) => {
+    const runner = runners.find((each) => each.name === container.name);
+    if (runner !== undefined) return runner.status();
+    return {
+      name: container.name,
+      image: container.image ?? '',
+      imageID: '',
+      ready: false,
+      started: false,
+      restartCount: 0,
+      state: { waiting: { reason } },
+      lastState: {},
+    };
+  });
+}
+
+function sourcesOf(
+  api: ObjectApi,
+  namespace: string,
+): { configMap(name: string): ConfigMap | undefined; secret(name: string): Secret | undefined } {
+  return {
+    configMap: (name) => api.get<ConfigMap>('configmaps', name, namespace),
+    secret: (name) => api.get<Secret>('secrets', name, namespace),
+  };
+}
+
+function capabilitiesOf(container: Container): readonly string[] | undefined {
+  const context = container.securityContext as { privileged?: boolean; capabilities?: { add?: string[] } } | undefined;
+  return context?.privileged === true ? undefined : context?.capabilities?.add;
+}
+
+function usesOf(pod: Pod, kind: 'configmaps' | 'secrets'): Set<string> {
+  const names = new Set<string | undefined>();
+  for (const volume of pod.spec.volumes ?? []) {
+    names.add(kind === 'configmaps' ? volume.configMap?.name : volume.secret?.secretName);
+    for (const source of volume.projected?.sources ?? [])
+      names.add((kind === 'configmaps' ? source.configMap : source.secret)?.name);
+  }
+  for (const container of [...pod.spec.containers, ...(pod.spec.initContainers ?? [])]) {
+    for (const from of container.envFrom ?? [])
+      names.add((kind === 'configmaps' ? from.configMapRef : from.secretRef)?.name);
+    for (const { valueFrom } of container.env ?? [])
+      names.add((kind === 'configmaps' ? valueFrom?.configMapKeyRef : valueFrom?.secretKeyRef)?.name);
+  }
+  return new Set([...names].filter((name) => name !== undefined));
+}
+
+interface StatusWriter {
+  changed(): void;
+  settled(): Promise<void>;
+  close(): void;
+}
+
+// One write at a time; changes during a write lead to one more. Nothing is written when nothing changed.
+function createStatusWriter(
+  context: PodWorkerContext,
+  read: () => { pod: Pod; status: NonNullable<Pod['status']> },
+): StatusWriter {
+  let writing: Promise<void> | undefined;
+  let isDirty = false;
+  let isClosed = false;
+  let written = '';
+
+  const write = async (): Promise<void> => {
+    while (isDirty && !isClosed) {
+      isDirty = false;
+      const { pod, status } = read();
+      const text = canonicalJson(status);
+      if (text === written) continue;
+      try {
+        await context.api.patch(
+          'pods',
+          pod.metadata.name,
+          pod.metadata.namespace,
+          { metadata: { uid: pod.metadata.uid }, status },
+          { subresource: 'status' },
+        );
+        written = text;
+      } catch (error) {
+        if (isNotFound(error)) return;
+        context.log.debug('pod status not written', { pod: pod.metadata.name, error: messageOf(error) });
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        isDirty = true;
+      }
+    }
+  };
+
+  return {
+    changed: () => {
+      isDirty = true;
+      if (isClosed || writing !== undefined) return;
+      writing = Promise.resolve()
+        .then(write)
+        .finally(() => {
+          writing = undefined;
+        });
+    },
+    settled: async () => {
+      while (writing !== undefined) await writing;
+    },
+    close: () => {
+      isClosed = true;
+    },
+  };
+}

@@ -1,0 +1,2 @@
+// Test doubles of this package.
+export { createMemoryObjectApi } from './memory-object-api.ts';
