@@ -1,0 +1,159 @@
+/**
+ * Validation of builtin kinds: the few rules users hit (spec/local-cluster.md 6). In: object after defaulting; out:
+ * problems with field paths. Pure.
+ */
+
+import { duplicate, invalidValue, required } from '../field-error.ts';
+import { equalJson, isObject, listAt, objectAt, textAt, valueAt } from '../json.ts';
+import type { JsonObject } from '../json.ts';
+import { labelSelectorOf } from '../read/label-selector.ts';
+import type { Resource } from '../resources/resource.ts';
+import type { FieldProblem } from '../status.ts';
+import { nameProblem } from './names.ts';
+
+const isPort = (value: unknown): boolean =>
+  typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65_535;
+const portText = 'must be between 1 and 65535, inclusive';
+
+function containerProblems(container: JsonObject, path: string, seen: Set<string>): FieldProblem[] {
+  const problems: FieldProblem[] = [];
+  const name = textAt(container, 'name');
+  if (name === '') problems.push(required(`${path}.name`));
+  else {
+    const text = nameProblem(name, 'label');
+    if (text !== undefined) problems.push(invalidValue(`${path}.name`, name, text));
+    if (seen.has(name)) problems.push(duplicate(`${path}.name`, name));
+    seen.add(name);
+  }
+  if (textAt(container, 'image') === '') problems.push(required(`${path}.image`));
+  for (const [index, port] of listAt(container, 'ports').entries()) {
+    const number = valueAt(port, ['containerPort']);
+    if (number === undefined) problems.push(required(`${path}.ports[${index}].containerPort`));
+    else if (!isPort(number)) problems.push(invalidValue(`${path}.ports[${index}].containerPort`, number, portText));
+  }
+  return problems;
+}
+
+function podSpecProblems(spec: unknown, path: string): FieldProblem[] {
+  const problems: FieldProblem[] = [];
+  const seen = new Set<string>();
+  const containers = listAt(spec, 'containers').filter(isObject);
+  if (containers.length === 0) problems.push(required(`${path}.containers`));
+  const volumes = new Set(listAt(spec, 'volumes').map((volume) => textAt(volume, 'name')));
+  for (const list of ['initContainers', 'containers'] as const) {
+    for (const [index, container] of listAt(spec, list).filter(isObject).entries()) {
+      const at = `${path}.${list}[${index}]`;
+      problems.push(...containerProblems(container, at, seen));
+      for (const [place, mount] of listAt(container, 'volumeMounts').entries()) {
+        const name = textAt(mount, 'name');
+        if (name === '') problems.push(required(`${at}.volumeMounts[${place}].name`));
+        else if (!volumes.has(name)) {
+          problems.push({
+            reason: 'FieldValueNotFound',
+            field: `${at}.volumeMounts[${place}].name`,
+            message: `Not found: ${JSON.stringify(name)}`,
+          });
+        }
+      }
+    }
+  }
+  return problems;
+}
+
+function workloadProblems(object: JsonObject): FieldProblem[] {
+  const selector = valueAt(object, ['spec', 'selector']);
+  const problems: FieldProblem[] = [];
+  const replicas = valueAt(object, ['spec', 'replicas']);
+  if (typeof replicas === 'number' && replicas < 0)
+    problems.push(invalidValue('spec.replicas', replicas, 'must be greater than or equal to 0'));
+  if (!isObject(selector)) problems.push(required('spec.selector'));
+  else if (Object.keys(selector).length === 0) {
+    problems.push(invalidValue('spec.selector', {}, 'empty selector is invalid for deployment'));
+  } else {
+    const labels = objectAt(object, 'spec', 'template', 'metadata', 'labels') ?? {};
+    if (!labelSelectorOf(selector)(labels as Record<string, string>)) {
+      problems.push(
+        invalidValue('spec.template.metadata.labels', labels, '`selector` does not match template `labels`'),
+      );
+    }
+  }
+  return [...problems, ...podSpecProblems(valueAt(object, ['spec', 'template', 'spec']), 'spec.template.spec')];
+}
+
+function serviceProblems(object: JsonObject): FieldProblem[] {
+  const problems: FieldProblem[] = [];
+  const ports = listAt(object, 'spec', 'ports').filter(isObject);
+  const type = textAt(object, 'spec', 'type');
+  const isHeadless = textAt(object, 'spec', 'clusterIP') === 'None';
+  if (!['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'].includes(type)) {
+    problems.push({
+      reason: 'FieldValueNotSupported',
+      field: 'spec.type',
+      message: `Unsupported value: ${JSON.stringify(type)}: supported values: "ClusterIP", "ExternalName", "LoadBalancer", "NodePort"`,
+    });
+  }
+  if (ports.length === 0 && !isHeadless && type !== 'ExternalName') problems.push(required('spec.ports'));
+  if (type === 'ExternalName' && textAt(object, 'spec', 'externalName') === '')
+    problems.push(required('spec.externalName'));
+  const names = new Set<string>();
+  for (const [index, port] of ports.entries()) {
+    const at = `spec.ports[${index}]`;
+    if (!isPort(port['port'])) problems.push(invalidValue(`${at}.port`, port['port'] ?? 0, portText));
+    const name = textAt(port, 'name');
+    if (name === '' && ports.length > 1) problems.push(required(`${at}.name`));
+    if (name !== '' && names.has(name)) problems.push(duplicate(`${at}.name`, name));
+    names.add(name);
+  }
+  return problems;
+}
+
+const rules: Readonly<Record<string, (object: JsonObject) => FieldProblem[]>> = {
+  pods: (object) => podSpecProblems(object['spec'], 'spec'),
+  services: serviceProblems,
+  'deployments.apps': workloadProblems,
+  'replicasets.apps': workloadProblems,
+  'daemonsets.apps': workloadProblems,
+  'statefulsets.apps': workloadProblems,
+  'jobs.batch': (object) => podSpecProblems(valueAt(object, ['spec', 'template', 'spec']), 'spec.template.spec'),
+  'rolebindings.rbac.authorization.k8s.io': (object) =>
+    textAt(object, 'roleRef', 'name') === '' ? [required('roleRef.name')] : [],
+  'clusterrolebindings.rbac.authorization.k8s.io': (object) =>
+    textAt(object, 'roleRef', 'name') === '' ? [required('roleRef.name')] : [],
+};
+
+/** Problems of a builtin object. */
+export const builtinProblems = (resource: Resource, object: JsonObject): FieldProblem[] =>
+  rules[resource.storageName]?.(object) ?? [];
+
+const immutable: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  'deployments.apps': [['spec', 'selector']],
+  'replicasets.apps': [['spec', 'selector']],
+  'daemonsets.apps': [['spec', 'selector']],
+  'jobs.batch': [
+    ['spec', 'selector'],
+    ['spec', 'completionMode'],
+  ],
+  'rolebindings.rbac.authorization.k8s.io': [['roleRef']],
+  'clusterrolebindings.rbac.authorization.k8s.io': [['roleRef']],
+};
+
+/** Problems of a change of a builtin object: immutable fields. */
+export function builtinUpdateProblems(resource: Resource, object: JsonObject, before: JsonObject): FieldProblem[] {
+  const problems: FieldProblem[] = [];
+  for (const path of immutable[resource.storageName] ?? []) {
+    const next = valueAt(object, path);
+    if (!equalJson(next, valueAt(before, path)))
+      problems.push(invalidValue(path.join('.'), next ?? null, 'field is immutable'));
+  }
+  if (before['immutable'] === true && (resource.storageName === 'configmaps' || resource.storageName === 'secrets')) {
+    for (const field of ['data', 'binaryData', 'immutable']) {
+      if (!equalJson(object[field], before[field]))
+        problems.push({
+          reason: 'FieldValueForbidden',
+          field,
+          message: 'Forbidden: field is immutable when `immutable` is set',
+        });
+    }
+  }
+  return problems;
+}

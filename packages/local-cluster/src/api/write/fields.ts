@@ -1,0 +1,97 @@
+/**
+ * Field validation of a decoded body: unknown fields are dropped and reported, values of the wrong type refused. In:
+ * object and resource; out: clean copy and report. Pure.
+ */
+
+import { prune } from '../definitions/prune.ts';
+import { isObject } from '../json.ts';
+import type { JsonObject } from '../json.ts';
+import type { Resource } from '../resources/resource.ts';
+import { fieldSchema, itemSchema } from '../schema/schema.ts';
+import type { Schema } from '../schema/schema.ts';
+import { badRequest } from '../status.ts';
+import { knownMetadata } from './metadata.ts';
+
+/** A body without unknown fields, and their paths in the order of the API. */
+export interface CleanObject {
+  readonly object: JsonObject;
+  readonly unknown: readonly string[];
+}
+
+class TypeMismatch extends Error {}
+
+const goTypes: Readonly<Record<string, string>> = {
+  string: 'string',
+  integer: 'int32',
+  number: 'float64',
+  boolean: 'bool',
+  array: 'slice',
+  object: 'struct',
+};
+
+const jsonType = (value: unknown): string =>
+  Array.isArray(value) ? 'array' : isObject(value) ? 'object' : typeof value === 'boolean' ? 'bool' : typeof value;
+
+function mismatch(value: unknown, schema: Schema, path: string): never {
+  throw new TypeMismatch(
+    `json: cannot unmarshal ${jsonType(value)} into Go struct field .${path} of type ${goTypes[schema.type] ?? schema.type}`,
+  );
+}
+
+function cleanObjectValue(value: JsonObject, schema: Schema, path: string, unknown: string[]): JsonObject {
+  const result: JsonObject = {};
+  for (const [key, item] of Object.entries(value)) {
+    const here = path === '' ? key : `${path}.${key}`;
+    const field = fieldSchema(schema, key);
+    if (field !== undefined) {
+      if (item !== null) result[key] = cleanValue(item, field, here, unknown);
+    } else if (schema.preserveUnknown === true) result[key] = item;
+    else unknown.push(here);
+  }
+  return result;
+}
+
+function cleanValue(value: unknown, schema: Schema, path: string, unknown: string[]): unknown {
+  switch (schema.type) {
+    case 'object':
+      return isObject(value) ? cleanObjectValue(value, schema, path, unknown) : mismatch(value, schema, path);
+    case 'array': {
+      if (!Array.isArray(value)) return mismatch(value, schema, path);
+      const items = itemSchema(schema);
+      return value.map((item, index) => (item === null ? item : cleanValue(item, items, `${path}[${index}]`, unknown)));
+    }
+    case 'string':
+      return typeof value === 'string' ? value : mismatch(value, schema, path);
+    case 'boolean':
+      return typeof value === 'boolean' ? value : mismatch(value, schema, path);
+    case 'integer':
+      return typeof value === 'number' && Number.isInteger(value) ? value : mismatch(value, schema, path);
+    case 'number':
+      return typeof value === 'number' ? value : mismatch(value, schema, path);
+    case 'int-or-string':
+      return typeof value === 'number' || typeof value === 'string' ? value : mismatch(value, schema, path);
+    default:
+      return value;
+  }
+}
+
+function cleanCustom(object: JsonObject, resource: Resource): CleanObject {
+  const sent = isObject(object['metadata']) ? object['metadata'] : {};
+  const { metadata, unknown } = knownMetadata(sent);
+  const pruned = prune({ ...object, metadata }, resource.custom?.openApi);
+  return { object: pruned.object, unknown: [...unknown, ...pruned.unknown] };
+}
+
+/** Cleans a body; throws 400 when a value of a builtin kind has the wrong type. */
+export function cleanObject(object: JsonObject, resource: Resource): CleanObject {
+  if (resource.custom !== undefined) return cleanCustom(object, resource);
+  const unknown: string[] = [];
+  try {
+    return { object: cleanObjectValue(object, resource.schema, '', unknown), unknown };
+  } catch (error) {
+    if (!(error instanceof TypeMismatch)) throw error;
+    throw badRequest(
+      `${resource.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: ${error.message}`,
+    );
+  }
+}

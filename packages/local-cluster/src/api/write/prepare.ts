@@ -1,0 +1,84 @@
+/**
+ * The steps every written object takes between decoding and storing: defaults, admission, validation. In: a clean
+ * object; out: the object to store, or an `ApiError` 422. Called by create and update. Pure but for admission steps.
+ */
+
+import { schemaProblems, listProblems } from '../definitions/validate.ts';
+import { validateDefinition } from '../definitions/validate-definition.ts';
+import { fillDefaults } from '../definitions/fill-defaults.ts';
+import { builtinDefaults } from '../defaults/builtin-defaults.ts';
+import { builtinProblems, builtinUpdateProblems } from './builtin-validation.ts';
+import { invalidValue } from '../field-error.ts';
+import { isObject, valueAt } from '../json.ts';
+import type { JsonObject } from '../json.ts';
+import type { Resource } from '../resources/resource.ts';
+import { invalid } from '../status.ts';
+import type { FieldProblem } from '../status.ts';
+import type { KubeObject } from '../../store/kube-object.ts';
+import type { AdmissionRequest, WriteEnvironment } from './context.ts';
+import { metadataProblems, metadataUpdateProblems } from './metadata.ts';
+
+/** Fills defaults; what is there stays. */
+export const withDefaults = (resource: Resource, object: JsonObject, before: JsonObject | undefined): JsonObject =>
+  resource.custom === undefined
+    ? builtinDefaults(resource, object, before)
+    : fillDefaults(object, resource.custom.openApi);
+
+/** Runs the cluster's own admission steps. */
+export function admit(environment: WriteEnvironment, request: AdmissionRequest): JsonObject {
+  let { object } = request;
+  for (const step of environment.admission) object = step({ ...request, object });
+  return object as unknown as JsonObject;
+}
+
+function scaleProblems(resource: Resource, object: JsonObject): FieldProblem[] {
+  if (resource.custom === undefined || resource.scale === undefined) return [];
+  const path = resource.scale.specReplicas;
+  const parent = valueAt(object, path.slice(0, -1));
+  const field = `.${path.join('.')}`;
+  if (parent !== undefined && !isObject(parent)) {
+    return [
+      invalidValue(
+        field,
+        0,
+        `${field} accessor error: ${String(parent)} is of the type ${typeof parent}, expected map[string]interface{}`,
+      ),
+    ];
+  }
+  const value = valueAt(object, path);
+  return typeof value === 'number' && value < 0 ? [invalidValue(field, value, 'should be a non-negative integer')] : [];
+}
+
+function customProblems(resource: Resource, object: JsonObject): FieldProblem[] {
+  const openApi = resource.custom?.openApi;
+  const problems = schemaProblems(object, openApi);
+  if (problems.length === 0 && openApi !== undefined) {
+    const { metadata: _metadata, ...rest } = object;
+    problems.push(...listProblems(rest, openApi));
+  }
+  return [...problems, ...scaleProblems(resource, object)];
+}
+
+/** Refuses an object that does not hold; `before` is the live object of an update. */
+export function validateObject(resource: Resource, object: JsonObject, before: JsonObject | undefined): void {
+  const problems: FieldProblem[] = [];
+  if (before !== undefined) {
+    const changes = metadataUpdateProblems(object, before);
+    // The library checks the metadata of custom objects twice; the causes show it.
+    problems.push(...changes, ...(resource.custom === undefined ? [] : changes));
+  }
+  problems.push(...metadataProblems(resource, object));
+  if (resource.custom !== undefined) problems.push(...customProblems(resource, object));
+  else if (resource.storageName === 'customresourcedefinitions.apiextensions.k8s.io') {
+    problems.push(...validateDefinition(object, before));
+  } else {
+    problems.push(...builtinProblems(resource, object));
+    if (before !== undefined) problems.push(...builtinUpdateProblems(resource, object, before));
+  }
+  if (problems.length === 0) return;
+  const name = String(valueAt(object, ['metadata', 'name']) ?? '');
+  throw invalid({ group: resource.group, kind: resource.kind }, name, problems);
+}
+
+/** The object as the store and admission know it. */
+export const asKubeObject = (object: JsonObject): KubeObject => object as unknown as KubeObject;
