@@ -16,7 +16,8 @@ import type { GatewayAddress, Workload } from './workload.ts';
 /** The workload behind a gateway reference and where to dial it. */
 export interface ResolvedGateway {
   readonly upstream: Upstream;
-  readonly target: Target;
+  /** `undefined`: it is in another network, reachable only through the gateway of that network. */
+  readonly target: Target | undefined;
 }
 
 /** Who asks and for what traffic. */
@@ -48,7 +49,8 @@ export function resolveGateway(
       : pickEndpoint(snapshot, query.source, record.service, hboneMtlsPort, query.mode, query.random);
   if (upstream === undefined) return undefined;
   const target = chooseTarget(upstream, destination.kind === 'address' ? destination.ip : query.applicationIp);
-  return target.kind === 'ip' || target.kind === 'hostname' ? { upstream, target } : undefined;
+  if (target.kind === 'none') return undefined;
+  return { upstream, target: target.kind === 'gateway-only' ? undefined : target };
 }
 
 /** The reference as text for messages. */

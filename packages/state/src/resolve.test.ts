@@ -12,7 +12,10 @@ import { identityOf } from './workload.ts';
 const source = testWorkload('source', { ips: ['10.0.0.1', 'fd00::1'], waypoint: gatewayAt('10.0.0.99') });
 const waypointWorkload = testWorkload('waypoint', { ips: ['10.0.0.50'] });
 const waypointService = testService('waypoint', { vips: [{ network: '', ip: '10.96.0.50' }], ports: { 15008: 15008 } });
-const viaWaypointPod = testWorkload('waypoint', { ips: ['10.0.0.50'], services: memberOf({ 15008: 15008 }, waypointService) });
+const viaWaypointPod = testWorkload('waypoint', {
+  ips: ['10.0.0.50'],
+  services: memberOf({ 15008: 15008 }, waypointService),
+});
 
 /** Resolves one connection from `source` in a mesh of the given records. */
 function resolve(
@@ -68,7 +71,10 @@ test('a workload is reached by its protocol, whatever its node, and the waypoint
 });
 
 test('a service leads to an endpoint, its target port, and its names', () => {
-  const service = testService('cart', { vips: [{ network: '', ip: '10.96.0.1' }], subjectAltNames: ['spiffe://td/ns/a/sa/b'] });
+  const service = testService('cart', {
+    vips: [{ network: '', ip: '10.96.0.1' }],
+    subjectAltNames: ['spiffe://td/ns/a/sa/b'],
+  });
   const workload = testWorkload('cart', { ips: ['10.0.0.2'], services: memberOf({}, service) });
   const decision = resolve({ workloads: [workload], services: [service] }, '10.96.0.1');
   assert.equal(line(decision), 'hbone direct 10.0.0.2:15008 10.0.0.2:8080');
@@ -80,7 +86,10 @@ test('a service leads to an endpoint, its target port, and its names', () => {
 test('the port of an endpoint comes before the port of its service', () => {
   const service = testService('cart', { vips: [{ network: '', ip: '10.96.0.1' }] });
   const workload = testWorkload('cart', { ips: ['10.0.0.2'], services: memberOf({ 80: 9090 }, service) });
-  assert.equal(line(resolve({ workloads: [workload], services: [service] }, '10.96.0.1')), 'hbone direct 10.0.0.2:15008 10.0.0.2:9090');
+  assert.equal(
+    line(resolve({ workloads: [workload], services: [service] }, '10.96.0.1')),
+    'hbone direct 10.0.0.2:15008 10.0.0.2:9090',
+  );
 });
 
 test('a named target port selects only endpoints that map it', () => {
@@ -88,7 +97,13 @@ test('a named target port selects only endpoints that map it', () => {
   const without = testWorkload('without', { ips: ['10.0.0.2'], services: memberOf({}, service) });
   const mapped = testWorkload('mapped', { ips: ['10.0.0.3'], services: memberOf({ 80: 7070 }, service) });
   for (const random of [0, 0.999]) {
-    const decision = resolve({ workloads: [without, mapped], services: [service] }, '10.96.0.1', 80, source, () => random);
+    const decision = resolve(
+      { workloads: [without, mapped], services: [service] },
+      '10.96.0.1',
+      80,
+      source,
+      () => random,
+    );
     assert.equal(line(decision), 'hbone direct 10.0.0.3:15008 10.0.0.3:7070');
   }
 });
@@ -101,22 +116,36 @@ test('a service without a usable endpoint, or without the port, is refused', () 
     testWorkload('blank', { services: memberOf({}, service) }),
   ];
   for (const workloads of [[], endpoints]) {
-    assert.equal(line(resolve({ workloads, services: [service] }, '10.96.0.1')), 'reject no healthy upstream: 10.96.0.1:80');
+    assert.equal(
+      line(resolve({ workloads, services: [service] }, '10.96.0.1')),
+      'reject no healthy upstream: 10.96.0.1:80',
+    );
   }
   const well = testWorkload('well', { ips: ['10.0.0.4'], services: memberOf({}, service) });
-  assert.equal(line(resolve({ workloads: [well], services: [service] }, '10.96.0.1', 81)), 'reject no healthy upstream: 10.96.0.1:81');
+  assert.equal(
+    line(resolve({ workloads: [well], services: [service] }, '10.96.0.1', 81)),
+    'reject no healthy upstream: 10.96.0.1:81',
+  );
 });
 
 test('an unhealthy endpoint is used where the service publishes what is not ready', () => {
   const loadBalancer = { mode: 'STANDARD', routingPreferences: [], healthPolicy: 'ALLOW_ALL' } as const;
   const service = testService('cart', { vips: [{ network: '', ip: '10.96.0.1' }], loadBalancer });
   const sick = testWorkload('sick', { ips: ['10.0.0.2'], services: memberOf({}, service), healthy: false });
-  assert.equal(line(resolve({ workloads: [sick], services: [service] }, '10.96.0.1')), 'hbone direct 10.0.0.2:15008 10.0.0.2:8080');
+  assert.equal(
+    line(resolve({ workloads: [sick], services: [service] }, '10.96.0.1')),
+    'hbone direct 10.0.0.2:15008 10.0.0.2:8080',
+  );
 });
 
 test('a host-network pod is found through its service and not by its address', () => {
   const service = testService('cart', { vips: [{ network: '', ip: '10.96.0.1' }] });
-  const pod = testWorkload('host', { ips: ['172.30.0.1'], hostNetwork: true, protocol: 'TCP', services: memberOf({}, service) });
+  const pod = testWorkload('host', {
+    ips: ['172.30.0.1'],
+    hostNetwork: true,
+    protocol: 'TCP',
+    services: memberOf({}, service),
+  });
   assert.equal(line(resolve({ workloads: [pod], services: [service] }, '10.96.0.1')), 'tcp 172.30.0.1:8080');
   assert.equal(line(resolve({ workloads: [pod], services: [service] }, '172.30.0.1')), 'passthrough 172.30.0.1:80');
 });
@@ -137,7 +166,10 @@ test('traffic from the waypoint goes on directly, and only when it owns the clie
     const records = { workloads: [workload, viaWaypointPod], services: [waypointService] };
     assert.equal(line(resolve(records, '10.0.0.2', 80, viaWaypointPod)), 'hbone direct 10.0.0.2:15008 10.0.0.2:80');
     const sameIdentity = testWorkload('double', { ips: ['10.0.0.60'], serviceAccount: 'waypoint' });
-    assert.equal(line(resolve(records, '10.0.0.2', 80, sameIdentity)), 'hbone workload-waypoint 10.0.0.50:15008 10.0.0.2:80');
+    assert.equal(
+      line(resolve(records, '10.0.0.2', 80, sameIdentity)),
+      'hbone workload-waypoint 10.0.0.50:15008 10.0.0.2:80',
+    );
   }
 });
 
@@ -146,13 +178,20 @@ test('traffic to a service goes through the waypoint of the service with the ser
   const workload = testWorkload('cart', { ips: ['10.0.0.2'], services: memberOf({}, service) });
   const records = { workloads: [workload, waypointWorkload], services: [service] };
   assert.equal(line(resolve(records, '10.96.0.1')), 'hbone service-waypoint 10.0.0.50:15008 10.96.0.1:80');
-  assert.equal(line(resolve(records, '10.96.0.1', 80, waypointWorkload)), 'hbone service-waypoint 10.0.0.50:15008 10.96.0.1:80');
+  assert.equal(
+    line(resolve(records, '10.96.0.1', 80, waypointWorkload)),
+    'hbone service-waypoint 10.0.0.50:15008 10.96.0.1:80',
+  );
   assert.equal(line(resolve(records, '10.0.0.2')), 'hbone direct 10.0.0.2:15008 10.0.0.2:80');
 });
 
 test('traffic to a service does not use the waypoints of its workloads', () => {
   const service = testService('cart', { vips: [{ network: '', ip: '10.96.0.1' }] });
-  const workload = testWorkload('cart', { ips: ['10.0.0.2'], services: memberOf({}, service), waypoint: gatewayAt('10.0.0.50') });
+  const workload = testWorkload('cart', {
+    ips: ['10.0.0.2'],
+    services: memberOf({}, service),
+    waypoint: gatewayAt('10.0.0.50'),
+  });
   const records = { workloads: [workload, waypointWorkload], services: [service] };
   assert.equal(line(resolve(records, '10.96.0.1')), 'hbone direct 10.0.0.2:15008 10.0.0.2:8080');
 });
@@ -164,14 +203,20 @@ test('an IPv6 destination keeps its authority behind an IPv4 waypoint', () => {
 });
 
 test('a waypoint named by service follows the family of the application', () => {
-  const dual = testWorkload('waypoint', { ips: ['10.0.0.50', 'fd00::50'], services: memberOf({ 15008: 15008 }, waypointService) });
+  const dual = testWorkload('waypoint', {
+    ips: ['10.0.0.50', 'fd00::50'],
+    services: memberOf({ 15008: 15008 }, waypointService),
+  });
   const workload = testWorkload('target', { ips: ['fd00::2'], waypoint: gatewayOf(waypointService) });
   const decision = resolve({ workloads: [workload, dual], services: [waypointService] }, 'fd00::2');
   assert.equal(line(decision), 'hbone workload-waypoint fd00::50:15008 [fd00::2]:80');
 });
 
 test('an unknown waypoint refuses the connection', () => {
-  const service = testService('cart', { vips: [{ network: '', ip: '10.96.0.1' }], waypoint: gatewayOf(waypointService) });
+  const service = testService('cart', {
+    vips: [{ network: '', ip: '10.96.0.1' }],
+    waypoint: gatewayOf(waypointService),
+  });
   const workload = testWorkload('target', { ips: ['10.0.0.2'], waypoint: gatewayAt('10.0.0.77') });
   const records = { workloads: [workload], services: [service, waypointService] };
   const missing = 'default/waypoint.default.svc.cluster.local:15008';
@@ -222,7 +267,11 @@ test('the family of the request is kept where the service allows it', () => {
   ] as const;
   for (const [ipFamilies, destination, chosen] of cases) {
     const service = testService('cart', { vips, ipFamilies });
-    const workload = testWorkload('cart', { ips: ['10.0.0.2', 'fd00::2'], protocol: 'TCP', services: memberOf({}, service) });
+    const workload = testWorkload('cart', {
+      ips: ['10.0.0.2', 'fd00::2'],
+      protocol: 'TCP',
+      services: memberOf({}, service),
+    });
     assert.equal(line(resolve({ workloads: [workload], services: [service] }, destination)), `tcp ${chosen}:8080`);
   }
 });
@@ -237,9 +286,15 @@ test('a workload with a host name only is left to the resolver', () => {
 });
 
 test('an endpoint in another network is reached through its gateway, by address or by service', () => {
-  const gatewayService = testService('eastwest', { vips: [{ network: '', ip: '10.96.0.60' }], ports: { 15008: 15008 } });
+  const gatewayService = testService('eastwest', {
+    vips: [{ network: '', ip: '10.96.0.60' }],
+    ports: { 15008: 15008 },
+  });
   const gateway = testWorkload('eastwest', { ips: ['10.0.0.60'], services: memberOf({}, gatewayService) });
-  const service = testService('cart', { vips: [{ network: '', ip: '10.96.0.1' }], subjectAltNames: ['spiffe://td/ns/a/sa/b'] });
+  const service = testService('cart', {
+    vips: [{ network: '', ip: '10.96.0.1' }],
+    subjectAltNames: ['spiffe://td/ns/a/sa/b'],
+  });
   for (const networkGateway of [gatewayAt('10.0.0.60'), gatewayOf(gatewayService)]) {
     const remote = testWorkload('remote', { network: 'far', networkGateway, services: memberOf({}, service) });
     const decision = resolve({ workloads: [remote, gateway], services: [service, gatewayService] }, '10.96.0.1');
@@ -249,9 +304,19 @@ test('an endpoint in another network is reached through its gateway, by address 
     assert.deepEqual(decision.innerExpected, ['spiffe://td/ns/a/sa/b']);
   }
   const withoutGateway = testWorkload('remote', { network: 'far', ips: ['10.9.0.1'], services: memberOf({}, service) });
-  assert.match(line(resolve({ workloads: [withoutGateway], services: [service] }, '10.96.0.1')), /^reject no valid routing destination for workload: /);
-  const unknown = testWorkload('remote', { network: 'far', networkGateway: gatewayAt('10.0.0.61'), services: memberOf({}, service) });
-  assert.equal(line(resolve({ workloads: [unknown], services: [service] }, '10.96.0.1')), 'reject unknown network gateway: /10.0.0.61:15008');
+  assert.match(
+    line(resolve({ workloads: [withoutGateway], services: [service] }, '10.96.0.1')),
+    /^reject no valid routing destination for workload: /,
+  );
+  const unknown = testWorkload('remote', {
+    network: 'far',
+    networkGateway: gatewayAt('10.0.0.61'),
+    services: memberOf({}, service),
+  });
+  assert.equal(
+    line(resolve({ workloads: [unknown], services: [service] }, '10.96.0.1')),
+    'reject unknown network gateway: /10.0.0.61:15008',
+  );
 });
 
 test('a waypoint in another network is reached through the gateway of that network', () => {
@@ -278,13 +343,20 @@ test('failover prefers the own network and crosses when nothing there is healthy
   const loadBalancer = { mode: 'FAILOVER', routingPreferences: ['NETWORK'], healthPolicy: 'ONLY_HEALTHY' } as const;
   const service = testService('cart', { vips: [{ network: '', ip: '10.96.0.1' }], loadBalancer });
   const gateway = testWorkload('eastwest', { ips: ['10.0.0.60'] });
-  const remote = testWorkload('remote', { network: 'far', networkGateway: gatewayAt('10.0.0.60'), services: memberOf({}, service) });
+  const remote = testWorkload('remote', {
+    network: 'far',
+    networkGateway: gatewayAt('10.0.0.60'),
+    services: memberOf({}, service),
+  });
   const local = testWorkload('local', { ips: ['10.0.0.2'], services: memberOf({}, service) });
   const records = (healthy: boolean): Parameters<typeof resolve>[0] => ({
     workloads: [gateway, remote, { ...local, healthy }],
     services: [service],
   });
-  assert.equal(line(resolve(records(true), '10.96.0.1', 80, source, () => 0.99)), 'hbone direct 10.0.0.2:15008 10.0.0.2:8080');
+  assert.equal(
+    line(resolve(records(true), '10.96.0.1', 80, source, () => 0.99)),
+    'hbone direct 10.0.0.2:15008 10.0.0.2:8080',
+  );
   assert.equal(line(resolve(records(false), '10.96.0.1')), 'double 10.0.0.60:15008 cart.default.svc.cluster.local:80');
 });
 

@@ -131,6 +131,7 @@ function waypointTunnel(
   service: Service | undefined,
 ): OutboundDecision {
   const { ip, port } = facts.destination;
+  if (target === undefined) return noRoute(upstream.workload);
   return {
     kind: 'hbone',
     via,
@@ -158,7 +159,7 @@ function acrossNetworks(
   const reference = endpoint.workload.networkGateway;
   if (reference === undefined) return noRoute(endpoint.workload);
   const gateway = resolveGateway(snapshot, reference, gatewayQuery(facts, 'standard', random));
-  if (gateway === undefined) {
+  if (gateway?.target === undefined) {
     return reject('ERR_STATE_UNKNOWN_GATEWAY', `unknown network gateway: ${describeGateway(reference)}`);
   }
   return {
