@@ -1,0 +1,2 @@
+/** Doubles of the waypoint, for tests only. */
+export * from './mesh.ts';
