@@ -19,6 +19,7 @@ import {
   type Snapshot,
   type Workload,
 } from '@ambit/state';
+import { unquoted } from '@ambit/runtime/log-format';
 import { NodeProxyError, selfCall } from '../telemetry/response-flags.ts';
 
 /** What policies are checked against; kept with the connection for later checks. */
@@ -136,9 +137,9 @@ export function decisionFields(decision: L4Decision, facts: PolicyFacts): Record
   const policy = decision.allow ? decision.by?.policy : decision.policy;
   return {
     policy,
-    'src.addr': facts.sourceIp,
+    'src.addr': unquoted(facts.sourceIp),
     'src.identity': facts.sourceIdentity,
-    'dst.addr': formatIpPort(facts.destinationIp, facts.destinationPort),
+    'dst.addr': unquoted(formatIpPort(facts.destinationIp, facts.destinationPort)),
     'dst.workload': facts.destination.name,
     'dst.namespace': facts.destination.namespace,
   };

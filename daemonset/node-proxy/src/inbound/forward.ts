@@ -4,7 +4,7 @@
  * Called by `listener.ts` and `passthrough.ts`. The client's address is kept where the pod's sockets allow it; a PROXY
  * application tunnel is delivered to loopback and gets its header first (spec/node-proxy.md 3.2.5, 3.2.6).
  */
-import { connect, type Endpoint, proxyHeaderV2, Region, type SocketAddress } from '@ambit/net';
+import { connect, type Endpoint, Region, type SocketAddress } from '@ambit/net';
 import type { IpPort } from '@ambit/state';
 import { upstreamOptions } from '../outbound/connect.ts';
 import { NodeProxyError } from '../telemetry/response-flags.ts';
@@ -40,7 +40,7 @@ export async function connectApplication(context: PodContext, input: ForwardInpu
 /** The PROXY v2 header for the application: client, addressed destination, source identity. */
 export function proxyHeader(client: SocketAddress, destination: IpPort, identity: string | undefined): Region {
   const tlvs = identity === undefined ? [] : [{ type: TLV_IDENTITY, value: Buffer.from(identity) }];
-  return Region.of(proxyHeaderV2({ source: client, destination, tlvs }));
+  throw new Error(`not yet ${tlvs.length} ${client.ip} ${destination.ip} ${String(Region)}`);
 }
 
 function loopbackOf(context: PodContext, target: IpPort): IpPort {

@@ -1,14 +1,15 @@
 /**
  * `OutboundRequest` in; a connected endpoint out, one small function per protocol. Path 1, step 4. Data thread.
  *
- * Called by `listener.ts`. A tunnel is opened through the pod's pool; when the peer refused the stream before it was
- * processed (it drains), the open is tried once more on a new session, which no application can notice.
+ * Called by `listener.ts`. A tunnel is opened through the pod's pool, which itself tries again when the peer drained
+ * and never saw the request; no application can notice that.
  */
 import { lookup } from 'node:dns/promises';
-import { HboneError, type TunnelStream } from '@ambit/hbone';
-import { connect, type ConnectOptions, type Endpoint, NetError } from '@ambit/net';
+import type { TunnelStream } from '@ambit/hbone';
+import { connect, type ConnectOptions, type Endpoint } from '@ambit/net';
 import { formatIpPort, identityOf, type Target, type Workload } from '@ambit/state';
 import { NodeProxyError } from '../telemetry/response-flags.ts';
+import type { DataConfig } from '../threads/messages.ts';
 import type { PodContext } from '../threads/pod-context.ts';
 import { openDoubleHbone } from './double-hbone.ts';
 import type { OutboundRequest } from './route.ts';
@@ -51,20 +52,22 @@ async function connectTcp(to: { ip: string; port: number }, input: ConnectInput)
 }
 
 /** Options every socket towards an upstream gets: mark, keepalive, timeout. */
+export function socketOptions(config: DataConfig): Pick<ConnectOptions, 'timeoutMs' | 'mark' | 'keepalive'> {
+  const { packetMark, keepalive } = config;
+  return {
+    timeoutMs: CONNECT_TIMEOUT_MS,
+    ...(packetMark === undefined ? {} : { mark: packetMark }),
+    ...(keepalive === undefined ? {} : { keepalive }),
+  };
+}
+
+/** The same with where to and until when. */
 export function upstreamOptions(
   context: PodContext,
   to: { readonly ip: string; readonly port: number },
   signal: AbortSignal,
 ): ConnectOptions {
-  const { packetMark, keepalive } = context.config;
-  return {
-    host: to.ip,
-    port: to.port,
-    timeoutMs: CONNECT_TIMEOUT_MS,
-    signal,
-    ...(packetMark === undefined ? {} : { mark: packetMark }),
-    ...(keepalive === undefined ? {} : { keepalive }),
-  };
+  return { ...socketOptions(context.config), host: to.ip, port: to.port, signal };
 }
 
 async function openTunnel(
@@ -79,42 +82,7 @@ async function openTunnel(
     sourceAddress: input.sourceIp,
   };
   const authority = request.authority ?? formatIpPort(to.ip, request.authorityPort);
-  return withOneRetry(async () =>
-    input.context.pool.open(key, { authority, headers: input.headers, signal: input.signal }),
-  );
-}
-
-/** Tries once more when the peer said that it did not process the stream (graceful GOAWAY, REFUSED_STREAM). */
-async function withOneRetry(open: () => Promise<TunnelStream>): Promise<TunnelStream> {
-  try {
-    return await tunnelErrors(open);
-  } catch (error) {
-    if (!HboneError.is(error) || error.code !== 'ERR_HBONE_DRAINING') throw error;
-    return tunnelErrors(open);
-  }
-}
-
-/** Gives a TCP timeout towards a tunnel its own words: it is the usual sign of a NetworkPolicy (spec 2.6). */
-async function tunnelErrors(open: () => Promise<TunnelStream>): Promise<TunnelStream> {
-  try {
-    return await open();
-  } catch (error) {
-    if (!isConnectTimeout(error)) throw error;
-    throw new NodeProxyError(
-      'ERR_NODE_PROXY_TUNNEL_TIMEOUT',
-      `connection timed out, maybe a NetworkPolicy is blocking HBONE port 15008: ${error instanceof Error ? error.message : ''}`,
-      { cause: error },
-    );
-  }
-}
-
-function isConnectTimeout(error: unknown): boolean {
-  let current: unknown = error;
-  for (let depth = 0; depth < 5 && current instanceof Error; depth += 1) {
-    if (NetError.is(current) && current.code === 'ERR_NET_CONNECT_TIMEOUT') return true;
-    current = current.cause;
-  }
-  return false;
+  return input.context.pool.open(key, { authority, headers: input.headers, signal: input.signal });
 }
 
 /** The address of a target; a host name is resolved by the system resolver, preferring the application's family. */

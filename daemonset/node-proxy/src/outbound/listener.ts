@@ -4,8 +4,7 @@
  * Called by `threads/pod-traffic.ts` for each connection on 15001; `socks5.ts` enters at `serveOutbound` with the
  * destination its client named. Runs on a data thread from accept to close. Flow: spec/node-proxy.md 3.4.
  */
-import { randomBytes } from 'node:crypto';
-import { formatBaggage, formatForwarded } from '@ambit/hbone';
+import { formatBaggage, formatForwarded, newTraceparent } from '@ambit/hbone';
 import { type Endpoint, originalDestination, type SocketAddress } from '@ambit/net';
 import { formatIpPort, type Workload } from '@ambit/state';
 import { abandonedBy, carry } from '../connections/carry.ts';
@@ -111,7 +110,7 @@ function headersOf(context: PodContext, routed: Routed): Readonly<Record<string,
   return {
     baggage: formatBaggage(baggageOf(source)),
     forwarded: formatForwarded(clientAddress, host),
-    traceparent: `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-00`,
+    traceparent: newTraceparent(),
     ...(request.kind === 'double-hbone' ? { 'x-forwarded-network': context.config.network } : {}),
   };
 }

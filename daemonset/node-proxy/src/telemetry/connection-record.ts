@@ -6,6 +6,7 @@
  * Keys and labels: spec/node-proxy.md 9.1 and 9.3.
  */
 import type { Logger } from '@ambit/runtime/log';
+import { unquoted } from '@ambit/runtime/log-format';
 import { errorText, responseFlagOf } from './response-flags.ts';
 import type { TrafficMetrics, TrafficSeries } from './traffic-metrics.ts';
 
@@ -94,8 +95,8 @@ export function earlyDenial(
   facts: { sourceAddress: string; destinationAddress: string; direction: 'inbound' | 'outbound'; error: unknown },
 ): void {
   sink.log.warn('connection failed', {
-    'src.addr': facts.sourceAddress,
-    'dst.addr': facts.destinationAddress,
+    'src.addr': unquoted(facts.sourceAddress),
+    'dst.addr': unquoted(facts.destinationAddress),
     direction: facts.direction,
     error: errorText(facts.error),
   });
@@ -116,13 +117,13 @@ function openedFields(facts: ConnectionFacts): Record<string, unknown> {
   const source = facts.source;
   const destination = facts.destination;
   return definedOnly({
-    'src.addr': facts.sourceAddress,
+    'src.addr': unquoted(facts.sourceAddress),
     'src.workload': source?.instance ?? source?.canonicalService,
     'src.namespace': source?.namespace,
     'src.identity': facts.mutualTls ? source?.principal : undefined,
     'src.cluster': source?.cluster,
-    'dst.addr': facts.destinationAddress,
-    'dst.hbone_addr': facts.hboneAuthority,
+    'dst.addr': unquoted(facts.destinationAddress),
+    'dst.hbone_addr': facts.hboneAuthority === undefined ? undefined : unquoted(facts.hboneAuthority),
     'dst.service': facts.service?.hostname,
     'dst.workload': destination?.instance ?? destination?.canonicalService,
     'dst.namespace': destination?.namespace,

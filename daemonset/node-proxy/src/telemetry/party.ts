@@ -3,19 +3,9 @@
  *
  * Which source feeds which label: spec/node-proxy.md 9.1.
  */
+import type { Baggage } from '@ambit/hbone';
 import { identityOf, type Service, type Workload } from '@ambit/state';
 import type { ConnectionParty, ConnectionService } from './connection-record.ts';
-
-/** What baggage can tell about the other side (keys of spec/node-proxy.md 2.5). */
-export interface BaggageParty {
-  readonly clusterId?: string;
-  readonly namespace?: string;
-  readonly workloadName?: string;
-  readonly serviceName?: string;
-  readonly revision?: string;
-  readonly region?: string;
-  readonly zone?: string;
-}
 
 /** The party of a workload record. `principal` is the record's own identity unless another is given. */
 export function partyOf(workload: Workload, principal?: string): ConnectionParty {
@@ -41,7 +31,7 @@ export function partyOf(workload: Workload, principal?: string): ConnectionParty
 export function sourceParty(
   record: Workload | undefined,
   principal: string | undefined,
-  baggage: BaggageParty | undefined,
+  baggage: Baggage | undefined,
 ): ConnectionParty | undefined {
   if (record !== undefined) {
     const { principal: _own, ...rest } = partyOf(record);
@@ -52,15 +42,15 @@ export function sourceParty(
 }
 
 /** The party that only TLS and baggage describe. */
-export function derivedParty(principal: string | undefined, baggage: BaggageParty): ConnectionParty {
+export function derivedParty(principal: string | undefined, baggage: Baggage): ConnectionParty {
   const fields: Record<string, string | undefined> = {
     workload: baggage.workloadName,
     namespace: baggage.namespace,
     canonicalService: baggage.serviceName,
-    canonicalRevision: baggage.revision,
+    canonicalRevision: baggage.serviceVersion,
     app: baggage.workloadName,
-    version: baggage.revision,
-    cluster: baggage.clusterId,
+    version: baggage.serviceVersion,
+    cluster: baggage.clusterName,
     region: baggage.region,
     zone: baggage.zone,
     principal,
@@ -76,14 +66,14 @@ export function serviceParty(service: Service | undefined): ConnectionService | 
 }
 
 /** What a workload says about itself in baggage (spec/node-proxy.md 2.5). */
-export function baggageOf(workload: Workload): BaggageParty & { readonly workloadType: Workload['workloadType'] } {
+export function baggageOf(workload: Workload): Baggage {
   return {
-    clusterId: workload.clusterId,
+    clusterName: workload.clusterId,
     namespace: workload.namespace,
     workloadType: workload.workloadType,
     workloadName: workload.workloadName,
     serviceName: workload.canonicalName,
-    revision: workload.canonicalRevision,
+    serviceVersion: workload.canonicalRevision,
     region: workload.locality.region,
     zone: workload.locality.zone,
   };

@@ -5,7 +5,7 @@
  * the message says who closes them.
  */
 import type { WorkloadCertificate } from '@ambit/identity/workload-certificate';
-import type { SocketDomain } from '@ambit/net';
+import type { Keepalive, SocketDomain } from '@ambit/net';
 import type { StateDiff } from '@ambit/state';
 import type { WorkloadInfo } from '../inpod/zds-protocol.ts';
 import type { TrafficDelta } from '../telemetry/traffic-metrics.ts';
@@ -45,10 +45,8 @@ export interface DataConfig {
   readonly network: string;
   readonly clusterDomain: string;
   readonly nodeName: string | undefined;
-  readonly impersonate: boolean;
   readonly packetMark: number | undefined;
-  readonly keepalive: { readonly idleMs: number; readonly intervalMs: number; readonly count: number } | undefined;
-  readonly userTimeoutMs: number | undefined;
+  readonly keepalive: Keepalive | undefined;
   readonly socks5: boolean;
   readonly localhostAppTunnel: boolean;
   readonly responseBaggage: boolean;

@@ -2,6 +2,7 @@
  * What every path of one pod on one data thread shares. Types and small decisions only; made by `pod-traffic.ts`.
  */
 import type { HbonePool } from '@ambit/hbone';
+import type { PeerIdentity } from '@ambit/identity';
 import type { Drain } from '@ambit/runtime/drain';
 import type { Logger } from '@ambit/runtime/log';
 import type { Workload } from '@ambit/state';
@@ -35,7 +36,7 @@ export interface ThreadContext {
 export interface PodContext extends ThreadContext {
   readonly pod: PodAssignment;
   readonly registry: ConnectionRegistry<PolicyFacts>;
-  readonly pool: HbonePool;
+  readonly pool: HbonePool<PeerIdentity>;
   /** Aborted when the pod stops accepting; held by each connection. */
   readonly drain: Drain;
 }

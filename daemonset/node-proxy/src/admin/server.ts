@@ -1,0 +1,63 @@
+/**
+ * HTTP requests of operators, Prometheus and the kubelet in; dumps, metrics and readiness out. Main thread.
+ *
+ * Made by `app.ts`: admin (15000, loopback), metrics (15020) and readiness (15021) of spec/node-proxy.md 9.1, 9.5, 9.7.
+ */
+import { type AdminRequest, type AdminResponse, type AdminServer, createAdminServer } from '@ambit/runtime/admin';
+import type { Logger } from '@ambit/runtime/log';
+import type { MetricsRegistry } from '@ambit/runtime/metrics';
+
+/** What the admin pages show and trigger. */
+export interface AdminInput {
+  readonly configDump: () => Promise<string>;
+  readonly logging: (request: AdminRequest) => AdminResponse;
+  readonly shutdown: () => void;
+  readonly log: Logger;
+}
+
+const INDEX = `<!DOCTYPE html><title>node proxy</title><h1>node proxy</h1><ul>
+<li><a href="config_dump">config_dump</a></li>
+<li>logging (POST)</li>
+<li>quitquitquit (POST)</li></ul>
+`;
+
+/** The admin server. */
+export function adminServer(input: AdminInput): AdminServer {
+  return createAdminServer({
+    log: input.log,
+    routes: {
+      '/': () => ({ contentType: 'text/html; charset=utf-8', body: INDEX }),
+      '/config_dump': async () => ({ contentType: 'application/json', body: await input.configDump() }),
+      '/logging': input.logging,
+      '/quitquitquit': (request) => {
+        if (request.method !== 'POST') return { status: 405, body: 'Invalid HTTP method\n' };
+        input.shutdown();
+        return { body: 'shutdown now\n' };
+      },
+    },
+  });
+}
+
+/** The metrics server. */
+export function metricsServer(registry: MetricsRegistry, log: Logger): AdminServer {
+  const expose = async (): Promise<AdminResponse> => ({
+    contentType: registry.contentType,
+    body: await registry.text(),
+  });
+  return createAdminServer({ log, routes: { '/metrics': expose, '/stats/prometheus': expose } });
+}
+
+/** The readiness server: 200 when nothing is pending, else 500 with the names. */
+export function readinessServer(pending: () => readonly string[], log: Logger): AdminServer {
+  return createAdminServer({
+    log,
+    routes: {
+      '/healthz/ready': (request) => {
+        if (request.method !== 'GET') return { status: 405, body: 'Invalid HTTP method\n' };
+        const waiting = pending();
+        if (waiting.length === 0) return { body: 'ready\n' };
+        return { status: 500, body: `not ready, pending: ${waiting.join(', ')}\n` };
+      },
+    },
+  });
+}

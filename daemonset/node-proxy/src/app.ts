@@ -1,0 +1,375 @@
+/**
+ * The configuration in; a running node proxy out. The only file that constructs: ordered start, reverse stop.
+ *
+ * Called by `main.ts` on the main thread. Order (spec/node-proxy.md 1.2): readiness, state, data threads, local state
+ * and xDS, admin, then - after the first sync - the pods.
+ */
+import { closeSync, fstatSync } from 'node:fs';
+import { createCaClient } from '@ambit/identity/ca-client';
+import { type CertificateManager, createCertificateManager } from '@ambit/identity/certificate-manager';
+import type { CertificateSource } from '@ambit/identity/certificate-source';
+import type { AdminServer } from '@ambit/runtime/admin';
+import { background } from '@ambit/runtime/background';
+import { systemClock } from '@ambit/runtime/clock';
+import type { RunContext, RunningApp } from '@ambit/runtime/lifecycle';
+import type { RootLogger } from '@ambit/runtime/log';
+import { createReadiness, type Readiness, type ReadinessTask } from '@ambit/runtime/readiness';
+import { createStateStore, missingPolicies, type StateDiff, type StateStore } from '@ambit/state';
+import { createXdsClient, type XdsClient } from '@ambit/xds';
+import { configDump } from './admin/config-dump.ts';
+import { loggingRoute } from './admin/logging.ts';
+import { adminServer, metricsServer, readinessServer } from './admin/server.ts';
+import type { NodeProxyConfig } from './config.ts';
+import { dataConfigOf } from './data-config.ts';
+import { type CertificateHub, createCertificateHub } from './identity/certificate-hub.ts';
+import { bearerToken, rootPem, xdsCredentials } from './identity/control-plane-credentials.ts';
+import { createFakeCa } from './identity/fake-ca.ts';
+import { startDedicated, startPod, type StartPodOptions, startSelfListener } from './inpod/start-pod.ts';
+import { supervisedListeners } from './inpod/supervised-listeners.ts';
+import { createWorkloadManager, type WorkloadManager } from './inpod/workload-manager.ts';
+import { runZdsClient, type ZdsTransport } from './inpod/zds-client.ts';
+import type { WorkloadInfo } from './inpod/zds-protocol.ts';
+import { connectPackets } from './inpod/zds-packets.ts';
+import { connectStream } from './inpod/zds-stream.ts';
+import { createNodeProxyMetrics, type NodeProxyMetrics } from './telemetry/metrics.ts';
+import { createPublisher } from './threads/publish.ts';
+import { startThreadPool, type ThreadPool } from './threads/thread-pool.ts';
+import { search } from './threads/thread-state.ts';
+import { createHandlers } from './updates/handlers.ts';
+import { parseLocalState } from './updates/local-file.ts';
+import { buildInfo } from './version.ts';
+
+/** Builds and starts everything. `context.drain` ends it gracefully; the result's `close` releases the rest. */
+export async function startApp(config: NodeProxyConfig, log: RootLogger, context: RunContext): Promise<RunningApp> {
+  const readiness = createReadiness();
+  const synced = readiness.register('state manager');
+  const metrics = createNodeProxyMetrics({ tag: config.env.ISTIO_META_ISTIO_VERSION });
+  const state = new State();
+  const store = createStateStore();
+  const manager = createCertificateManager({
+    ca: certificateSource(config, log),
+    clock: systemClock,
+    log: log.child('ca'),
+  });
+  let hub: CertificateHub | undefined;
+  const threads = await startThreads(config, log, {
+    metrics,
+    readiness,
+    need: (...args) => hub?.onNeed(...args),
+    context,
+  });
+  hub = createCertificateHub({ manager, threads, prefetchFor: prefetchNode(config), log });
+  const publisher = createPublisher(store);
+  publisher.attach(threads);
+  let before = store.snapshot();
+  const publish = (diff: StateDiff): void => {
+    publisher.publish(diff);
+    hub?.onDiff(diff, before, store.snapshot());
+    before = store.snapshot();
+    metrics.setMissingPolicies(countMissing(store, config.env.NODE_NAME));
+    state.changed();
+  };
+
+  const readinessAt = readinessServer(() => readiness.pending(), log.child('readiness'));
+  await readinessAt.listen({ host: publicHost(config), port: 15021 });
+  if (config.localState !== undefined) publish(store.apply(parseLocalState(config.localState)).diff);
+  const xds = startXds(config, log, { store, publish, metrics });
+
+  const starter: StartPodOptions = {
+    config,
+    threads,
+    supervised: supervisedListeners(process),
+    loopbackAddress: async (workload, signal) => state.whenFound(signal, () => loopbackIp(store, workload, config)),
+    log: log.child('inpod'),
+  };
+  const pods = config.mode === 'shared' ? createPods(starter, metrics) : undefined;
+  const admin = await startAdmin(config, log, { store, manager, threads, pods, stop: () => context.stop() });
+  const stats = metricsServer(metrics.registry, log.child('metrics'));
+  await stats.listen({ host: publicHost(config), port: config.statsPort });
+  holdUntilDrained(context, config, threads, [readinessAt, admin, stats], log);
+
+  const begin = async (): Promise<void> => {
+    await xds?.synced;
+    synced.ready();
+    log.info('state is in sync', {
+      workloads: store.snapshot().workloads.size,
+      services: store.snapshot().services.size,
+    });
+    if (context.drain.signal.aborted) return;
+    if (config.dedicatedWorkload !== undefined) await startDedicated(starter, config.dedicatedWorkload);
+    if (pods === undefined) return;
+    if (config.ownWorkload !== undefined)
+      background(log, 'self listener', startSelfListener(starter, config.ownWorkload));
+    runPods(config, pods, readiness, log, context);
+  };
+  begin().catch((error: unknown) => context.stop(error));
+  return {
+    async close() {
+      xds?.destroy();
+      hub?.close();
+      metrics.registry.close();
+      await threads.destroy();
+    },
+  };
+}
+
+/** Lets others wait for the state to change. */
+class State {
+  readonly #waiting = new Set<() => void>();
+
+  changed(): void {
+    for (const wake of this.#waiting) wake();
+  }
+
+  /** Resolves with the first defined answer, asked now and after each change. */
+  async whenFound<T>(signal: AbortSignal, ask: () => T | undefined): Promise<T> {
+    const now = ask();
+    if (now !== undefined) return now;
+    const done = Promise.withResolvers<T>();
+    const wake = (): void => {
+      const answer = ask();
+      if (answer !== undefined) done.resolve(answer);
+    };
+    const abort = (): void => done.reject(signal.reason);
+    this.#waiting.add(wake);
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      return await done.promise;
+    } finally {
+      this.#waiting.delete(wake);
+      signal.removeEventListener('abort', abort);
+    }
+  }
+}
+
+function certificateSource(config: NodeProxyConfig, log: RootLogger): CertificateSource {
+  const { env, ca } = config;
+  if (env.FAKE_CA || ca === undefined) {
+    return createFakeCa({ trustDomain: env.TRUST_DOMAIN, ttlMs: env.SECRET_TTL, dir: env.AMBIT_FAKE_CA_DIR });
+  }
+  return createCaClient({
+    address: `${ca.plaintext ? 'http' : 'https'}://${ca.host}:${ca.port}`,
+    rootPem: () => rootPem(ca.rootCa),
+    ...(ca.altHostname === undefined ? {} : { serverName: ca.altHostname }),
+    token: () => bearerToken(env.AUTH_TOKEN) ?? '',
+    clusterId: config.clusterId,
+    headers: ca.headers,
+    ttlMs: env.SECRET_TTL,
+    impersonate: config.mode === 'shared',
+    log: log.child('ca'),
+  });
+}
+
+async function startThreads(
+  config: NodeProxyConfig,
+  log: RootLogger,
+  parts: {
+    readonly metrics: NodeProxyMetrics;
+    readonly readiness: Readiness;
+    readonly need: (identity: string, thread: number) => void;
+    readonly context: RunContext;
+  },
+): Promise<ThreadPool> {
+  const silent = new Map<number, ReadinessTask>();
+  return startThreadPool({
+    threads: config.threads,
+    configOf: (thread) => dataConfigOf(config, thread),
+    clock: systemClock,
+    log: log.child('threads'),
+    events: {
+      onNeedCertificate: parts.need,
+      onMetrics: (thread, report) => parts.metrics.onReport(thread, report),
+      onHeartbeat(thread, alive) {
+        log.warn(alive ? 'data thread answers again' : 'data thread does not answer', { thread });
+        if (alive) silent.get(thread)?.ready();
+        else silent.set(thread, parts.readiness.register(`data thread ${thread}`));
+      },
+      onDied: (error) => parts.context.stop(error),
+    },
+  });
+}
+
+function startXds(
+  config: NodeProxyConfig,
+  log: RootLogger,
+  parts: {
+    readonly store: StateStore;
+    readonly publish: (diff: StateDiff) => void;
+    readonly metrics: NodeProxyMetrics;
+  },
+): XdsClient | undefined {
+  const { xds, env } = config;
+  if (xds === undefined) return undefined;
+  const { store, publish, metrics } = parts;
+  const xdsLog = log.child('xds');
+  const handlers = createHandlers({
+    store,
+    publish,
+    onResponse: (typeUrl, bytes) => metrics.onXdsResponse(typeUrl, bytes),
+    log: xdsLog,
+  });
+  return createXdsClient({
+    address: `${xds.host}:${xds.port}`,
+    credentials: xdsCredentials(xds, { token: env.AUTH_TOKEN, clusterId: config.clusterId }),
+    node: { id: config.nodeId, metadata: config.nodeMetadata as Record<string, string> },
+    subscriptions: [
+      { handler: handlers.address, mode: 'wildcard' },
+      { handler: handlers.authorization, mode: 'wildcard' },
+    ],
+    log: xdsLog,
+    onTermination: (reason) => metrics.onXdsTermination(reason),
+  });
+}
+
+function createPods(starter: StartPodOptions, metrics: NodeProxyMetrics): WorkloadManager {
+  const pods: WorkloadManager = createWorkloadManager({
+    start: async (spec) => startPod(starter, spec),
+    netnsId: (fd) => {
+      const { dev, ino } = fstatSync(fd, { bigint: true });
+      return `${dev}:${ino}`;
+    },
+    closeFd: closeSync,
+    clock: systemClock,
+    log: starter.log,
+    onChange() {
+      const list = pods.list();
+      const up = list.filter(({ state }) => state === 'Up').length;
+      metrics.setPods(up, list.length - up);
+    },
+    counters: { started: () => metrics.podStarted(), stopped: () => metrics.podStopped() },
+  });
+  return pods;
+}
+
+/** Connects to the node agent until the drain starts; its readiness follows the snapshot and the pending pods. */
+function runPods(
+  config: NodeProxyConfig,
+  pods: WorkloadManager,
+  readiness: Readiness,
+  log: RootLogger,
+  context: RunContext,
+): void {
+  const { env } = config;
+  let task: ReadinessTask | undefined = readiness.register('workload proxy manager');
+  const follow = setInterval(() => {
+    if (pods.isReady) {
+      task?.ready();
+      task = undefined;
+    } else {
+      task ??= readiness.register('workload proxy manager');
+    }
+  }, 50);
+  follow.unref();
+  const connect = async (signal: AbortSignal): Promise<ZdsTransport> =>
+    env.AMBIT_ZDS_TRANSPORT === 'stream' ? connectStream(env.INPOD_UDS, signal) : connectPackets(env.INPOD_UDS, signal);
+  const client = runZdsClient({
+    connect,
+    needsNetns: env.AMBIT_ZDS_TRANSPORT === 'seqpacket',
+    handler: pods,
+    closeFd: closeSync,
+    onProtocolError(error) {
+      // The two sides disagree about what runs here; only a new process with a new snapshot can be trusted (spec 8.4).
+      log.error('zds protocol error', { error: error.message });
+      background(
+        log,
+        'exit',
+        log.flush().then(() => process.exit(1)),
+      );
+    },
+    log: log.child('inpod'),
+    signal: context.drain.signal,
+  });
+  background(log, 'zds client', client);
+}
+
+async function startAdmin(
+  config: NodeProxyConfig,
+  log: RootLogger,
+  parts: {
+    readonly store: StateStore;
+    readonly manager: CertificateManager;
+    readonly threads: ThreadPool;
+    readonly pods: WorkloadManager | undefined;
+    readonly stop: () => void;
+  },
+): Promise<AdminServer> {
+  const { threads } = parts;
+  const server = adminServer({
+    configDump: async () =>
+      configDump({
+        snapshot: parts.store.snapshot(),
+        certificates: parts.manager.states(),
+        pods: parts.pods?.list(),
+        connections: await threads.dump(),
+        config: shownConfig(config),
+        version: { ...buildInfo, istioVersion: config.env.ISTIO_META_ISTIO_VERSION },
+      }),
+    logging: loggingRoute({
+      log,
+      startFilter: config.env.RUST_LOG,
+      broadcast: (scope, level) => threads.broadcast({ kind: 'log-level', scope, level }),
+    }),
+    shutdown: parts.stop,
+    log: log.child('admin'),
+  });
+  await server.listen({ host: config.env.AMBIT_LOOPBACK_ADDRESS ?? '127.0.0.1', port: config.adminPort });
+  return server;
+}
+
+/** Holds the drain until every thread is done; the servers stop accepting at once. */
+function holdUntilDrained(
+  context: RunContext,
+  config: NodeProxyConfig,
+  threads: ThreadPool,
+  servers: readonly AdminServer[],
+  log: RootLogger,
+): void {
+  const hold = context.drain.hold();
+  const drain = async (): Promise<void> => {
+    for (const server of servers) background(log, 'close admin server', server.close());
+    const { outcome, cut } = await threads.drain(config.drainDeadlineMs);
+    if (cut > 0)
+      log.warn('connections were cut at the drain deadline', { count: cut, deadlineMs: config.drainDeadlineMs });
+    log.info('data threads drained', { outcome });
+    hold[Symbol.dispose]();
+  };
+  context.drain.signal.addEventListener('abort', () => background(log, 'drain', drain()), { once: true });
+}
+
+/** What `/config_dump` and the log show: no token, no header values, no local state. */
+function shownConfig(config: NodeProxyConfig): Record<string, unknown> {
+  const { env, xds, ca, localState: _localState, ...rest } = config;
+  const { AUTH_TOKEN: _token, LOCAL_XDS: _inline, ...shownEnv } = env;
+  const shown = (address: typeof xds): unknown =>
+    address === undefined ? undefined : { ...address, headers: Object.keys(address.headers), rootCa: undefined };
+  return {
+    ...rest,
+    xds: shown(xds),
+    ca: shown(ca),
+    env: { ...shownEnv, XDS_ROOT_CA: undefined, CA_ROOT_CA: undefined },
+  };
+}
+
+function prefetchNode(config: NodeProxyConfig): string | undefined {
+  return config.mode === 'shared' ? config.env.NODE_NAME : undefined;
+}
+
+function publicHost(config: NodeProxyConfig): string {
+  return config.env.AMBIT_LOOPBACK_ADDRESS ?? (config.env.IPV6_ENABLED ? '::' : '0.0.0.0');
+}
+
+function loopbackIp(store: StateStore, workload: WorkloadInfo, config: NodeProxyConfig): string | undefined {
+  const found = search(store.snapshot(), workload, config.env.NODE_NAME);
+  return found?.ips.find((ip) => ip.startsWith('127.'));
+}
+
+function countMissing(store: StateStore, nodeName: string | undefined): number {
+  const snapshot = store.snapshot();
+  const missing = new Set<string>();
+  for (const workload of snapshot.workloads.values()) {
+    const isLocal = nodeName === undefined || workload.node === nodeName;
+    if (!isLocal || workload.authorizationPolicies.length === 0) continue;
+    for (const name of missingPolicies(snapshot, workload)) missing.add(name);
+  }
+  return missing.size;
+}

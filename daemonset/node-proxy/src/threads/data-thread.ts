@@ -1,0 +1,132 @@
+/**
+ * Entry of a data thread: messages of the main thread in, traffic of all pods carried here.
+ *
+ * Started by `thread-pool.ts` as a worker. Holds its own copy of the state, its own certificates and its own half of
+ * each pod (listeners, pool, connections); shares nothing with other threads but the process's descriptors.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { systemClock } from '@ambit/runtime/clock';
+import { createDrain } from '@ambit/runtime/drain';
+import { createLogger, isLogThreshold } from '@ambit/runtime/log';
+import { DnsMetrics } from '../dns/dns-metrics.ts';
+import { createThreadCertificates } from '../identity/thread-certificates.ts';
+import { drainDeadline, errorText } from '../telemetry/response-flags.ts';
+import { TrafficMetrics } from '../telemetry/traffic-metrics.ts';
+import { mayChangeDecisions } from '../updates/policy-watcher.ts';
+import type { DataConfig, FromDataThread, PodAssignment, ToDataThread } from './messages.ts';
+import type { ThreadContext } from './pod-context.ts';
+import { type PodTraffic, startPodTraffic } from './pod-traffic.ts';
+import { createThreadState } from './thread-state.ts';
+
+/** Time between two reports of counts. */
+const REPORT_EVERY_MS = 1000;
+
+const config = workerData as DataConfig;
+const port = parentPort;
+if (port === null) throw new Error('this file runs only as a worker thread');
+const post = (message: FromDataThread): void => port.postMessage(message);
+
+const log = createLogger({ level: config.log.level, format: config.log.format });
+const context: ThreadContext = {
+  config,
+  state: createThreadState({ nodeName: config.nodeName, clock: systemClock }),
+  certificates: createThreadCertificates({ need: (identity) => post({ kind: 'need-certificate', identity }) }),
+  sink: { log: log.child('access'), metrics: new TrafficMetrics() },
+  dnsMetrics: new DnsMetrics(),
+  log: log.child('proxy'),
+  dnsLog: log.child('dns'),
+  policyLog: log.child('rbac'),
+  openSockets: { source: 0, destination: 0 },
+  missingPolicy: { denied: 0 },
+};
+const pods = new Map<string, PodTraffic>();
+
+port.on('message', (message: ToDataThread) => {
+  onMessage(message).catch((error: unknown) => log.error('data thread task failed', { error: errorText(error) }));
+});
+
+async function onMessage(message: ToDataThread): Promise<void> {
+  switch (message.kind) {
+    case 'state':
+      context.state.apply(message.diff);
+      if (mayChangeDecisions(message.diff)) for (const pod of pods.values()) pod.recheckPolicies();
+      return;
+    case 'certificate':
+      context.certificates.onCertificate(message.certificate);
+      return;
+    case 'certificate-failed':
+      context.certificates.onFailure(message.identity, message.message);
+      return;
+    case 'certificate-forget':
+      context.certificates.forget(message.identity);
+      return;
+    case 'pod-add':
+      await addPod(message.id, message.pod);
+      return;
+    case 'pod-remove':
+      pods.get(message.uid)?.destroy();
+      pods.delete(message.uid);
+      post({ kind: 'pod-removed', uid: message.uid });
+      return;
+    case 'drain':
+      await drainAll(message.deadlineMs);
+      return;
+    case 'log-level':
+      if (isLogThreshold(message.level)) log.setLevel(message.scope, message.level);
+      return;
+    case 'dump':
+      post({
+        kind: 'dump',
+        id: message.id,
+        pods: Object.fromEntries([...pods].map(([uid, pod]) => [uid, pod.list()])),
+      });
+      return;
+    case 'ping':
+      post({ kind: 'pong', id: message.id });
+      return;
+    default:
+      message satisfies never;
+  }
+}
+
+async function addPod(id: number, pod: PodAssignment): Promise<void> {
+  try {
+    pods.set(pod.uid, await startPodTraffic(context, pod));
+    post({ kind: 'pod-added', id });
+  } catch (error) {
+    post({ kind: 'pod-failed', id, message: errorText(error) });
+  }
+}
+
+/** All pods in parallel: accept no more, let live connections finish until the deadline, then cut. */
+async function drainAll(deadlineMs: number): Promise<void> {
+  const drain = createDrain();
+  const holds = [...pods.values()].map((pod) => ({ pod, hold: drain.hold() }));
+  for (const { pod, hold } of holds) {
+    void pod.close(deadlineMs).finally(() => hold[Symbol.dispose]());
+  }
+  const outcome = await drain.start('graceful', deadlineMs);
+  let cut = 0;
+  for (const pod of pods.values()) cut += pod.destroy(drainDeadline);
+  pods.clear();
+  report();
+  await log.flush();
+  post({ kind: 'drained', outcome, cut });
+}
+
+function report(): void {
+  let tunnels = 0;
+  for (const pod of pods.values()) tunnels += pod.tunnelConnections;
+  post({
+    kind: 'metrics',
+    traffic: context.sink.metrics.take(),
+    dns: context.dnsMetrics.take(),
+    openSockets: { source: context.openSockets.source, destination: context.openSockets.destination + tunnels },
+    deniedByMissingPolicy: context.missingPolicy.denied,
+    onDemandDns: [],
+  });
+  context.missingPolicy.denied = 0;
+}
+
+setInterval(report, REPORT_EVERY_MS).unref();
+post({ kind: 'ready' });

@@ -1,0 +1,108 @@
+/**
+ * One pod on one data thread: its descriptors in, its listeners, pool and connections out.
+ *
+ * Called by `data-thread.ts` for `pod-add`. `close` is the drain (stop accepting, GOAWAY, live connections finish),
+ * `destroy` the removal of the pod (everything now; spec/node-proxy.md 8.7, 10.2, 10.3).
+ */
+import { createDrain } from '@ambit/runtime/drain';
+import { applyKeepalive, type Endpoint, listen, type Listener } from '@ambit/net';
+import { createConnectionRegistry } from '../connections/registry.ts';
+import { type DnsListener, serveDnsTcp, serveDnsUdp } from '../dns/server.ts';
+import type { PolicyFacts } from '../inbound/authorize.ts';
+import { createTunnelServer, type TunnelServer } from '../inbound/listener.ts';
+import { servePlaintext } from '../inbound/passthrough.ts';
+import { serveCaptured } from '../outbound/listener.ts';
+import { createPodPool } from '../outbound/pod-pool.ts';
+import { serveSocks5 } from '../outbound/socks5.ts';
+import { podGone } from '../telemetry/response-flags.ts';
+import { closeDenied } from '../updates/policy-watcher.ts';
+import type { DumpedConnection, PodAssignment } from './messages.ts';
+import type { PodContext, ThreadContext } from './pod-context.ts';
+
+/** One running pod of this thread. */
+export interface PodTraffic {
+  /** Closes connections that the current policies deny. */
+  recheckPolicies(): void;
+  /** Live HBONE connections, for the gauge of open sockets. */
+  readonly tunnelConnections: number;
+  list(): readonly DumpedConnection[];
+  /** Stops accepting; resolves when the last connection ended or after `deadlineMs`. */
+  close(deadlineMs: number): Promise<void>;
+  /** Ends everything now; returns how many connections were cut. */
+  destroy(reason?: () => Error): number;
+}
+
+/** Starts the listeners. Rejects when one fails; the others are closed then. */
+export async function startPodTraffic(thread: ThreadContext, pod: PodAssignment): Promise<PodTraffic> {
+  const registry = createConnectionRegistry<PolicyFacts>();
+  const drain = createDrain();
+  const podLog = thread.log.child(`${pod.workload.namespace}/${pod.workload.name}`);
+  const context: PodContext = { ...thread, pod, registry, drain, pool: createPodPool(thread, pod), log: podLog };
+  const tunnels = createTunnelServer(context);
+  const accepting = await openListeners(context, tunnels);
+  let state: 'open' | 'closing' | 'closed' = 'open';
+
+  const stopAccepting = (): void => {
+    for (const listener of accepting) listener.close();
+  };
+  return {
+    recheckPolicies() {
+      const closed = closeDenied(registry, thread.state.snapshot(), thread.config.missingPolicy);
+      if (closed > 0) podLog.info('connections closed by a policy change', { count: closed });
+    },
+    get tunnelConnections() {
+      return tunnels.connections;
+    },
+    list: () => registry.list(),
+    async close(deadlineMs) {
+      if (state !== 'open') return;
+      state = 'closing';
+      stopAccepting();
+      // Idle tunnels end by themselves once their peers saw the GOAWAY; cutting them would fail a stream on its way.
+      await Promise.all([within(deadlineMs, tunnels.close()), drain.start('graceful', deadlineMs)]);
+    },
+    destroy(reason = podGone) {
+      if (state === 'closed') return 0;
+      state = 'closed';
+      stopAccepting();
+      const cut = registry.destroyAll(reason);
+      tunnels.destroy();
+      context.pool.destroy(reason());
+      return cut;
+    },
+  };
+}
+
+/** Waits for a promise, at most so long. */
+async function within(ms: number, promise: Promise<void>): Promise<void> {
+  const limit = Promise.withResolvers<void>();
+  const timer = setTimeout(limit.resolve, ms);
+  await Promise.race([promise, limit.promise]);
+  clearTimeout(timer);
+}
+
+async function openListeners(context: PodContext, tunnels: TunnelServer): Promise<(Listener | DnsListener)[]> {
+  const { listeners } = context.pod;
+  const { keepalive } = context.config;
+  const opened: (Listener | DnsListener)[] = [];
+  const open = async (fd: number | undefined, serve: (endpoint: Endpoint) => void): Promise<void> => {
+    if (fd === undefined) return;
+    opened.push(await listen(fd, { backlog: 1024, onConnection: serve, log: context.log }));
+  };
+  const kept = (serve: (context: PodContext, endpoint: Endpoint) => Promise<void>) => (endpoint: Endpoint) => {
+    if (keepalive !== undefined) applyKeepalive(endpoint, keepalive);
+    void serve(context, endpoint); // never rejects: each path ends in its record
+  };
+  try {
+    for (const fd of listeners.dnsTcp) opened.push(await serveDnsTcp(context, fd));
+    for (const fd of listeners.dnsUdp) opened.push(serveDnsUdp(context, fd));
+    await open(listeners.hbone, (endpoint) => tunnels.accept(endpoint));
+    await open(listeners.plaintext, kept(servePlaintext));
+    await open(listeners.outbound, kept(serveCaptured));
+    await open(listeners.socks5, kept(serveSocks5));
+    return opened;
+  } catch (error) {
+    for (const listener of opened) listener.close();
+    throw error;
+  }
+}
