@@ -23,7 +23,7 @@ export function unquoted(text: string): Unquoted {
 /** RFC 3339 in UTC with six digits of fraction; `epochMs` may have a fraction. */
 export function rfc3339Micros(epochMs: number): string {
   const wholeMs = Math.floor(epochMs);
-  const micros = Math.floor((epochMs - wholeMs) * 1000);
+  const micros = Math.min(Math.round((epochMs - wholeMs) * 1000), 999);
   return `${new Date(wholeMs).toISOString().slice(0, -1)}${String(micros).padStart(3, '0')}Z`;
 }
 

@@ -30,7 +30,7 @@ export interface SubscriptionOptions {
 
 /** Settings of {@link createXdsClient}. */
 export interface XdsClientOptions {
-  /** `host:port` of the control plane; the name is resolved again for each connection. */
+  /** `host:port` of the control plane, with or without a scheme; the name is resolved again for each connection. */
   readonly address: string;
   readonly credentials: CredentialsSource;
   readonly node: MessageInitShape<typeof NodeSchema>;
@@ -88,6 +88,7 @@ export function createXdsClient(options: XdsClientOptions): XdsClient {
     return subscription;
   });
   const protocol = createDeltaStream({ node: create(NodeSchema, options.node), subscriptions, log });
+  const address = options.address.slice(options.address.indexOf('://') < 0 ? 0 : options.address.indexOf('://') + 3);
   const ending = new AbortController();
   let stream: AdsStream | undefined;
   let connected = false;
@@ -104,12 +105,12 @@ export function createXdsClient(options: XdsClientOptions): XdsClient {
     const credentials = await options.credentials();
     ending.signal.throwIfAborted();
     const current = openAdsStream({
-      address: options.address,
+      address,
       credentials,
       connectTimeoutMs,
       ...(options.channelOptions === undefined ? {} : { channelOptions: options.channelOptions }),
       onConnected: () => {
-        log.info('stream established', { address: options.address });
+        log.info('stream established', { address });
         setConnected(true);
       },
       onResponse: (response) => current.send(protocol.onResponse(response)),
