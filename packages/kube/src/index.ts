@@ -1,1 +1,8 @@
-export {};
+// Entry of @ambit/kube: how the mesh talks to the Kubernetes API.
+export * from './access.ts';
+export * from './client.ts';
+export { KubeError, type KubeErrorCode } from './errors.ts';
+export * from './informer.ts';
+export * from './leader-election.ts';
+export { createRestClient, type RestClient } from './rest-client.ts';
+export type { ApiAccess } from './transport.ts';

@@ -1,0 +1,83 @@
+// How to reach the API server: as a pod of the cluster, or by a kubeconfig. In: settings of the caller. Out: ApiAccess.
+// A pod's way is written here because @kubernetes/client-node costs 150 MB of memory and 0.4 s to load (measured); it is loaded
+// only for kubeconfigs, whose authentication plug-ins it implements. Main thread.
+import { readFile, stat } from 'node:fs/promises';
+import type { RequestOptions } from 'node:http';
+import { KubeError } from './errors.ts';
+import type { ApiAccess } from './transport.ts';
+
+/** Folder with token, CA and namespace of a pod's service account. */
+export const SERVICE_ACCOUNT_FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
+
+/** Settings of {@link inClusterAccess}. */
+export interface InClusterOptions {
+  /** `KUBERNETES_SERVICE_HOST`. */
+  readonly host: string;
+  /** `KUBERNETES_SERVICE_PORT`. */
+  readonly port: number;
+  /** Default {@link SERVICE_ACCOUNT_FOLDER}. */
+  readonly folder?: string;
+}
+
+const RELOAD_MS = 10_000;
+
+/** Access of a pod: its service account token, read again when the file changes. Throws ERR_KUBE_CONFIG. */
+export async function inClusterAccess(options: InClusterOptions): Promise<ApiAccess> {
+  const { host, port, folder = SERVICE_ACCOUNT_FOLDER } = options;
+  const ca = await read(`${folder}/ca.crt`);
+  const token = tokenFile(`${folder}/token`);
+  await token();
+  return {
+    server: `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    credentials: async () => ({ options: { ca }, headers: { authorization: `Bearer ${await token()}` } }),
+  };
+}
+
+/** Access by a kubeconfig file; undefined = the file that kubectl would take. Throws ERR_KUBE_CONFIG. */
+export async function kubeconfigAccess(path: string | undefined, context?: string): Promise<ApiAccess> {
+  const { KubeConfig } = await import('@kubernetes/client-node');
+  const config = new KubeConfig();
+  try {
+    if (path === undefined) config.loadFromDefault();
+    else config.loadFromFile(path);
+    if (context !== undefined) config.setCurrentContext(context);
+  } catch (cause) {
+    throw new KubeError('ERR_KUBE_CONFIG', `kubeconfig ${path ?? '(default)'} cannot be read`, { cause });
+  }
+  const cluster = config.getCurrentCluster();
+  if (cluster === null) throw new KubeError('ERR_KUBE_CONFIG', `kubeconfig ${path ?? '(default)'} names no cluster`);
+  return {
+    server: cluster.server,
+    credentials: async () => {
+      const options: RequestOptions & { headers?: Record<string, string> } = { headers: {} };
+      await config.applyToHTTPSOptions(options);
+      // The pool of connections is ours.
+      const { agent: _agent, headers, ...rest } = options;
+      return { options: rest, headers: { ...(headers as Record<string, string>) } };
+    },
+  };
+}
+
+/** A reader of a token file that looks at the file at most every ten seconds. */
+function tokenFile(path: string): () => Promise<string> {
+  let token = '';
+  let readAt = 0;
+  let changedAt = 0;
+  return async () => {
+    if (token !== '' && Date.now() - readAt < RELOAD_MS) return token;
+    readAt = Date.now();
+    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: 0 }));
+    if (token === '' || mtimeMs !== changedAt) token = (await read(path)).trim();
+    changedAt = mtimeMs;
+    return token;
+  };
+}
+
+async function read(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    const hint = 'is automountServiceAccountToken off?';
+    throw new KubeError('ERR_KUBE_CONFIG', `service account file ${path} cannot be read`, { cause, hint });
+  }
+}

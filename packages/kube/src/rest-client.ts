@@ -1,0 +1,217 @@
+// KubeClient over HTTP. In: calls. Out: requests of transport.ts. Main thread.
+import type { IncomingMessage } from 'node:http';
+import { apiVersionOf, type KindName, kindOf, kinds, type KubernetesObject, type ObjectOf } from '@ambit/resources';
+import { apiPath, query } from './api-path.ts';
+import type { KubeClient, ListOptions, ObjectList, ObjectRef, PatchType, TokenReview, WatchEvent } from './client.ts';
+import { errorOfStatus, KubeError } from './errors.ts';
+import { type ApiAccess, type ApiRequest, createTransport } from './transport.ts';
+import { jsonLines } from './watch-lines.ts';
+
+/** Largest answer that is read: 256 MiB (a list of a large cluster comes in pages of 500). */
+const MAX_BODY_BYTES = 256 * 1024 * 1024;
+const PAGE_SIZE = '500';
+const CONTENT_TYPES: Readonly<Record<PatchType, string>> = {
+  merge: 'application/merge-patch+json',
+  json: 'application/json-patch+json',
+  strategic: 'application/strategic-merge-patch+json',
+};
+
+type Json = { readonly [field: string]: unknown };
+
+/** A client that also owns connections. */
+export interface RestClient extends KubeClient {
+  close(): void;
+}
+
+/** Makes a client for an API server. */
+export function createRestClient(access: ApiAccess, options: { userAgent: string }): RestClient {
+  const transport = createTransport(access, options.userAgent);
+
+  const call = async (request: ApiRequest): Promise<Json> => {
+    const response = await transport.send(request);
+    const body = await readBody(response);
+    const status = response.statusCode ?? 0;
+    if (status >= 200 && status < 300) return body;
+    throw statusError(status, body, `${request.method} ${request.path}`);
+  };
+
+  const pathOf = (object: KubernetesObject, subresource?: string, withName = true): string => {
+    const info = kindOf(object);
+    if (info === undefined) {
+      throw new KubeError('ERR_KUBE_INVALID', `unknown kind ${object.apiVersion ?? ''} ${object.kind ?? ''}`);
+    }
+    return apiPath(
+      info.kind as KindName,
+      object.metadata?.namespace,
+      withName ? object.metadata?.name : undefined,
+      subresource,
+    );
+  };
+
+  const client: RestClient = {
+    async get<K extends KindName>({ kind, namespace, name }: ObjectRef<K>) {
+      try {
+        return (await call({ method: 'GET', path: apiPath(kind, namespace, name) })) as ObjectOf<K>;
+      } catch (error) {
+        if (KubeError.is(error, 'ERR_KUBE_NOT_FOUND')) return undefined;
+        throw error;
+      }
+    },
+    list: (kind, listOptions = {}) => listAll(call, kind, listOptions),
+    watch: (kind, resourceVersion, watchOptions = {}) => watch(transport.send, kind, resourceVersion, watchOptions),
+    async create(object) {
+      return (await call({
+        method: 'POST',
+        path: pathOf(object, undefined, false),
+        body: JSON.stringify(object),
+      })) as typeof object;
+    },
+    async update(object, { subresource } = {}) {
+      return (await call({
+        method: 'PUT',
+        path: pathOf(object, subresource),
+        body: JSON.stringify(object),
+      })) as typeof object;
+    },
+    async apply(object, { fieldManager, force = true, subresource }) {
+      return await call({
+        method: 'PATCH',
+        path: pathOf(object, subresource) + query({ fieldManager, force: String(force) }),
+        body: JSON.stringify(object),
+        contentType: 'application/apply-patch+yaml',
+      });
+    },
+    async patch({ kind, namespace, name }, body, { type, subresource, fieldManager }) {
+      return await call({
+        method: 'PATCH',
+        path: apiPath(kind, namespace, name, subresource) + query({ fieldManager }),
+        body: JSON.stringify(body),
+        contentType: CONTENT_TYPES[type],
+      });
+    },
+    async delete({ kind, namespace, name }) {
+      try {
+        await call({ method: 'DELETE', path: apiPath(kind, namespace, name) });
+        return true;
+      } catch (error) {
+        if (KubeError.is(error, 'ERR_KUBE_NOT_FOUND')) return false;
+        throw error;
+      }
+    },
+    async reviewToken(token, audiences) {
+      const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', spec: { token, audiences } };
+      const path = '/apis/authentication.k8s.io/v1/tokenreviews';
+      return reviewOf(await call({ method: 'POST', path, body: JSON.stringify(body) }));
+    },
+    close: () => transport.close(),
+  };
+  return client;
+}
+
+async function listAll(
+  call: (request: ApiRequest) => Promise<Json>,
+  kind: KindName,
+  { namespace, labelSelector, fieldSelector, signal }: ListOptions,
+): Promise<ObjectList> {
+  const items: KubernetesObject[] = [];
+  let next: string | undefined;
+  for (;;) {
+    const path = apiPath(kind, namespace) + query({ labelSelector, fieldSelector, limit: PAGE_SIZE, continue: next });
+    const page = await call({ method: 'GET', path, signal });
+    const metadata = (page['metadata'] ?? {}) as { resourceVersion?: string; continue?: string };
+    // Items of a list carry neither kind nor version.
+    const info = kinds[kind];
+    const head = { apiVersion: apiVersionOf(info), kind: info.kind };
+    for (const item of (page['items'] ?? []) as KubernetesObject[]) items.push({ ...item, ...head });
+    next = metadata.continue === '' ? undefined : metadata.continue;
+    if (next === undefined) return { items, resourceVersion: metadata.resourceVersion ?? '' };
+  }
+}
+
+async function* watch(
+  send: (request: ApiRequest) => Promise<IncomingMessage>,
+  kind: KindName,
+  resourceVersion: string,
+  { namespace, labelSelector, fieldSelector, signal }: ListOptions,
+): AsyncGenerator<WatchEvent> {
+  const timeoutSeconds = String(300 + Math.floor(Math.random() * 300));
+  const parameters = {
+    watch: 'true',
+    allowWatchBookmarks: 'true',
+    resourceVersion,
+    labelSelector,
+    fieldSelector,
+    timeoutSeconds,
+  };
+  const path = apiPath(kind, namespace) + query(parameters);
+  const response = await send({ method: 'GET', path, signal, timeoutMs: 0 });
+  const status = response.statusCode ?? 0;
+  if (status !== 200) throw statusError(status, await readBody(response), `watch ${path}`);
+  // The server ends a watch by itself after `timeoutSeconds`; a dead connection is noticed by keep-alive probes.
+  response.socket.setKeepAlive(true, 30_000);
+  try {
+    for await (const line of jsonLines(response)) yield eventOf(line, path);
+  } catch (error) {
+    if (KubeError.is(error)) throw error;
+    const text = error instanceof Error ? error.message : String(error);
+    throw new KubeError('ERR_KUBE_UNREACHABLE', `watch ${path} broke: ${text}`, { cause: error });
+  } finally {
+    response.destroy();
+  }
+}
+
+function eventOf(line: unknown, path: string): WatchEvent {
+  const { type, object } = line as { type?: unknown; object?: KubernetesObject };
+  if (typeof object === 'object' && object !== null) {
+    if (type === 'ADDED' || type === 'MODIFIED' || type === 'DELETED') return { type, object };
+    if (type === 'BOOKMARK') return { type, resourceVersion: object.metadata?.resourceVersion ?? '' };
+    if (type === 'ERROR') throw statusError(Number(object['code'] ?? 0), object, `watch ${path}`);
+  }
+  throw new KubeError('ERR_KUBE_PROTOCOL', `watch ${path} sent an event that is none`);
+}
+
+async function readBody(response: IncomingMessage): Promise<Json> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > MAX_BODY_BYTES)
+        throw new KubeError('ERR_KUBE_PROTOCOL', `answer of more than ${MAX_BODY_BYTES} bytes`);
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    if (KubeError.is(error)) throw error;
+    throw new KubeError('ERR_KUBE_UNREACHABLE', 'the answer of the API server broke off', { cause: error });
+  }
+  const text = Buffer.concat(chunks).toString('utf8');
+  try {
+    const value: unknown = text === '' ? {} : JSON.parse(text);
+    if (typeof value === 'object' && value !== null) return value as Json;
+  } catch {
+    // Error pages of proxies are plain text; the status says what matters.
+  }
+  return { message: text.slice(0, 500) };
+}
+
+function statusError(status: number, body: unknown, what: string): KubeError {
+  const { reason, message } = body as { reason?: unknown; message?: unknown };
+  return errorOfStatus(status, typeof reason === 'string' ? reason : '', typeof message === 'string' ? message : '', what);
+}
+
+function reviewOf(answer: Json): TokenReview {
+  const status = (answer['status'] ?? {}) as {
+    authenticated?: boolean;
+    user?: { username?: string; groups?: string[]; extra?: Record<string, string[]> };
+    audiences?: string[];
+    error?: string;
+  };
+  return {
+    isAuthenticated: status.authenticated === true,
+    username: status.user?.username ?? '',
+    groups: status.user?.groups ?? [],
+    audiences: status.audiences ?? [],
+    extra: status.user?.extra ?? {},
+    error: status.error ?? '',
+  };
+}
