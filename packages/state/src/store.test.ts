@@ -32,6 +32,8 @@ function applyAddresses(
   return store.apply({ addresses: { updated, removed } });
 }
 
+/** An enum number that this version does not know. */
+const unknownEnum = (value: number): never => value as never;
 const ip = (...bytes: number[]): Uint8Array => Uint8Array.from(bytes);
 
 test('a workload gets the defaults of the node proxy', () => {
@@ -60,14 +62,14 @@ test('a bad resource rejects only itself, and its last good version stays', () =
     none: create(AddressSchema, {}),
     length: address({ case: 'workload', value: { uid: 'good', addresses: [ip(1, 2, 3)] } }),
     tunnel: address({ case: 'workload', value: { uid: 'x', tunnelProtocol: 2 } }),
-    status: address({ case: 'workload', value: { uid: 'x', status: 9 } }),
-    mode: address({ case: 'workload', value: { uid: 'x', networkMode: 7 } }),
+    status: address({ case: 'workload', value: { uid: 'x', status: unknownEnum(9) } }),
+    mode: address({ case: 'workload', value: { uid: 'x', networkMode: unknownEnum(7) } }),
     key: address({ case: 'workload', value: { uid: 'x', services: { odd: {} } } }),
     waypoint: address({ case: 'workload', value: { uid: 'x', waypoint: { hboneMtlsPort: 1 } } }),
-    application: address({ case: 'workload', value: { uid: 'x', applicationTunnel: { protocol: 5 } } }),
+    application: address({ case: 'workload', value: { uid: 'x', applicationTunnel: { protocol: unknownEnum(5) } } }),
     scope: address({ case: 'service', value: { hostname: 'h', loadBalancing: { routingPreference: [0] } } }),
-    balancer: address({ case: 'service', value: { hostname: 'h', loadBalancing: { mode: 8 } } }),
-    families: address({ case: 'service', value: { hostname: 'h', ipFamilies: 4 } }),
+    balancer: address({ case: 'service', value: { hostname: 'h', loadBalancing: { mode: unknownEnum(8) } } }),
+    families: address({ case: 'service', value: { hostname: 'h', ipFamilies: unknownEnum(4) } }),
     vip: address({ case: 'service', value: { hostname: 'h', addresses: [{ address: ip(1) }] } }),
     prefix: address({
       case: 'service',
@@ -314,8 +316,8 @@ test('a refused policy denies in its scope until a good version comes, and a goo
   assert.equal(decision().allow, true);
   for (const bad of [
     odd,
-    { scope: 7 },
-    { action: 9 },
+    { scope: unknownEnum(7) },
+    { action: unknownEnum(9) },
     { groups: [{ rules: [{ matches: [{ principals: [{}] }] }] }] },
   ]) {
     assert.equal(send(bad).rejects.length, 1);
