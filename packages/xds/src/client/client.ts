@@ -64,7 +64,7 @@ export interface XdsClient {
    * Rejects only with the signal's reason, ERR_XDS_CLOSED or ERR_XDS_UNKNOWN_TYPE.
    */
   demand(typeUrl: string, name: string, options?: { signal?: AbortSignal; timeoutMs?: number }): Promise<DemandResult>;
-  /** Gives a demanded name back (cache eviction). The store keeps what it has. */
+  /** Gives a demanded name back (cache eviction). The store keeps it until the server, told with the next request, removes it. */
   release(typeUrl: string, name: string): void;
   /** Name to version of what is held of a type; '' where the newest version was rejected. */
   held(typeUrl: string): ReadonlyMap<string, string>;
@@ -196,7 +196,11 @@ export function createXdsClient(options: XdsClientOptions): XdsClient {
         signal?.removeEventListener('abort', onAbort);
         ending.signal.removeEventListener('abort', onEnding);
         waiting.delete(answer.resolve);
-        if (waiting.size === 0 && subscription.waiters.get(name) === waiting) subscription.waiters.delete(name);
+        if (waiting.size === 0 && subscription.waiters.get(name) === waiting) {
+          // Nobody waits any more and there was no answer: not asked again on the next stream.
+          subscription.waiters.delete(name);
+          protocol.release(typeUrl, [name]);
+        }
       }
     },
     async close() {

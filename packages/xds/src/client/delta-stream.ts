@@ -11,7 +11,7 @@ import {
 import type { Logger } from '@ambit/runtime/log';
 import { XdsError } from '../errors.ts';
 import type { Reject } from '../resource-type.ts';
-import { type Subscription, recordBatch } from './subscription.ts';
+import { type Subscription, recordBatch, release } from './subscription.ts';
 
 /** The protocol state of a client, across its streams. */
 export interface DeltaStream {
@@ -41,7 +41,6 @@ export function createDeltaStream(options: {
 }): DeltaStream {
   const { node, log } = options;
   const byType = new Map(options.subscriptions.map((item) => [item.handler.typeUrl, item]));
-  const released = new Map<string, Set<string>>();
 
   const subscriptionOf = (typeUrl: string): Subscription => {
     const found = byType.get(typeUrl);
@@ -52,10 +51,9 @@ export function createDeltaStream(options: {
   return {
     subscription: subscriptionOf,
     start() {
-      released.clear();
       const requests: DeltaDiscoveryRequest[] = [];
       for (const subscription of byType.values()) {
-        subscription.answeredMissing.clear();
+        subscription.released.clear();
         requests.push(...openingRequests(subscription, node));
       }
       return requests;
@@ -84,27 +82,21 @@ export function createDeltaStream(options: {
     },
     subscribe(typeUrl, names) {
       const subscription = subscriptionOf(typeUrl);
-      const fresh = names.filter((name) => !subscription.asked.has(name) || subscription.answeredMissing.has(name));
+      const fresh = names.filter((name) => !subscription.asked.has(name));
       if (fresh.length === 0) return undefined;
-      // A name answered "missing" is still subscribed over there: dropping it in the same request makes it new again.
-      const again = fresh.filter((name) => subscription.answeredMissing.has(name));
-      const dropped = [...(released.get(typeUrl) ?? [])].filter((name) => !fresh.includes(name));
-      released.delete(typeUrl);
-      for (const name of fresh) {
-        subscription.asked.add(name);
-        subscription.answeredMissing.delete(name);
-      }
+      // Includes fresh names that were released before: to the server they are not new, unless dropped in the same request.
+      const dropped = [...subscription.released];
+      subscription.released.clear();
+      for (const name of fresh) subscription.asked.add(name);
       return create(DeltaDiscoveryRequestSchema, {
         typeUrl,
         resourceNamesSubscribe: fresh,
-        resourceNamesUnsubscribe: [...dropped, ...again],
+        resourceNamesUnsubscribe: dropped,
       });
     },
     release(typeUrl, names) {
       const subscription = subscriptionOf(typeUrl);
-      const list = released.get(typeUrl) ?? new Set<string>();
-      for (const name of names) if (subscription.asked.delete(name)) list.add(name);
-      released.set(typeUrl, list);
+      for (const name of names) release(subscription, name);
     },
   };
 }

@@ -5,7 +5,7 @@ import type { AnyResourceHandler, TakenBatch } from '../resource-type.ts';
 /** How a type is subscribed: everything the server shows us, or only what is asked for by name. */
 export type SubscriptionMode = 'wildcard' | 'on-demand';
 
-/** Answer to a demand. `timeout` = the server said neither in time; the demand stays subscribed. */
+/** Answer to a demand. `timeout` = the server said neither in time; a late answer still reaches the store. */
 export type DemandResult = 'found' | 'missing' | 'timeout';
 
 /** The state of one type across streams. */
@@ -20,8 +20,8 @@ export interface Subscription {
   readonly aliases: Map<string, Set<string>>;
   /** Aliases of each held name, to clean up. */
   readonly aliasesOf: Map<string, readonly string[]>;
-  /** Asked on this stream and answered "does not exist"; asking again needs an unsubscribe in the same request. */
-  readonly answeredMissing: Set<string>;
+  /** No longer wanted (given back, or answered "does not exist"), but still followed by the server until the next request says so. */
+  readonly released: Set<string>;
   readonly waiters: Map<string, Set<(result: DemandResult) => void>>;
   /** Resolved after the first response of the type was taken. */
   readonly firstSync: PromiseWithResolvers<void>;
@@ -45,7 +45,7 @@ export function createSubscription(
     asked: new Set(),
     aliases: new Map(),
     aliasesOf: new Map(),
-    answeredMissing: new Set(),
+    released: new Set(),
     waiters: new Map(),
     firstSync,
     isSynced: false,
@@ -78,18 +78,17 @@ export function recordBatch(subscription: Subscription, batch: TakenBatch): void
   for (const reject of batch.rejects) settleWaiters(subscription, reject.name, 'missing');
   for (const name of batch.removed) {
     settleWaiters(subscription, name, 'missing');
-    if (subscription.asked.has(name)) subscription.answeredMissing.add(name);
+    // Kept out of `asked`: an app that looks up many absent addresses must not make it grow.
+    release(subscription, name);
   }
 
   for (const name of batch.removed) forget(subscription, name);
   for (const update of batch.accepted) {
     forget(subscription, update.name);
     subscription.held.set(update.name, update.version);
-    subscription.answeredMissing.delete(update.name);
     if (update.aliases.length === 0) continue;
     subscription.aliasesOf.set(update.name, update.aliases);
     for (const alias of update.aliases) {
-      subscription.answeredMissing.delete(alias);
       const names = subscription.aliases.get(alias);
       if (names === undefined) subscription.aliases.set(alias, new Set([update.name]));
       else names.add(update.name);
@@ -99,6 +98,11 @@ export function recordBatch(subscription: Subscription, batch: TakenBatch): void
     if (subscription.held.has(reject.name)) subscription.held.set(reject.name, '');
   }
   subscription.lastRejects = batch.rejects.map((reject) => reject.name);
+}
+
+/** Takes a name off what is asked for; the server hears of it with the next request. */
+export function release(subscription: Subscription, name: string): void {
+  if (subscription.asked.delete(name)) subscription.released.add(name);
 }
 
 function forget(subscription: Subscription, name: string): void {
