@@ -26,11 +26,13 @@ export async function serveDns(api: ObjectApi, sockets: { udpFd: number; tcpFd: 
     if (answer !== undefined) udp.send(answer, from.port, from.address);
   });
   udp.on('error', () => undefined); // an answer that can not be sent is the client's retry
+  const udpReady = once(udp, 'listening'); // a bind of a descriptor is done at once
   udp.bind({ fd: sockets.udpFd });
   const tcp = createServer((socket) => serveStream(api, socket));
   tcp.on('error', () => undefined);
+  const tcpReady = once(tcp, 'listening');
   tcp.listen({ fd: sockets.tcpFd });
-  await Promise.all([once(udp, 'listening'), once(tcp, 'listening')]);
+  await Promise.all([udpReady, tcpReady]);
   return { close: () => closeBoth(udp, tcp) };
 }
 

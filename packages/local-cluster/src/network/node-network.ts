@@ -34,9 +34,7 @@ async function configureNode(node: NodePlace, nodes: readonly NodePlace[]): Prom
       'link set lo up',
       `addr add ${node.ip}/24 dev up0`,
       'link set up0 up',
-      'link add pods0 type dummy',
-      `addr add ${node.podPrefix}.1/32 dev pods0`,
-      'link set pods0 up',
+      `addr add ${node.podPrefix}.1/32 dev lo`,
       ...nodes
         .filter((other) => other.index !== node.index)
         .map((other) => `route add ${other.podPrefix}.0/24 via ${other.ip} dev up0`),
