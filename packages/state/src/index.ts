@@ -6,7 +6,6 @@ export * from './gateway.ts';
 export * from './inbound.ts';
 export * from './ip.ts';
 export * from './load-balancing.ts';
-export * from './local-file.ts';
 export * from './policy.ts';
 export * from './rbac.ts';
 export * from './resolve.ts';
