@@ -95,7 +95,8 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
 
   const onRecord = (record: RequestRecord): void => {
     metrics.request(record, endsOf(record.start.tunnel, record.backend, record.endpoint));
-    if (settings.accessLog !== undefined) options.accessLine(formatAccessLog(record, settings.accessLog));
+    const encoding = settings.accessLog === 'mesh' ? config.settings.accessLog : settings.accessLog;
+    if (encoding !== 'off') options.accessLine(formatAccessLog(record, encoding));
   };
 
   const pipeline = createPipeline({

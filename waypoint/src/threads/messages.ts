@@ -20,8 +20,8 @@ export interface DataThreadSettings {
   readonly ownIp: string;
   readonly logLevel: string;
   readonly logFormat: 'plain' | 'json';
-  /** Encoding of access lines; undefined = no access log. */
-  readonly accessLog: AccessLogEncoding | undefined;
+  /** Encoding of access lines; `mesh` = what the mesh configures, none by default. */
+  readonly accessLog: AccessLogEncoding | 'mesh' | 'off';
   readonly reusePort: boolean;
 }
 

@@ -14,6 +14,7 @@ import {
   type RouteDecision,
 } from '@ambit/l7';
 import {
+  AccessLogProvider_Format,
   type Backend,
   type Frontend,
   HttpDefaults_Normalize,
@@ -23,6 +24,7 @@ import {
   type ProxyConfig,
   type RouteTable,
 } from '@ambit/proto/waypoint';
+import type { AccessLogEncoding } from '../telemetry/access-log.ts';
 import { type ConfigSnapshot, PROXY_CONFIG_KEY } from './config-store.ts';
 import { defaultRoute, defaultTarget } from './default-route.ts';
 
@@ -43,6 +45,8 @@ export interface ProxySettings {
   readonly includeClientIdentity: boolean;
   readonly sendBaggage: boolean;
   readonly connectTimeoutMs: number;
+  /** What the mesh wants of access lines on standard output. */
+  readonly accessLog: AccessLogEncoding | 'off';
   readonly source: ProxyConfig | undefined;
 }
 
@@ -132,8 +136,18 @@ const settingsOf = (proxy: ProxyConfig | undefined): ProxySettings => {
     includeClientIdentity: proxy?.xfccIncludeClientIdentity ?? false,
     sendBaggage: proxy?.sendBaggage ?? false,
     connectTimeoutMs: durationMs(proxy?.connectTimeout) || defaultConnectTimeoutMs,
+    accessLog: accessLogOf(proxy),
     source: proxy,
   };
+};
+
+const accessLogOf = (proxy: ProxyConfig | undefined): AccessLogEncoding | 'off' => {
+  for (const { body } of proxy?.providers ?? []) {
+    if (body.case === 'accessLog' && body.value.path === '/dev/stdout') {
+      return body.value.format === AccessLogProvider_Format.JSON ? 'JSON' : 'TEXT';
+    }
+  }
+  return 'off';
 };
 
 const indexByHostname = (snapshot: ConfigSnapshot): Map<string, string[]> => {
