@@ -23,14 +23,14 @@ async function handshake(
   const results = await Promise.allSettled([
     secureClient(client, createTlsContext(a), {
       verifyPeer: createPeerVerifier({ roots: ca.rootPem, peerRole: 'server', ...clientChecks }),
-      timeoutMs: 300,
+      timeoutMs: 2000,
     }),
     secureServer(server, createTlsContext(b), {
       verifyPeer: createPeerVerifier({ roots: ca.rootPem, peerRole: 'client', ...serverChecks }),
-      timeoutMs: 300,
+      timeoutMs: 2000,
     }),
   ]);
-  for (const result of results) if (result.status === 'fulfilled') result.value.destroy();
+  for (const result of results) if (result.status === 'fulfilled') result.value.close();
   return results;
 }
 
