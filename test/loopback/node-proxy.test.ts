@@ -1,0 +1,202 @@
+// A real node proxy per node on loopback addresses: local state file, in-process CA, the stream form of ZDS.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, connect, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { startNodeProxy, streamAgent, type AgentPod, type NodeProxyProcess } from '../fixtures/node-proxy.ts';
+
+const client = '127.71.1.1';
+const other = '127.71.1.2';
+const server = '127.71.2.1';
+const vip = '10.96.71.1';
+
+const state = `
+workloads:
+- { uid: c, name: client, namespace: shop, serviceAccount: client, workloadIps: ["${client}"], protocol: HBONE, node: n1, workloadName: client, canonicalName: client, services: {} }
+- { uid: o, name: other, namespace: shop, serviceAccount: other, workloadIps: ["${other}"], protocol: HBONE, node: n1, services: {} }
+- uid: s
+  name: server
+  namespace: shop
+  serviceAccount: server
+  workloadIps: ["${server}"]
+  protocol: HBONE
+  node: n2
+  workloadName: server
+  canonicalName: server
+  services: { "shop/server.shop.svc.cluster.local": { 80: 8080 } }
+  authorizationPolicies: ["shop/not-other"]
+services:
+- { name: server, namespace: shop, hostname: server.shop.svc.cluster.local, vips: ["/${vip}"], ports: { 80: 8080 } }
+policies:
+- { name: not-other, namespace: shop, scope: WorkloadSelector, action: Deny, dryRun: false, rules: [[[{ principals: [!Exact cluster.local/ns/shop/sa/other] }]]] }
+`;
+
+const pod = (uid: string, name: string): AgentPod => ({ uid, name, namespace: 'shop', serviceAccount: name });
+
+interface Mesh extends AsyncDisposable {
+  readonly one: NodeProxyProcess;
+  readonly two: NodeProxyProcess;
+  /** Peer addresses that the echo server saw. */
+  readonly seen: string[];
+}
+
+/** Two nodes: the clients on the first, an echo server behind the second. */
+async function startMesh(): Promise<Mesh> {
+  const scratch = mkdtempSync(join(tmpdir(), 'ambit-node-proxy-'));
+  const stack = new AsyncDisposableStack();
+  stack.defer(() => rmSync(scratch, { recursive: true, force: true }));
+  const seen: string[] = [];
+  const echo = createServer({ allowHalfOpen: true }, (socket) => {
+    seen.push(socket.remoteAddress ?? '');
+    socket.on('error', () => undefined);
+    socket.pipe(socket);
+  });
+  await listening(echo.listen(8080, server));
+  stack.defer(() => {
+    echo.close();
+  });
+  const node = async (name: string, address: string, pods: readonly AgentPod[]): Promise<NodeProxyProcess> => {
+    const uds = join(scratch, `${name}.sock`);
+    stack.use(await streamAgent(uds, pods));
+    const proxy = startNodeProxy(
+      {
+        NODE_NAME: name,
+        XDS_ADDRESS: '',
+        FAKE_CA: 'true',
+        AMBIT_FAKE_CA_DIR: join(scratch, 'ca'),
+        LOCAL_XDS: state,
+        INPOD_UDS: uds,
+        AMBIT_ZDS_TRANSPORT: 'stream',
+        AMBIT_LOOPBACK_ADDRESS: address,
+        TERMINATION_GRACE_PERIOD_SECONDS: '30',
+        RUST_LOG: 'info',
+      },
+      { address },
+    );
+    stack.use(proxy);
+    return proxy;
+  };
+  try {
+    const one = await node('n1', '127.71.0.1', [pod('u-c', 'client'), pod('u-o', 'other')]);
+    const two = await node('n2', '127.71.0.2', [pod('u-s', 'server')]);
+    await Promise.all([one.ready(), two.ready()]);
+    await Promise.all([
+      one.line('loopback pod is served', client),
+      one.line('loopback pod is served', other),
+      two.line('loopback pod is served', server),
+    ]);
+    return { one, two, seen, [Symbol.asyncDispose]: async () => stack.disposeAsync() };
+  } catch (error) {
+    await stack.disposeAsync();
+    throw error;
+  }
+}
+
+async function listening(listener: Server): Promise<void> {
+  await once(listener, 'listening');
+}
+
+/** Asks the proxy of a pod to connect; resolves after the success reply. */
+async function viaSocks(podIp: string, host: string, port: number): Promise<Socket> {
+  const socket = connect({ host: podIp, port: 15080, localAddress: podIp });
+  socket.on('error', () => undefined);
+  await once(socket, 'connect');
+  const tail = Buffer.alloc(2);
+  tail.writeUInt16BE(port);
+  const isIp = host.split('.').every((part) => Number.isInteger(Number(part)));
+  const to = isIp
+    ? Buffer.from([1, ...host.split('.').map(Number)])
+    : Buffer.from([3, host.length, ...Buffer.from(host)]);
+  socket.write(Buffer.concat([Buffer.from([5, 1, 0, 5, 1, 0]), to, tail]));
+  await readBytes(socket, 12);
+  return socket;
+}
+
+async function readBytes(socket: Socket, count: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  while (size < count) {
+    const chunk = socket.read(Math.min(count - size, Math.max(1, socket.readableLength))) as Buffer | null;
+    if (chunk !== null) {
+      chunks.push(chunk);
+      size += chunk.length;
+      continue;
+    }
+    if (socket.readableEnded || socket.destroyed) throw new Error('the connection ended');
+    await Promise.race([once(socket, 'readable'), once(socket, 'close')]);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** Waits for the end, however it comes. */
+async function closed(socket: Socket): Promise<void> {
+  socket.resume();
+  if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve));
+}
+
+async function echoed(socket: Socket, text: string): Promise<string> {
+  socket.write(text);
+  return (await readBytes(socket, Buffer.byteLength(text))).toString();
+}
+
+test('HBONE carries a connection between two nodes, keeps the client address, and both sides account for it', async () => {
+  await using mesh = await startMesh();
+  const socket = await viaSocks(client, vip, 80);
+  assert.equal(await echoed(socket, 'hello mesh'), 'hello mesh');
+  assert.deepEqual(mesh.seen, [client]);
+  const dump = JSON.parse((await mesh.two.get(15000, '/config_dump')).body);
+  assert.equal(dump.workloadState['u-s'].connections.inbound[0].protocol, 'HBONE');
+  assert.equal(dump.certificates[0].state, 'Available');
+  socket.end();
+  await closed(socket);
+
+  const source = await mesh.one.line('connection complete', `dst.addr=${server}:15008`, 'direction="outbound"');
+  assert.match(source, /src\.identity="spiffe:\/\/cluster\.local\/ns\/shop\/sa\/client"/);
+  assert.match(source, /dst\.hbone_addr=127\.71\.2\.1:8080 dst\.service="server\.shop\.svc\.cluster\.local"/);
+  assert.match(source, /bytes_sent=10 bytes_recv=10 duration="\d+ms"$/);
+  const destination = await mesh.two.line('connection complete', `src.addr=${client}:`, 'direction="inbound"');
+  assert.match(destination, /dst\.identity="spiffe:\/\/cluster\.local\/ns\/shop\/sa\/server"/);
+
+  const byName = await viaSocks(client, 'server', 80);
+  assert.equal(await echoed(byName, 'by name'), 'by name');
+  byName.destroy();
+  await new Promise((resolve) => setTimeout(resolve, 1200)); // the threads report once per second
+  const { body } = await mesh.two.get(15020, '/metrics');
+  const received = body
+    .split('\n')
+    .find((text) => text.startsWith('istio_tcp_received_bytes_total') && text.includes('"mutual_tls"'));
+  assert.match(received ?? '', /reporter="destination",source_workload="client"/);
+  assert.match(received ?? '', / 17$/);
+});
+
+test('a denied client loses its connection, and one line names policy, source and destination', async () => {
+  await using mesh = await startMesh();
+  const socket = await viaSocks(other, vip, 80);
+  socket.write('let me in');
+  await closed(socket);
+  const line = await mesh.two.line('deny policy match', 'policy="shop/not-other"');
+  assert.match(line, /src\.identity="spiffe:\/\/cluster\.local\/ns\/shop\/sa\/other" dst\.addr=127\.71\.2\.1:8080/);
+  await mesh.two.line('connection complete', 'explicitly denied by: shop/not-other');
+  await mesh.one.line('connection complete', 'http status: 401 Unauthorized');
+  assert.deepEqual(mesh.seen, []);
+});
+
+test('a drain lets live connections finish, refuses new ones, and a second signal ends at once', async () => {
+  await using mesh = await startMesh();
+  const socket = await viaSocks(client, vip, 80);
+  assert.equal(await echoed(socket, 'before'), 'before');
+  mesh.one.child.kill('SIGTERM');
+  mesh.two.child.kill('SIGTERM');
+  await mesh.two.line('shutdown started');
+  await mesh.one.line('shutdown started');
+  await assert.rejects(viaSocks(client, vip, 80));
+  assert.equal(await echoed(socket, 'during'), 'during');
+  mesh.one.child.kill('SIGTERM');
+  assert.equal(await mesh.one.exited, 0);
+  await closed(socket);
+  assert.equal(await mesh.two.exited, 0);
+  await mesh.two.line('data threads drained', 'outcome="drained"');
+});
