@@ -43,6 +43,8 @@ export class ClientSession<Peer> {
   /** Streams open, waiting for their answer, or reserved. */
   activeStreams = 0;
   #state: SessionState;
+  /** Set when the connection broke under live streams. */
+  #lost: Error | undefined;
   readonly #endpoint: SecureEndpoint<Peer>;
   readonly #limits: HboneLimits;
   readonly #events: SessionEvents;
@@ -72,6 +74,7 @@ export class ClientSession<Peer> {
     h2.on('error', (error: Error) => this.#closed(connectionLost(peerName, error)));
     h2.on('goaway', (code) => this.#onGoaway(code));
     h2.once('close', () => this.#closed(undefined));
+    carrier.prependListener('close', () => (this.#lost ??= connectionLost(peerName, undefined)));
     carrier.on('error', (error: Error) => this.#closed(connectionLost(peerName, error)));
   }
 
@@ -84,6 +87,7 @@ export class ClientSession<Peer> {
     const state = this.#state;
     if (state.kind !== 'ready' || this.activeStreams >= this.#capacity(state.h2)) return false;
     this.activeStreams += 1;
+    if (this.activeStreams === 1) this.#events.onChange(this);
     return true;
   }
 
@@ -96,6 +100,7 @@ export class ClientSession<Peer> {
       peer: this.peer,
       peerName: this.peerName,
       responseHeaders: plainHeaders(headers),
+      connectionError: () => this.#lost,
       local: this.#endpoint.local,
       remote: this.#endpoint.remote,
     });
@@ -169,7 +174,7 @@ export class ClientSession<Peer> {
 
   #streamFailed(stream: ClientHttp2Stream, cause: Error | undefined): Error {
     if (HboneError.is(cause)) return cause;
-    if (this.#state.kind === 'closed') return this.#state.reason ?? connectionLost(this.peerName, cause);
+    if (this.#lost !== undefined) return this.#lost;
     if (stream.rstCode === constants.NGHTTP2_REFUSED_STREAM) return connectionDraining(this.peerName);
     return streamReset(this.peerName, stream.rstCode ?? constants.NGHTTP2_CANCEL, cause);
   }
@@ -192,6 +197,7 @@ export class ClientSession<Peer> {
     const state = this.#state;
     if (state.kind === 'closed') return;
     this.#state = { kind: 'closed', reason };
+    this.#lost ??= reason;
     state.keepalive[Symbol.dispose]();
     this.#events.onChange(this);
   }

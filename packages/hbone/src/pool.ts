@@ -182,6 +182,7 @@ class Pool<Peer> implements HbonePool<Peer> {
       this.#dropEmpty(entry);
       if (this.#isClosed) this.#settleClosed();
     } else if (session.activeStreams === 0 && session.state === 'ready') this.#startIdle(session);
+    else this.#stopIdle(session);
   }
 
   #startIdle(session: ClientSession<Peer>): void {

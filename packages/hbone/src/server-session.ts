@@ -22,6 +22,8 @@ import type { HboneLimits, TunnelHeaders, TunnelRequest } from './tunnel.ts';
 const OPEN = { sendDate: false } as ServerStreamResponseOptions;
 const ENDED = { endStream: true, sendDate: false } as ServerStreamResponseOptions;
 const MAX_AUTHORITY_BYTES = 1024;
+/** Time for streams that were sent before the peer saw our GOAWAY. */
+const GOAWAY_GRACE_MS = 1000;
 /** The highest stream id: GOAWAY with it says "stop soon" without dropping what is on its way (RFC 9113 6.8). */
 const LAST_STREAM_ID = 2 ** 31 - 1;
 
@@ -38,6 +40,8 @@ export class ServerSession<Peer> {
   readonly peer: Peer;
   readonly peerName: string;
   activeStreams = 0;
+  /** Why the connection broke under live streams. */
+  lost: Error | undefined;
   #state: 'ready' | 'draining' | 'closed' = 'ready';
   readonly #h2: ServerHttp2Session;
   readonly #endpoint: SecureEndpoint<Peer>;
@@ -54,6 +58,7 @@ export class ServerSession<Peer> {
     this.#resets = createResetLimiter(limits.earlyResetBurst, limits.earlyResetPerSecond);
     const carrier = takeNodeStream(endpoint);
     carrier.on('error', (error: Error) => this.#fail(error));
+    carrier.prependListener('close', () => (this.lost ??= connectionLost(this.peerName, undefined)));
     this.#h2 = performServerHandshake(carrier, serverSessionOptions(limits));
     this.#h2.on('error', (error: Error) => this.#fail(error));
     this.#h2.once('connect', () => this.#h2.setLocalWindowSize(limits.connectionWindowBytes));
@@ -68,16 +73,21 @@ export class ServerSession<Peer> {
     this.#state = 'draining';
     const h2 = this.#h2;
     h2.goaway(constants.NGHTTP2_NO_ERROR, LAST_STREAM_ID);
-    const isSent = h2.ping(() => {
-      if (!h2.destroyed) h2.close();
-    });
-    if (!isSent) h2.close();
+    const isSent = h2.ping(() => this.#finishClose());
+    if (!isSent) return this.#finishClose();
+    // nghttp2 stops reading once GOAWAY is sent and no stream is left: then no answer ever comes.
+    setTimeout(() => this.#finishClose(), GOAWAY_GRACE_MS).unref();
+  }
+
+  #finishClose(): void {
+    if (!this.#h2.destroyed && !this.#h2.closed) this.#h2.close();
   }
 
   /** Ends the connection and all its streams now. Idempotent. */
   destroy(reason: Error, code: number = constants.NGHTTP2_NO_ERROR): void {
     if (this.#state === 'closed') return;
     this.#options.log.debug('tunnel connection ended', { peer: this.peerName, error: reason.message });
+    this.lost ??= reason;
     this.#h2.destroy(undefined, code);
     this.#closed();
   }
@@ -109,6 +119,7 @@ export class ServerSession<Peer> {
 
   #onStreamClosed(stream: ServerHttp2Stream, request: IncomingTunnel<Peer>): void {
     this.activeStreams -= 1;
+    if (this.#state === 'draining' && this.activeStreams === 0) this.#finishClose();
     const wasUnanswered = !request.isAnswered;
     request.onGone(streamReset(this.peerName, stream.rstCode ?? 0));
     if (!wasUnanswered || this.#resets.take(Date.now())) return;
@@ -118,7 +129,8 @@ export class ServerSession<Peer> {
 
   #fail(error: Error): void {
     if (this.#state === 'closed') return;
-    this.#options.log.debug('tunnel connection failed', { error: connectionLost(this.peerName, error).message });
+    this.lost ??= connectionLost(this.peerName, error);
+    this.#options.log.debug('tunnel connection failed', { error: this.lost.message });
     this.#h2.destroy();
     this.#closed();
   }
@@ -179,6 +191,7 @@ class IncomingTunnel<Peer> implements TunnelRequest<Peer> {
       peer: this.peer,
       peerName: this.#session.peerName,
       responseHeaders,
+      connectionError: () => this.#session.lost,
       local: this.local,
       remote: this.remote,
     });

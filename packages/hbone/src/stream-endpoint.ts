@@ -13,6 +13,8 @@ export interface StreamFacts<Peer> {
   readonly responseHeaders: TunnelHeaders;
   readonly local: SocketAddress | undefined;
   readonly remote: SocketAddress | undefined;
+  /** Why the connection broke, when it did: core http2 then closes its streams as if the peer had cancelled them. */
+  readonly connectionError: () => Error | undefined;
 }
 
 /** An endpoint over an open HTTP/2 stream, which it owns. */
@@ -24,6 +26,7 @@ export class StreamEndpoint<Peer> extends NodeStreamEndpoint implements TunnelSt
     super(stream, {
       local: facts.local,
       remote: facts.remote,
+      closeError: facts.connectionError,
       abort: (_stream: Duplex, reason) => abortStream(stream, reason),
       mapError: (error) => (HboneError.is(error) ? error : streamReset(facts.peerName, stream.rstCode ?? 0, error)),
     });

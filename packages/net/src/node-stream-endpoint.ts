@@ -21,6 +21,8 @@ export interface NodeStreamOptions {
   readonly remote?: SocketAddress | undefined;
   /** Ends the stream abruptly. `undefined` reason: everything was sent, only the reading half is given up. */
   readonly abort?: (stream: Duplex, reason: Error | undefined) => void;
+  /** Asked when the stream ends or closes without an error of its own: was that really an end? */
+  readonly closeError?: () => Error | undefined;
   /** Turns a stream error into ours. */
   readonly mapError?: (error: Error) => Error;
 }
@@ -198,6 +200,7 @@ export class NodeStreamEndpoint implements Endpoint {
 
   protected readonly onSourceEnd = (): void => {
     this.#isReadEnded = true;
+    this.#askWhetherItBroke();
     this.#wakeReader();
   };
 
@@ -260,10 +263,16 @@ export class NodeStreamEndpoint implements Endpoint {
     this.releaseSource();
     if (!this.#isReadEnded) {
       this.#isReadEnded = true;
+      this.#askWhetherItBroke();
       if (this.#error === undefined && !this.#isLocallyClosed) this.#wakeReader();
     }
     this.#settleClose();
   };
+
+  #askWhetherItBroke(): void {
+    if (!this.#isLocallyClosed) this.#error ??= this.options.closeError?.();
+    if (this.#error !== undefined) this.#dropQueue();
+  }
 
   /** The stream is gone; give back what reading held. */
   protected releaseSource(): void {}

@@ -162,9 +162,11 @@ export class TlsEndpoint<Peer> extends NodeStreamEndpoint implements SecureEndpo
  * read yet, else an adapter. The endpoint must not be used afterwards.
  */
 export function takeNodeStream(endpoint: Endpoint): Duplex {
-  if (endpoint instanceof TlsEndpoint || endpoint instanceof SocketEndpoint)
-    return endpoint.takeSocket() ?? toDuplex(endpoint);
-  return toDuplex(endpoint);
+  const isSocket = endpoint instanceof TlsEndpoint || endpoint instanceof SocketEndpoint;
+  const stream = (isSocket ? endpoint.takeSocket() : undefined) ?? toDuplex(endpoint);
+  // Core http2 never ends a half-open socket by itself: the peer's FIN would go unnoticed.
+  stream.allowHalfOpen = false;
+  return stream;
 }
 
 function abortTls(stream: Duplex, carrier: Carrier, reason: Error | undefined): void {
