@@ -99,7 +99,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   });
   const controllers = startControllers(server.objects, options.log, server.caPem);
   undo.defer(() => controllers.close());
-  const runtimes = await Promise.all(nodes.map((node) => startNode(parts, node, nodes)));
+  const runtimes = await Promise.all(nodes.map((node) => startNode(parts, node)));
   server.setPodStreams(createPodStreams(runtimes));
   const forwards = startHostForwards(
     server.objects,
@@ -160,13 +160,13 @@ interface Parts {
   readonly undo: AsyncDisposableStack;
 }
 
-async function startNode(parts: Parts, node: NodePlace, nodes: readonly NodePlace[]): Promise<NodeRuntime> {
+async function startNode(parts: Parts, node: NodePlace): Promise<NodeRuntime> {
   const { options, paths, server } = parts;
   const log = options.log.child(node.name);
   await mkdir(paths.nodeDir(node.name), { recursive: true, mode: 0o755 });
   await mkdir(paths.podsDir(node.name), { recursive: true, mode: 0o711 });
   const factory =
-    options.mode === 'netns' ? await startNetnsNode(parts, node, log) : await startLoopback(parts, node, nodes, log);
+    options.mode === 'netns' ? await startNetnsNode(parts, node, log) : await startLoopback(parts, node, log);
   return startNodeRuntime({
     api: server.objects,
     log,
@@ -206,18 +206,12 @@ async function startNetnsNode(parts: Parts, node: NodePlace, log: Logger): Promi
   return factory;
 }
 
-async function startLoopback(
-  parts: Parts,
-  node: NodePlace,
-  nodes: readonly NodePlace[],
-  log: Logger,
-): Promise<SandboxFactory> {
+async function startLoopback(parts: Parts, node: NodePlace, log: Logger): Promise<SandboxFactory> {
   const { options, paths, server, undo } = parts;
   const loopback = await startLoopbackNode({
     api: server.objects,
     services: parts.services,
     place: node,
-    nodes,
     ambitHome: options.ambitHome,
     nodeDir: paths.nodeDir(node.name),
     log,
