@@ -1,0 +1,285 @@
+// The only file that constructs. In: configuration and a Kubernetes client. Out: a running control plane.
+// Order: mesh configuration, CA, caches, servers, readiness, leadership; the end goes the other way. Main thread.
+import {
+  type CertificateAuthority,
+  createCaService,
+  createCertificateAuthority,
+  issueLocally,
+  MAX_LEAF_TTL_MS,
+} from '@ambit/identity';
+import { type KubeClient, type LeaderElection, startLeaderElection } from '@ambit/kube';
+import type { ModelOptions } from '@ambit/model';
+import { createAdminServer } from '@ambit/runtime/admin';
+import type { Logger } from '@ambit/runtime/log';
+import type { MetricsRegistry } from '@ambit/runtime/metrics';
+import { createXdsServer, XdsError, type XdsServer } from '@ambit/xds/server';
+import { monitoringRoutes, readinessRoutes } from './admin/routes.ts';
+import { impersonationRefusal } from './ca/impersonation.ts';
+import { loadMaterial } from './ca/material.ts';
+import { distributeRoots } from './ca/root-config-maps.ts';
+import { type Authenticator, type Caller, createAuthenticator } from './clients/authenticate.ts';
+import { authorizeClient } from './clients/authorize.ts';
+import type { ControlPlaneConfig } from './config.ts';
+import { keepClasses } from './gateways/classes.ts';
+import { deployGateways } from './gateways/deployer.ts';
+import type { RenderSettings } from './gateways/render.ts';
+import { type GrpcListener, listenGrpc } from './listen.ts';
+import { createSnapshot } from './snapshot/sources.ts';
+import { type ClusterState, watchCluster } from './sources/cluster-state.ts';
+import { meshConfigName, meshTextOf, optionsOf, watchMeshConfig } from './sources/mesh-config.ts';
+import { PodIndex } from './sources/pod-index.ts';
+import { createStatusWriter, type StatusWriter } from './status/writer.ts';
+
+/** What the app is made of from outside. */
+export interface AppParts {
+  readonly config: ControlPlaneConfig;
+  readonly client: KubeClient;
+  readonly log: Logger;
+  readonly metrics: MetricsRegistry;
+}
+
+/** A running control plane. */
+export interface ControlPlane {
+  readonly cluster: ClusterState;
+  readonly xds: XdsServer;
+  /** Every trusted root, as clients need it. */
+  readonly rootPem: string;
+  /** Ports as bound; they differ from the defaults by `AMBIT_PORT_OFFSET`. */
+  readonly ports: {
+    readonly plaintext: number;
+    readonly tls: number;
+    readonly monitoring: number;
+    readonly readiness: number;
+  };
+  readonly isReady: boolean;
+  /** Ends streams, gives leadership up, closes ports. Idempotent. */
+  close(): Promise<void>;
+}
+
+const PORTS = { plaintext: 15010, tls: 15012, monitoring: 15014, readiness: 8080 };
+/** Changes in one batch up to which clients are told at once. */
+const SMALL_BATCH = 20;
+
+/** Starts the control plane; resolves when its ports are open. Readiness comes when the caches are synced. */
+export async function startControlPlane({ config, client, log, metrics }: AppParts): Promise<ControlPlane> {
+  const stack = new AsyncDisposableStack();
+  const options = await initialOptions(client, config, log);
+  const material = await loadMaterial({
+    client,
+    folder: config.ROOT_CA_DIR,
+    namespace: config.POD_NAMESPACE,
+    trustDomain: options.trustDomain,
+    log,
+  });
+  const authority = createCertificateAuthority({
+    material,
+    defaultTtlMs: config.DEFAULT_WORKLOAD_CERT_TTL,
+    maxTtlMs: config.MAX_WORKLOAD_CERT_TTL,
+  });
+
+  const cluster = watchCluster(client, options, log);
+  stack.defer(() => cluster.close());
+  const pods = new PodIndex();
+  const snapshot = createSnapshot(() => cluster.model);
+  const status = createStatusWriter({
+    client,
+    workers: config.PILOT_STATUS_MAX_WORKERS,
+    writesConditions: config.AMBIENT_ENABLE_STATUS,
+    writesGatewayStatus: config.PILOT_ENABLE_GATEWAY_API_STATUS,
+    log: log.child('status'),
+  });
+  const trustDomain = (): string => cluster.model.options.trustDomain;
+  const authenticator = createAuthenticator({
+    client,
+    audiences: config.TOKEN_AUDIENCES,
+    trustDomain,
+    log: log.child('auth'),
+  });
+  const isReady = (): boolean => cluster.isSynced;
+
+  const xds = createXdsServer({
+    sources: snapshot.sources,
+    isReady,
+    log: log.child('ads'),
+    debounceMs: config.PILOT_DEBOUNCE_AFTER,
+    debounceMaxMs: config.PILOT_DEBOUNCE_MAX,
+    maxStreamsPerSecond: config.PILOT_MAX_REQUESTS_PER_SECOND,
+    authenticate: async ({ isTls, header, peer }) => {
+      // The plaintext port has no authentication, as upstream's (spec control-plane 0.2).
+      if (!isTls || !config.XDS_AUTH) return undefined;
+      const caller = await authenticator.authenticate(header('authorization'), peer);
+      if (caller === undefined) throw new XdsError('ERR_XDS_UNAUTHENTICATED', 'authentication failure');
+      return { identities: caller.identities, details: { podName: caller.podName, podUid: caller.podUid } };
+    },
+    authorize: (node, identity) => authorizeClient(node, identity, config.PILOT_ENABLE_XDS_IDENTITY_CHECK),
+  });
+  cluster.onChange((changes, diff) => {
+    pods.apply(changes);
+    snapshot.announce(diff);
+    // One pod more or less is told at once; a storm waits for quiet.
+    if (changes.length <= SMALL_BATCH && cluster.isSynced) xds.flush();
+    if (diff !== undefined) status.onDiff(diff);
+  });
+  const meshConfig = watchMeshConfig(client, config, options, log, (next) => cluster.setOptions(next));
+  stack.defer(() => meshConfig.close());
+
+  const certificate = await issueLocally(authority, servingNames(config), MAX_LEAF_TTL_MS);
+  const port = (base: number): number => base + config.AMBIT_PORT_OFFSET;
+  const host = config.AMBIT_LISTEN_HOST;
+  const ca = caService(
+    authority,
+    authenticator,
+    pods,
+    config,
+    () => [trustDomain(), ...cluster.model.options.trustDomainAliases],
+    log,
+  );
+  const plaintext = await listenGrpc(host, port(PORTS.plaintext), undefined, (server) =>
+    xds.mount(server, { isTls: false }),
+  );
+  stack.defer(() => closeListener(plaintext));
+  const tls = await listenGrpc(host, port(PORTS.tls), certificate, (server) => {
+    xds.mount(server);
+    if (config.ENABLE_CA_SERVER) server.addService(ca.definition, ca.implementation);
+  });
+  stack.defer(() => closeListener(tls));
+  stack.defer(() => xds.close());
+  const readiness = createAdminServer({ routes: readinessRoutes({ isReady }), log });
+  const monitoring = createAdminServer({
+    routes: monitoringRoutes({ cluster, xds, isReady, metrics: () => metrics.text() }),
+    log,
+  });
+  const readinessAddress = await readiness.listen({ host, port: port(PORTS.readiness) });
+  stack.defer(() => readiness.destroy());
+  const monitoringAddress = await monitoring.listen({ host, port: port(PORTS.monitoring) });
+  stack.defer(() => monitoring.destroy());
+
+  const elections = startWriters({ config, client, log, cluster, status, authority });
+  stack.defer(async () => {
+    await Promise.all(elections.map((election) => election.close()));
+  });
+  log.info('control plane started', { xds: plaintext.port, tls: tls.port });
+
+  return {
+    cluster,
+    xds,
+    rootPem: authority.rootPem,
+    ports: {
+      plaintext: plaintext.port,
+      tls: tls.port,
+      readiness: readinessAddress?.port ?? 0,
+      monitoring: monitoringAddress?.port ?? 0,
+    },
+    get isReady() {
+      return isReady();
+    },
+    close: () => stack.disposeAsync(),
+  };
+}
+
+async function initialOptions(client: KubeClient, config: ControlPlaneConfig, log: Logger): Promise<ModelOptions> {
+  const name = meshConfigName(config.REVISION);
+  const map = await client.get({ kind: 'ConfigMap', namespace: config.POD_NAMESPACE, name });
+  const options = optionsOf(config, meshTextOf(map), log) ?? optionsOf(config, '', log);
+  if (options === undefined) throw new TypeError('the empty mesh configuration is readable');
+  return options;
+}
+
+/** DNS names of the control plane, sorted (spec control-plane 5.6). */
+function servingNames(config: ControlPlaneConfig): [string, ...string[]] {
+  const { REVISION, POD_NAMESPACE, ISTIOD_CUSTOM_HOST } = config;
+  const services = ['istiod', 'istiod-remote', 'istio-pilot'];
+  if (REVISION !== '' && REVISION !== 'default') services.push(`istiod-${REVISION}`);
+  const names = [...services.map((service) => `${service}.${POD_NAMESPACE}.svc`), ...ISTIOD_CUSTOM_HOST];
+  const [first = `istiod.${POD_NAMESPACE}.svc`, ...rest] = [...new Set(names)].toSorted();
+  return [first, ...rest];
+}
+
+function caService(
+  authority: CertificateAuthority,
+  authenticator: Authenticator,
+  pods: PodIndex,
+  config: ControlPlaneConfig,
+  trustDomains: () => readonly string[],
+  log: Logger,
+): ReturnType<typeof createCaService<Caller>> {
+  const trustedAccounts = new Set(config.CA_TRUSTED_NODE_ACCOUNTS);
+  return createCaService<Caller>({
+    authority: () => authority,
+    authenticate: ({ metadata, peer }) =>
+      authenticator.authenticate(metadata.get('authorization')[0]?.toString(), peer),
+    impersonationRefusal: (caller, wanted, clusterId) =>
+      impersonationRefusal(
+        { pods, trustedAccounts, clusterId: config.CLUSTER_ID, trustDomains },
+        caller,
+        wanted,
+        clusterId,
+      ),
+    log: log.child('ca'),
+  });
+}
+
+async function closeListener(listener: GrpcListener): Promise<void> {
+  const deadline = setTimeout(() => listener.destroy(), 2_000);
+  await listener.close();
+  clearTimeout(deadline);
+}
+
+/** Everything that writes, each behind its own lease with upstream's name, so that mixed replicas do not write twice. */
+function startWriters(parts: {
+  readonly config: ControlPlaneConfig;
+  readonly client: KubeClient;
+  readonly log: Logger;
+  readonly cluster: ClusterState;
+  readonly status: StatusWriter;
+  readonly authority: CertificateAuthority;
+}): LeaderElection[] {
+  const { config, client, cluster, status, authority } = parts;
+  const log = parts.log.child('leader');
+  const revision = config.REVISION === '' ? 'default' : config.REVISION;
+  const settings = (): RenderSettings => renderSettings(config, cluster);
+  const duties: [lease: string, onLead: (signal: AbortSignal) => void][] = [
+    [
+      'istio-namespace-controller-election',
+      (signal) =>
+        distributeRoots({ client, name: config.PILOT_CA_CERT_CONFIGMAP, rootPem: authority.rootPem, log, signal }),
+    ],
+    ['istio-status-leader', (signal) => void cluster.synced.then(() => status.lead(cluster.model, signal))],
+  ];
+  if (config.PILOT_ENABLE_GATEWAY_API_DEPLOYMENT_CONTROLLER && config.PILOT_ENABLE_AMBIENT_WAYPOINTS) {
+    const onLead = (signal: AbortSignal): void => {
+      keepClasses(client, log, signal);
+      deployGateways({ client, settings, log: log.child('gateways'), signal });
+    };
+    duties.push([`istio-gateway-deployment-${revision}`, onLead]);
+  }
+  return duties.map(([name, onLead]) => {
+    if (config.ENABLE_LEADER_ELECTION) {
+      return startLeaderElection({
+        client,
+        namespace: config.POD_NAMESPACE,
+        name,
+        identity: config.POD_NAME,
+        onLead,
+        log,
+      });
+    }
+    const always = new AbortController();
+    onLead(always.signal);
+    return { isLeader: true, close: async () => always.abort() };
+  });
+}
+
+function renderSettings(config: ControlPlaneConfig, { model }: ClusterState): RenderSettings {
+  return {
+    image: config.AMBIT_PROXY_IMAGE,
+    systemNamespace: config.POD_NAMESPACE,
+    revision: config.REVISION,
+    clusterId: config.CLUSTER_ID,
+    domain: config.domain,
+    trustDomain: model.options.trustDomain,
+    meshId: model.options.meshId,
+    network: model.view().network(),
+    logLevel: config.logLevel,
+  };
+}

@@ -1,0 +1,96 @@
+// Bearer token -> who calls (spec control-plane 4.6). In: headers of a call. Out: identity, or undefined to refuse.
+// Called by the xDS server and the CA; main thread. Verdicts are remembered for a minute, refusals not at all.
+import { createHash } from 'node:crypto';
+import type { KubeClient } from '@ambit/kube';
+import { formatSpiffeId } from '@ambit/identity';
+import { messageOf } from '@ambit/runtime/errors';
+import type { Logger } from '@ambit/runtime/log';
+
+/** An authenticated workload. */
+export interface Caller {
+  readonly identities: readonly string[];
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  /** From the token, when it is bound to a pod; empty otherwise. */
+  readonly podName: string;
+  readonly podUid: string;
+}
+
+/** Says who a token belongs to. */
+export interface Authenticator {
+  /** The caller of an `authorization` header; undefined = refused. Never rejects. */
+  authenticate(authorization: string | undefined, peer: string): Promise<Caller | undefined>;
+}
+
+/** Settings of {@link createAuthenticator}. */
+export interface AuthenticatorOptions {
+  readonly client: KubeClient;
+  readonly audiences: readonly string[];
+  readonly trustDomain: () => string;
+  readonly log: Logger;
+}
+
+const REMEMBER_MS = 60_000;
+const MAX_REMEMBERED = 10_000;
+const MAX_TOKEN_CHARACTERS = 16_384;
+const ACCOUNT_PREFIX = 'system:serviceaccount:';
+const EXTRA = 'authentication.kubernetes.io/';
+
+/** Makes an authenticator that asks the API server about tokens. */
+export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
+  const { client, audiences, trustDomain, log } = options;
+  const known = new Map<string, { readonly caller: Caller; readonly until: number }>();
+
+  const review = async (token: string): Promise<Caller | string> => {
+    const verdict = await client.reviewToken(token, audiences);
+    if (!verdict.isAuthenticated) return verdict.error === '' ? 'token not authenticated' : verdict.error;
+    // A server that does not know audiences answers without any and must not be trusted to have checked them.
+    if (!verdict.audiences.some((audience) => audiences.includes(audience))) return 'token has another audience';
+    if (!verdict.groups.includes('system:serviceaccounts')) return 'token is not of a service account';
+    const [namespace, serviceAccount, ...rest] = verdict.username.startsWith(ACCOUNT_PREFIX)
+      ? verdict.username.slice(ACCOUNT_PREFIX.length).split(':')
+      : [];
+    if (!namespace || !serviceAccount || rest.length > 0) return `unexpected user name ${verdict.username}`;
+    return {
+      identities: [formatSpiffeId({ trustDomain: trustDomain(), namespace, serviceAccount })],
+      namespace,
+      serviceAccount,
+      podName: verdict.extra[`${EXTRA}pod-name`]?.[0] ?? '',
+      podUid: verdict.extra[`${EXTRA}pod-uid`]?.[0] ?? '',
+    };
+  };
+
+  return {
+    async authenticate(authorization, peer) {
+      const token = tokenOf(authorization);
+      if (token === undefined) {
+        log.info('call without a bearer token', { peer });
+        return undefined;
+      }
+      const key = createHash('sha256').update(token).digest('base64');
+      const remembered = known.get(key);
+      if (remembered !== undefined && remembered.until > Date.now()) return remembered.caller;
+      known.delete(key);
+      try {
+        const caller = await review(token);
+        if (typeof caller === 'string') {
+          log.warn('token refused', { peer, reason: caller });
+          return undefined;
+        }
+        if (known.size >= MAX_REMEMBERED) known.clear();
+        known.set(key, { caller, until: Date.now() + REMEMBER_MS });
+        return caller;
+      } catch (error) {
+        log.warn('token review failed', { peer, error: messageOf(error) });
+        return undefined;
+      }
+    },
+  };
+}
+
+function tokenOf(authorization: string | undefined): string | undefined {
+  if (authorization === undefined || authorization.length > MAX_TOKEN_CHARACTERS) return undefined;
+  const isBearer = authorization.slice(0, 7).toLowerCase() === 'bearer ';
+  const token = isBearer ? authorization.slice(7).trim() : '';
+  return token === '' ? undefined : token;
+}

@@ -1,0 +1,84 @@
+// Settings of the control plane: environment and arguments -> one frozen value. Names are Istio's (spec control-plane 0.3);
+// what only we have begins with AMBIT_. Read once, by main.ts.
+import { bool, count, durationMs, type EnvOf, list, readEnv, text } from '@ambit/runtime/env';
+
+/** The environment table; the reference page is generated from it. */
+export const environment = {
+  POD_NAME: text('istiod', 'Name of this pod; identity in leader election.'),
+  POD_NAMESPACE: text('istio-system', 'The system namespace.'),
+  CLUSTER_ID: text('Kubernetes', 'Cluster id in resource names and tokens.'),
+  REVISION: text('default', 'Revision of this control plane.'),
+  KUBERNETES_SERVICE_HOST: text(undefined, 'Address of the API server inside a cluster.'),
+  KUBERNETES_SERVICE_PORT: count(443, 'Port of the API server inside a cluster.', { max: 65535 }),
+  KUBECONFIG: text(undefined, 'Kubeconfig file, used outside of a cluster.'),
+  TOKEN_AUDIENCES: list(['istio-ca'], 'Audiences of which a client token must carry one.'),
+  XDS_AUTH: bool(true, 'False: xDS is open to everybody.'),
+  PILOT_ENABLE_XDS_IDENTITY_CHECK: bool(true, 'False: a client may claim any namespace.'),
+  ENABLE_CA_SERVER: bool(true, 'Serve the certificate authority.'),
+  ENABLE_LEADER_ELECTION: bool(true, 'False: this replica always writes.'),
+  CA_TRUSTED_NODE_ACCOUNTS: list([], 'Service accounts <ns>/<name> that may ask for identities of pods on their node.'),
+  ROOT_CA_DIR: text('/etc/cacerts', 'Folder with plugged-in CA files; a self-signed root is made when it is empty.'),
+  DEFAULT_WORKLOAD_CERT_TTL: durationMs(24 * 3_600_000, 'Life of a certificate when the request names none.'),
+  MAX_WORKLOAD_CERT_TTL: durationMs(90 * 24 * 3_600_000, 'Longest life of a certificate.'),
+  ISTIOD_CUSTOM_HOST: list([], 'Further DNS names in the serving certificate.'),
+  PILOT_CA_CERT_CONFIGMAP: text('istio-ca-root-cert', 'ConfigMap with the root certificate, in every namespace.'),
+  PILOT_DEBOUNCE_AFTER: durationMs(100, 'Quiet time before changes are pushed while there are many.'),
+  PILOT_DEBOUNCE_MAX: durationMs(10_000, 'Longest wait of a change.'),
+  PILOT_MAX_REQUESTS_PER_SECOND: count(100, 'New xDS streams per second; 0 = no limit.'),
+  PILOT_STATUS_MAX_WORKERS: count(16, 'Status writes at the same time.', { min: 1, max: 100 }),
+  PILOT_ENABLE_AMBIENT_WAYPOINTS: bool(true, 'Serve the waypoint GatewayClass.'),
+  PILOT_ENABLE_GATEWAY_API_DEPLOYMENT_CONTROLLER: bool(true, 'Deploy waypoints for Gateways.'),
+  PILOT_ENABLE_GATEWAY_API_STATUS: bool(true, 'Write statuses of Gateways and routes.'),
+  AMBIENT_ENABLE_STATUS: bool(true, 'Write ambient conditions.'),
+  PILOT_AUTO_ALLOW_WAYPOINT_POLICY: bool(false, 'Add policies that let waypoints through.'),
+  AMBIENT_ENABLE_MULTI_NETWORK: bool(false, 'Services over several networks.'),
+  AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY: bool(false, 'Send dry-run policies to the node proxies.'),
+  PILOT_ENABLE_SERVICEENTRY_SELECT_PODS: bool(true, 'ServiceEntries may select pods.'),
+  PILOT_ENABLE_K8S_SELECT_WORKLOAD_ENTRIES: bool(true, 'Services may select WorkloadEntries.'),
+  AMBIT_PROXY_IMAGE: text('ambit/proxyv2:latest', 'Image of the waypoints that are deployed.'),
+  AMBIT_LISTEN_HOST: text('0.0.0.0', 'Address of the xDS, CA, readiness and metrics ports.'),
+  AMBIT_PORT_OFFSET: count(0, 'Added to every port, to run several control planes on one machine.', { max: 40_000 }),
+  AMBIT_LOG_FORMAT: text('plain', 'plain or json.'),
+} as const;
+
+/** What the arguments say; unknown ones are ignored, as upstream's charts pass many. */
+export interface Arguments {
+  /** `--domain`, default `cluster.local`. */
+  readonly domain: string;
+  /** `--log_output_level=default:<level>`, default `info`. */
+  readonly logLevel: string;
+}
+
+/** The whole configuration. */
+export type ControlPlaneConfig = EnvOf<typeof environment> &
+  Arguments & {
+    /** Feature switches for the translation, as given. */
+    readonly flags: Readonly<Record<string, string>>;
+  };
+
+/** Reads environment and arguments. Throws ConfigError that names all problems. */
+export function readConfig(
+  source: Readonly<Record<string, string | undefined>> = process.env,
+  args: readonly string[] = [],
+): ControlPlaneConfig {
+  const env = readEnv(environment, source);
+  const flags: Record<string, string> = {};
+  for (const [name, value] of Object.entries(env)) if (typeof value === 'boolean') flags[name] = String(value);
+  return Object.freeze({ ...env, ...readArguments(args), flags });
+}
+
+function readArguments(args: readonly string[]): Arguments {
+  const valueOf = (name: string): string | undefined => {
+    const joined = args.find((arg) => arg.startsWith(`--${name}=`));
+    if (joined !== undefined) return joined.slice(name.length + 3);
+    const index = args.indexOf(`--${name}`);
+    return index < 0 ? undefined : args[index + 1];
+  };
+  const level = valueOf('log_output_level')
+    ?.split(',')
+    .find((part) => part.startsWith('default:') || !part.includes(':'));
+  return {
+    domain: valueOf('domain') ?? 'cluster.local',
+    logLevel: level?.replace('default:', '') ?? 'info',
+  };
+}

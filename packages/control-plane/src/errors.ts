@@ -1,0 +1,13 @@
+// Errors of the control plane: one class, a closed list of codes.
+import { CodedError } from '@ambit/runtime/errors';
+
+/** Codes of {@link ControlPlaneError}. */
+export type ControlPlaneErrorCode =
+  | 'ERR_CONTROL_PLANE_CA_MATERIAL'
+  | 'ERR_CONTROL_PLANE_LISTEN'
+  | 'ERR_CONTROL_PLANE_TOKEN';
+
+/** Every failure of this app. */
+export class ControlPlaneError extends CodedError<ControlPlaneErrorCode> {
+  override readonly name = 'ControlPlaneError';
+}

@@ -1,0 +1,123 @@
+// The model as resource sources of the xDS server: addresses, authorizations, waypoint types. In: diffs of the model.
+// Out: names to push. Called by app.ts; main thread. Nothing is copied: sources read the model's own indices.
+import type { Model, ModelDiff } from '@ambit/model';
+import {
+  ADDRESS_TYPE_URL,
+  AUTHORIZATION_TYPE_URL,
+  EXTENSION_TYPE_URL,
+  SECRET_TYPE_URL,
+  WAYPOINT_TYPE_URLS,
+} from '@ambit/proto/type-urls';
+import { type ClientInfo, createResourceTable, type ResourceSource } from '@ambit/xds/server';
+import { isOwnWaypoint, waypointOf } from '../clients/authorize.ts';
+
+/** All sources and the way to tell them about changes. */
+export interface Snapshot {
+  /** In the order in which changes of several types are pushed. */
+  readonly sources: readonly ResourceSource[];
+  /** Announces a diff; undefined = everything may have changed. */
+  announce(diff: ModelDiff | undefined): void;
+}
+
+type OnChange = (names: Iterable<string> | 'all') => void;
+
+/** Makes the sources over whatever model is in force. */
+export function createSnapshot(current: () => Model): Snapshot {
+  const listeners = new Map<string, Set<OnChange>>();
+  const subscribe = (typeUrl: string) => (onChange: OnChange) => {
+    const set = listeners.get(typeUrl) ?? new Set();
+    listeners.set(typeUrl, set.add(onChange));
+    return { [Symbol.dispose]: () => void set.delete(onChange) };
+  };
+  const tell = (typeUrl: string, names: Iterable<string> | 'all'): void => {
+    for (const listener of listeners.get(typeUrl) ?? []) listener(names);
+  };
+  const configTypes = WAYPOINT_TYPE_URLS.filter((url) => url !== SECRET_TYPE_URL && url !== EXTENSION_TYPE_URL);
+  return {
+    sources: [
+      // Key material and extensions come on demand only; there are none yet, and a request still gets an answer.
+      createResourceTable(SECRET_TYPE_URL),
+      createResourceTable(EXTENSION_TYPE_URL),
+      addressSource(current, subscribe(ADDRESS_TYPE_URL)),
+      authorizationSource(current, subscribe(AUTHORIZATION_TYPE_URL)),
+      ...configTypes.map((typeUrl) => configSource(current, typeUrl, subscribe(typeUrl))),
+    ],
+    announce(diff) {
+      if (diff === undefined) {
+        for (const typeUrl of listeners.keys()) tell(typeUrl, 'all');
+        return;
+      }
+      const addresses = changedAddresses(current(), diff);
+      if (addresses.size > 0) tell(ADDRESS_TYPE_URL, addresses);
+      const authorizations = [...diff.authorizations.updated, ...diff.authorizations.removed];
+      if (authorizations.length > 0) tell(AUTHORIZATION_TYPE_URL, authorizations);
+      for (const [typeUrl, names] of diff.config) if (typeUrl !== ADDRESS_TYPE_URL) tell(typeUrl, names);
+    },
+  };
+}
+
+/** Changed addresses, and those that some waypoint now sees or sees no longer. */
+function changedAddresses(model: Model, diff: ModelDiff): Set<string> {
+  const names = new Set([...diff.addresses.updated, ...diff.addresses.removed]);
+  for (const name of diff.config.get(ADDRESS_TYPE_URL) ?? []) {
+    names.add(name);
+    for (const workload of model.addresses.workloadsOfService(name)) names.add(workload);
+  }
+  return names;
+}
+
+type Subscribe = ResourceSource['subscribe'];
+
+function addressSource(current: () => Model, subscribe: Subscribe): ResourceSource {
+  return {
+    typeUrl: ADDRESS_TYPE_URL,
+    subscribe,
+    *names() {
+      for (const { name } of current().addresses.all()) yield name;
+    },
+    get: (name) => current().addresses.get(name),
+    lookup: (key) => current().addresses.resolve(key),
+    unasked: ({ node }) => {
+      const name = node.type === 'ztunnel' ? node.text('NODE_NAME') : undefined;
+      return name === undefined ? [] : current().addresses.workloadsOfNode(name);
+    },
+    scope: (client) => {
+      const model = current();
+      const waypoint = waypointOf(model, client);
+      if (waypoint === undefined) return undefined;
+      const sees = (name: string): boolean => model.config.isVisible(waypoint, ADDRESS_TYPE_URL, name);
+      // A waypoint gets its services and what is behind them; it may ask for any address it meets.
+      return { isPushed: (name) => sees(name) || model.addresses.get(name)?.services.some(sees) === true };
+    },
+    answersNamed: ({ node }) => isOwnWaypoint(node),
+    removesLast: true,
+  };
+}
+
+function authorizationSource(current: () => Model, subscribe: Subscribe): ResourceSource {
+  return {
+    typeUrl: AUTHORIZATION_TYPE_URL,
+    subscribe,
+    names: () => current().authorizations.keys(),
+    get: (name) => current().authorizations.get(name),
+    alwaysWildcard: true,
+    resendOnForcedPush: true,
+  };
+}
+
+function configSource(current: () => Model, typeUrl: string, subscribe: Subscribe): ResourceSource {
+  return {
+    typeUrl,
+    subscribe,
+    names: () => current().config.names(typeUrl),
+    get: (name) => current().config.get(typeUrl, name),
+    scope: (client: ClientInfo) => {
+      const model = current();
+      const waypoint = waypointOf(model, client);
+      const sees = (name: string): boolean => waypoint !== undefined && model.config.isVisible(waypoint, typeUrl, name);
+      // What is behind other waypoints is nobody's business, not even by name.
+      return { isPushed: sees, isReadable: sees };
+    },
+    removesLast: true,
+  };
+}

@@ -1,0 +1,114 @@
+// Writes what the model wants as status (spec control-plane 9.1). Runs while this replica leads; on winning, everything is looked
+// at again. In: conditions and statuses of diffs. Out: writes, each object at most one at a time. Main thread.
+import { type KubeClient, KubeError } from '@ambit/kube';
+import type { Model, ModelDiff, ObjectConditions, StatusResult } from '@ambit/model';
+import type { KindName, KubernetesObject } from '@ambit/resources';
+import { background } from '@ambit/runtime/background';
+import { explain } from '@ambit/runtime/errors';
+import type { Logger } from '@ambit/runtime/log';
+import { now } from '../gateways/classes.ts';
+import { conditionsBody, statusPatch } from './body.ts';
+
+/** Settings of {@link createStatusWriter}. */
+export interface StatusWriterOptions {
+  readonly client: KubeClient;
+  readonly workers: number;
+  readonly writesConditions: boolean;
+  readonly writesGatewayStatus: boolean;
+  readonly log: Logger;
+}
+
+/** A writer that is idle until it leads. */
+export interface StatusWriter {
+  /** Takes over wanted statuses; written only while leading. */
+  onDiff(diff: ModelDiff): void;
+  /** Starts writing: everything that the model wants is compared with the cluster. */
+  lead(model: Model, signal: AbortSignal): void;
+}
+
+type Task = { readonly conditions: ObjectConditions } | { readonly status: StatusResult };
+
+const ATTEMPTS = 5;
+
+/** Makes the writer. */
+export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
+  const { client, workers, log } = options;
+  const pending = new Map<string, Task>();
+  let term: AbortSignal | undefined;
+  let active = 0;
+
+  const isLeading = (): boolean => term?.aborted === false;
+  const add = (task: Task): void => {
+    const isWanted = 'conditions' in task ? options.writesConditions : options.writesGatewayStatus;
+    if (isWanted && isLeading()) pending.set(keyOf(task), task);
+  };
+  const start = (): void => {
+    while (active < workers && pending.size > 0) {
+      active++;
+      background(log, 'status writer', work());
+    }
+  };
+  const work = async (): Promise<void> => {
+    try {
+      for (const [key, task] of pending) {
+        pending.delete(key);
+        if (!isLeading()) pending.clear();
+        else await writeWithRetry(task);
+      }
+    } finally {
+      active--;
+    }
+  };
+  const writeWithRetry = async (task: Task): Promise<void> => {
+    for (let attempt = 1; isLeading(); attempt++) {
+      try {
+        await write(task);
+        return;
+      } catch (error) {
+        // Gone objects and kinds need no status; a newer wish is already in the queue.
+        if (KubeError.is(error, 'ERR_KUBE_NOT_FOUND') || pending.has(keyOf(task))) return;
+        if (attempt >= ATTEMPTS || KubeError.is(error, 'ERR_KUBE_FORBIDDEN', 'ERR_KUBE_INVALID')) {
+          log.warn('status not written', { object: keyOf(task), error: explain(error) });
+          return;
+        }
+        await new Promise((resolve) => setTimeout(resolve, 100 * 2 ** attempt).unref());
+      }
+    }
+  };
+  const write = async (task: Task): Promise<void> => {
+    if ('conditions' in task) {
+      const { kind, namespace, name, manager } = task.conditions;
+      const current = (await client.get({ kind, namespace, name })) as KubernetesObject | undefined;
+      const body = current && conditionsBody(task.conditions, current, now());
+      if (body !== undefined) await client.apply(body, { fieldManager: manager, subresource: 'status' });
+      return;
+    }
+    const { kind, key } = task.status;
+    const [namespace = '', name = ''] = key.split('/');
+    const ref = { kind: kind as KindName, namespace, name };
+    const current = (await client.get(ref)) as KubernetesObject | undefined;
+    const patch = current && statusPatch(task.status, current, now());
+    if (patch !== undefined) await client.patch(ref, patch, { type: 'merge', subresource: 'status' });
+  };
+
+  return {
+    onDiff(diff) {
+      for (const conditions of diff.conditions) add({ conditions });
+      for (const status of diff.statuses) add({ status });
+      start();
+    },
+    lead(model, signal) {
+      term = signal;
+      pending.clear();
+      for (const conditions of model.conditions()) add({ conditions });
+      for (const status of model.statuses()) add({ status });
+      start();
+    },
+  };
+}
+
+function keyOf(task: Task): string {
+  if ('status' in task) return `${task.status.kind} ${task.status.key}`;
+  const { kind, namespace, name, manager } = task.conditions;
+  return `${kind} ${namespace}/${name} ${manager}`;
+}
