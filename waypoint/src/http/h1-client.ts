@@ -95,17 +95,19 @@ class TunnelAgent extends Agent {
   override keepSocketAlive(socket: Duplex): boolean {
     if (socket.destroyed || !socket.writable || socket.readableEnded) return false;
     const drop = (): void => {
+      clearTimeout(timer);
       socket.destroy();
     };
     const timer = setTimeout(drop, idleMs).unref();
     socket.on('data', drop);
     socket.on('end', drop);
+    socket.on('close', drop);
     this.#idle.set(socket, () => {
       clearTimeout(timer);
       socket.off('data', drop);
       socket.off('end', drop);
+      socket.off('close', drop);
     });
-    socket.once('close', () => clearTimeout(timer));
     socket.resume();
     return true;
   }
@@ -113,7 +115,7 @@ class TunnelAgent extends Agent {
   override reuseSocket(socket: Duplex, request: ClientRequest): void {
     this.#idle.get(socket)?.();
     this.#idle.delete(socket);
-    request.reusedSocket = true;
+    super.reuseSocket(socket, request);
   }
 }
 

@@ -97,7 +97,10 @@ const isWebsocketUpgrade = (request: IncomingMessage): boolean =>
 const replyOfParseError = (error: NodeJS.ErrnoException): LocalReply | undefined => {
   const code = error.code ?? '';
   if (code === 'HPE_HEADER_OVERFLOW') return replies.headersTooLarge;
-  if (code === 'HPE_INVALID_TRANSFER_ENCODING') return replies.badTransferEncoding;
+  if (code === 'HPE_INVALID_TRANSFER_ENCODING') {
+    const both = (error as { reason?: string }).reason?.includes('Content-Length') === true;
+    return both ? replies.badFraming : replies.badTransferEncoding;
+  }
   return code.startsWith('HPE_') && code !== 'HPE_INVALID_EOF_STATE' ? replies.badFraming : undefined;
 };
 

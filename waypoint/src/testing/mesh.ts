@@ -65,6 +65,9 @@ export interface TestMesh {
   readonly messages: FromDataThread[];
   readonly upstreamAuthorities: string[];
   readonly waypointPort: number;
+  /** Numbers for the next decisions; after that truly random ones. */
+  readonly randoms: number[];
+  nextRandom(): number;
   /** Sends configuration messages. */
   configure(config: TestConfig): void;
   /** Starts a workload at 127.0.0.<n> that serves HTTP/1.1 in tunnels. */
@@ -138,6 +141,7 @@ class Mesh implements TestMesh {
   readonly accessLines: string[] = [];
   readonly messages: FromDataThread[] = [];
   readonly upstreamAuthorities: string[] = [];
+  readonly randoms: number[] = [];
   plane!: DataPlane;
   waypointPort = 0;
   readonly #log: RootLogger = createLogger({ level: 'off', format: 'plain', write: () => undefined });
@@ -147,6 +151,10 @@ class Mesh implements TestMesh {
   readonly #servers = new Map<string, HboneServer<PeerIdentity>>();
   #listener: Listener | undefined;
   readonly #contexts = new Map<string, TlsContext>();
+
+  nextRandom(): number {
+    return this.randoms.shift() ?? Math.random();
+  }
 
   async start(random: (() => number) | undefined): Promise<void> {
     const own = await this.ca.issue(this.ca.identity('apps', 'waypoint'));
