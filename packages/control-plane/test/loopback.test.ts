@@ -1,0 +1,253 @@
+// The whole control plane on loopback over a Kubernetes API in memory: a node proxy and a waypoint connect with tokens, the CA
+// signs, a Gateway is deployed, statuses are written, and the API server may go away and come back.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { fromBinary } from '@bufbuild/protobuf';
+import { createCaClient } from '@ambit/identity';
+import type { TokenReview } from '@ambit/kube';
+import { memoryCluster } from '@ambit/kube/testing';
+import {
+  ADDRESS_TYPE_URL,
+  AUTHORIZATION_TYPE_URL,
+  FRONTEND_TYPE_URL,
+  ROUTE_TABLE_TYPE_URL,
+} from '@ambit/proto/type-urls';
+import { AddressSchema } from '@ambit/proto/workload';
+import { testNamespace, testPod, testService } from '@ambit/resources/testing';
+import { silentLogger } from '@ambit/runtime/log';
+import { createMetricsRegistry } from '@ambit/runtime/metrics';
+import { type AnyResourceHandler, anyHandler, createXdsClient, type XdsClient } from '@ambit/xds';
+import { type ControlPlane, readConfig, startControlPlane } from '../src/index.ts';
+
+const cluster = memoryCluster();
+let app: ControlPlane;
+const closers: (() => void | Promise<void>)[] = [];
+
+function token(namespace: string, serviceAccount: string, podName: string): TokenReview {
+  return {
+    isAuthenticated: true,
+    username: `system:serviceaccount:${namespace}:${serviceAccount}`,
+    groups: ['system:serviceaccounts', 'system:authenticated'],
+    audiences: ['istio-ca'],
+    extra: {
+      'authentication.kubernetes.io/pod-name': [podName],
+      'authentication.kubernetes.io/pod-uid': [`uid-${namespace}-${podName}`],
+    },
+    error: '',
+  };
+}
+
+/** Resources of one type as a client holds them. */
+class Held {
+  readonly names = new Map<string, Uint8Array>();
+  readonly #waiting = new Set<() => void>();
+  handler(typeUrl: string): AnyResourceHandler {
+    return anyHandler<Uint8Array>({
+      typeUrl,
+      decode: (bytes) => bytes,
+      apply: ({ updated, removed }) => {
+        for (const { name, resource } of updated) this.names.set(name, resource);
+        for (const name of removed) this.names.delete(name);
+        for (const wake of [...this.#waiting]) wake();
+      },
+    });
+  }
+  async until(condition: () => boolean, what: string, ms = 5_000): Promise<void> {
+    const deadline = Date.now() + ms;
+    while (!condition()) {
+      if (Date.now() > deadline) assert.fail(`${what}; held: ${[...this.names.keys()].join(', ')}`);
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, 50);
+        this.#waiting.add(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+    }
+  }
+}
+
+async function until(condition: () => boolean, what: string): Promise<void> {
+  await new Held().until(condition, what);
+}
+
+function connect(
+  id: string,
+  bearer: string,
+  metadata: Record<string, string>,
+  types: readonly string[],
+  tls = true,
+): { client: XdsClient; held: Map<string, Held> } {
+  const held = new Map(types.map((type) => [type, new Held()]));
+  const client = createXdsClient({
+    address: tls ? `localhost:${app.ports.tls}` : `localhost:${app.ports.plaintext}`,
+    credentials: async () => ({
+      roots: tls ? { pem: app.rootPem } : 'plaintext',
+      serverName: 'istiod.istio-system.svc',
+      headers: { authorization: `Bearer ${bearer}` },
+    }),
+    node: { id, metadata },
+    subscriptions: types.map((type) => ({ handler: (held.get(type) as Held).handler(type), mode: 'wildcard' })),
+    log: silentLogger,
+  });
+  closers.push(() => client.close());
+  return { client, held };
+}
+
+before(async () => {
+  cluster.put(testNamespace('istio-system'));
+  cluster.put(testNamespace('apps', { 'istio.io/use-waypoint': 'wp' }));
+  cluster.put(testPod('istio-system', 'ztunnel-1', '10.0.0.1'));
+  cluster.put(
+    testPod('apps', 'web-1', '10.0.0.2', {
+      labels: { app: 'web' },
+      annotations: { 'ambient.istio.io/redirection': 'enabled' },
+    }),
+  );
+  cluster.put(testService('apps', 'web', '10.96.0.10', { app: 'web' }));
+  cluster.tokens.set('ztunnel', token('istio-system', 'default', 'ztunnel-1'));
+  cluster.tokens.set('stranger', token('apps', 'default', 'web-1'));
+  const config = readConfig(
+    { CA_TRUSTED_NODE_ACCOUNTS: 'istio-system/default', AMBIT_LISTEN_HOST: '127.0.0.1', AMBIT_PORT_OFFSET: '31000' },
+    ['discovery'],
+  );
+  app = await startControlPlane({ config, client: cluster, log: silentLogger, metrics: createMetricsRegistry() });
+  await app.cluster.synced;
+});
+
+after(async () => {
+  for (const close of closers) await close();
+  await app.close();
+});
+
+test('a node proxy gets all addresses and hears of a new pod at once', async () => {
+  const { held } = connect(
+    'ztunnel~10.0.0.1~ztunnel-1.istio-system~istio-system.svc.cluster.local',
+    'ztunnel',
+    { NAMESPACE: 'istio-system', NODE_NAME: 'node-a' },
+    [ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL],
+  );
+  const addresses = held.get(ADDRESS_TYPE_URL) as Held;
+  await addresses.until(() => addresses.names.has('Kubernetes//Pod/apps/web-1'), 'the pod arrives');
+  const message = fromBinary(AddressSchema, addresses.names.get('Kubernetes//Pod/apps/web-1') ?? new Uint8Array());
+  assert.equal(message.type.case, 'workload');
+  assert.deepEqual(Object.keys(message.type.case === 'workload' ? message.type.value.services : {}), [
+    'apps/web.apps.svc.cluster.local',
+  ]);
+  const startedAt = performance.now();
+  cluster.put(testPod('apps', 'web-2', '10.0.0.3', { labels: { app: 'web' } }));
+  await addresses.until(() => addresses.names.has('Kubernetes//Pod/apps/web-2'), 'the new pod arrives');
+  assert.ok(performance.now() - startedAt < 1_000);
+  cluster.remove({ kind: 'Pod', namespace: 'apps', name: 'web-2' });
+  await addresses.until(() => !addresses.names.has('Kubernetes//Pod/apps/web-2'), 'the pod leaves');
+});
+
+test('a client without a valid token or with a foreign namespace is refused', async () => {
+  const refused = connect(
+    'ztunnel~10.0.0.1~z.istio-system~istio-system.svc.cluster.local',
+    'nonsense',
+    { NAMESPACE: 'istio-system' },
+    [ADDRESS_TYPE_URL],
+  );
+  const foreign = connect(
+    'ztunnel~10.0.0.1~z.istio-system~istio-system.svc.cluster.local',
+    'stranger',
+    { NAMESPACE: 'istio-system' },
+    [ADDRESS_TYPE_URL],
+  );
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  assert.equal(refused.held.get(ADDRESS_TYPE_URL)?.names.size, 0);
+  assert.equal(foreign.held.get(ADDRESS_TYPE_URL)?.names.size, 0);
+});
+
+test('the CA signs for pods on the node of the caller and for nobody else', async () => {
+  const ca = createCaClient({
+    address: `localhost:${app.ports.tls}`,
+    rootPem: () => app.rootPem,
+    serverName: 'istiod.istio-system.svc',
+    token: () => 'ztunnel',
+    clusterId: 'Kubernetes',
+    impersonate: true,
+    log: silentLogger,
+  });
+  closers.push(() => ca.close());
+  const signal = AbortSignal.timeout(5_000);
+  const certificate = await ca.fetch('spiffe://cluster.local/ns/apps/sa/default', { signal });
+  assert.equal(certificate.identity, 'spiffe://cluster.local/ns/apps/sa/default');
+  await assert.rejects(ca.fetch('spiffe://cluster.local/ns/apps/sa/admin', { signal }));
+  await assert.rejects(ca.fetch('spiffe://other.example/ns/apps/sa/default', { signal }));
+});
+
+test('a Gateway becomes a waypoint: objects, address, binding, routes', async () => {
+  cluster.put({
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'Gateway',
+    metadata: { name: 'wp', namespace: 'apps' },
+    spec: { gatewayClassName: 'istio-waypoint', listeners: [{ name: 'mesh', port: 15008, protocol: 'HBONE' }] },
+  });
+  await until(() => cluster.objects('Deployment').some((d) => d.metadata.name === 'wp'), 'the deployment appears');
+  await until(() => cluster.objects('Service').some((s) => s.metadata.name === 'wp'), 'the service appears');
+  assert.ok(cluster.objects('ServiceAccount').some((s) => s.metadata.name === 'wp'));
+  assert.ok(cluster.objects('GatewayClass').some((c) => c.metadata.name === 'istio-waypoint'));
+  cluster.put({
+    ...(cluster.objects('Service').find((s) => s.metadata.name === 'wp') as object),
+    kind: 'Service',
+    spec: { clusterIP: '10.96.0.20', ports: [{ name: 'mesh', port: 15008, protocol: 'TCP' }] },
+  });
+  const labels = { 'gateway.networking.k8s.io/gateway-name': 'wp' };
+  cluster.put(testPod('apps', 'wp-1', '10.0.0.9', { labels }));
+  cluster.tokens.set('wp', token('apps', 'default', 'wp-1'));
+  const gateway = () => cluster.objects('Gateway').find((g) => g.metadata.name === 'wp');
+  await until(() => (gateway()?.status?.addresses ?? []).length === 2, 'the Gateway gets its addresses');
+  assert.ok(gateway()?.status?.conditions?.some((c) => c.type === 'Programmed' && c.status === 'True'));
+  const web = () => cluster.objects('Service').find((s) => s.metadata.name === 'web');
+  await until(() => web()?.status?.conditions?.[0]?.status === 'True', 'the Service is bound');
+  cluster.put({
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'HTTPRoute',
+    metadata: { name: 'web', namespace: 'apps' },
+    spec: {
+      parentRefs: [{ group: '', kind: 'Service', name: 'web', port: 80 }],
+      rules: [{ backendRefs: [{ name: 'web', port: 80, weight: 1 }] }],
+    },
+  });
+  const { held } = connect(
+    'waypoint~10.0.0.9~wp-1.apps~apps.svc.cluster.local',
+    'wp',
+    { NAMESPACE: 'apps', GENERATOR: 'ambit' },
+    [ADDRESS_TYPE_URL, FRONTEND_TYPE_URL, ROUTE_TABLE_TYPE_URL],
+  );
+  const tables = held.get(ROUTE_TABLE_TYPE_URL) as Held;
+  await tables.until(() => tables.names.has('apps/web.apps.svc.cluster.local:80'), 'the route table arrives');
+  assert.deepEqual([...(held.get(FRONTEND_TYPE_URL)?.names.keys() ?? [])], ['apps/web.apps.svc.cluster.local']);
+  const addresses = held.get(ADDRESS_TYPE_URL) as Held;
+  await addresses.until(() => addresses.names.has('Kubernetes//Pod/apps/web-1'), 'its workload arrives');
+  assert.ok(!addresses.names.has('Kubernetes//Pod/istio-system/ztunnel-1'), 'other workloads stay away');
+  const route = () => cluster.objects('HTTPRoute')[0];
+  await until(() => route()?.status?.parents?.[0]?.conditions?.[0]?.status === 'True', 'the route is accepted');
+});
+
+test('every namespace has the root certificate, also after somebody deleted it', async () => {
+  const map = () =>
+    cluster
+      .objects('ConfigMap')
+      .find((m) => m.metadata.namespace === 'apps' && m.metadata.name === 'istio-ca-root-cert');
+  await until(() => map()?.data?.['root-cert.pem'] === app.rootPem, 'the ConfigMap is there');
+  cluster.remove({ kind: 'ConfigMap', namespace: 'apps', name: 'istio-ca-root-cert' });
+  await until(() => map()?.data?.['root-cert.pem'] === app.rootPem, 'the ConfigMap is back');
+});
+
+test('an API server that restarts and forgets its history loses nothing', async () => {
+  const before = app.cluster.model.addresses.size;
+  cluster.setDown(true);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.equal(app.cluster.model.addresses.size, before);
+  cluster.put(testPod('apps', 'late', '10.0.0.44'));
+  cluster.compact();
+  cluster.setDown(false);
+  await until(
+    () => app.cluster.model.addresses.get('Kubernetes//Pod/apps/late') !== undefined,
+    'the pod is seen after the restart',
+  );
+  assert.equal(app.cluster.model.addresses.size, before + 1);
+});
