@@ -1,0 +1,242 @@
+// A real node proxy serving two pods in network namespaces: redirection, HBONE, policies, and a rollout. Root only.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { AGAIN, bindListener, connect, type Endpoint, EOF, listen, Region, type SocketDomain } from '@ambit/net';
+import { type NodeProxyProcess, startNodeProxy } from '../fixtures/node-proxy.ts';
+import { packetAgent, type PacketAgent } from '../fixtures/packet-agent.ts';
+import { createPodNetwork, type PodNamespace, type PodNetwork } from '../fixtures/pod-network.ts';
+
+const skip = process.getuid?.() === 0 ? false : 'needs root for network namespaces';
+const clientIp = '10.201.0.1';
+const serverIp = '10.201.0.2';
+const plainIp = '10.201.0.3';
+const deniedIp = '10.201.0.4';
+
+const state = `
+workloads:
+- { uid: c, name: client, namespace: shop, serviceAccount: client, workloadIps: ["${clientIp}"], protocol: HBONE, node: n1, services: {} }
+- { uid: d, name: denied, namespace: shop, serviceAccount: denied, workloadIps: ["${deniedIp}"], protocol: HBONE, node: n1, services: {} }
+- { uid: s, name: server, namespace: shop, serviceAccount: server, workloadIps: ["${serverIp}"], protocol: HBONE, node: n1, services: {}, authorizationPolicies: ["istio-system/strict", "shop/not-denied"] }
+policies:
+- { name: strict, namespace: istio-system, scope: WorkloadSelector, action: Deny, dryRun: false, rules: [[[{ notPrincipals: [!Presence []] }]]] }
+- { name: not-denied, namespace: shop, scope: WorkloadSelector, action: Deny, dryRun: false, rules: [[[{ principals: [!Exact cluster.local/ns/shop/sa/denied] }]]] }
+`;
+
+interface Node extends AsyncDisposable {
+  readonly client: PodNamespace;
+  readonly server: PodNamespace;
+  readonly denied: PodNamespace;
+  readonly plain: PodNamespace;
+  readonly agent: PacketAgent;
+  /** Client addresses that the application saw. */
+  readonly seen: string[];
+  /** Starts one more generation of the node proxy; its admin ports are on 127.72.0.<generation>. */
+  generation(number: number): NodeProxyProcess;
+}
+
+const domainOf = (pod: PodNamespace): SocketDomain => ({ kind: 'netns', fd: pod.netns.fd });
+
+async function startNode(): Promise<Node> {
+  const stack = new AsyncDisposableStack();
+  try {
+    const scratch = mkdtempSync(join(tmpdir(), 'ambit-node-proxy-'));
+    stack.defer(() => rmSync(scratch, { recursive: true, force: true }));
+    const network: PodNetwork = stack.use(createPodNetwork());
+    const client = network.pod('c', clientIp, { enrolled: true });
+    const server = network.pod('s', serverIp, { enrolled: true });
+    const denied = network.pod('d', deniedIp, { enrolled: true });
+    const plain = network.pod('x', plainIp, { enrolled: false });
+    const seen: string[] = [];
+    const echo = await listen(bindListener(domainOf(server), { port: 8080 }), {
+      onConnection(endpoint) {
+        seen.push(endpoint.remote?.ip ?? '');
+        echoBack(endpoint);
+      },
+    });
+    stack.defer(() => echo.close());
+    const uds = join(scratch, 'zds.sock');
+    const pod = (uid: string, name: string, namespace: PodNamespace) => ({
+      uid,
+      name,
+      namespace: 'shop',
+      serviceAccount: name,
+      netns: namespace.netns.fd,
+    });
+    const agent = stack.use(
+      await packetAgent(uds, [
+        pod('u-c', 'client', client),
+        pod('u-s', 'server', server),
+        pod('u-d', 'denied', denied),
+      ]),
+    );
+    const generation = (number: number): NodeProxyProcess =>
+      stack.use(
+        startNodeProxy(
+          {
+            NODE_NAME: 'n1',
+            XDS_ADDRESS: '',
+            FAKE_CA: 'true',
+            AMBIT_FAKE_CA_DIR: join(scratch, 'ca'),
+            LOCAL_XDS: state,
+            INPOD_UDS: uds,
+            AMBIT_LOOPBACK_ADDRESS: `127.72.0.${number}`,
+            ZTUNNEL_WORKER_THREADS: '2',
+            CONNECTION_TERMINATION_DEADLINE: '10s',
+          },
+          { address: `127.72.0.${number}` },
+        ),
+      );
+    return {
+      client,
+      server,
+      denied,
+      plain,
+      agent,
+      seen,
+      generation,
+      [Symbol.asyncDispose]: async () => stack.disposeAsync(),
+    };
+  } catch (error) {
+    await stack.disposeAsync();
+    throw error;
+  }
+}
+
+function echoBack(endpoint: Endpoint): void {
+  const pump = (): void => {
+    for (let next = endpoint.read(); next !== AGAIN; next = endpoint.read()) {
+      if (next === EOF) return endpoint.shutdownWrite();
+      endpoint.write([next]);
+    }
+    return undefined;
+  };
+  endpoint.onReadable = pump;
+  endpoint.onClose = () => undefined;
+  pump();
+}
+
+/** Sends a text and waits for as many bytes; rejects when the connection ends before. */
+async function echoed(endpoint: Endpoint, text: string): Promise<string> {
+  const done = Promise.withResolvers<string>();
+  let got = '';
+  const pump = (): void => {
+    for (let next = endpoint.read(); next !== AGAIN; next = endpoint.read()) {
+      if (next === EOF) return done.reject(new Error('the connection ended'));
+      got += next.bytes.toString();
+      next.release();
+      if (got.length >= text.length) return done.resolve(got);
+    }
+    return undefined;
+  };
+  endpoint.onReadable = pump;
+  endpoint.onClose = (error) => done.reject(error ?? new Error('the connection closed'));
+  endpoint.write([Region.of(text)]);
+  pump();
+  return done.promise;
+}
+
+const dial = async (from: PodNamespace): Promise<Endpoint> =>
+  connect(domainOf(from), { host: serverIp, port: 8080, timeoutMs: 5000 });
+
+test(
+  'two enrolled pods talk over HBONE, the application sees the client, and only TLS crosses the wire',
+  { skip },
+  async () => {
+    await using node = await startNode();
+    const proxy = node.generation(1);
+    await proxy.line('snapshot complete');
+    const endpoint = await dial(node.client);
+    assert.equal(await echoed(endpoint, 'secret-on-the-wire'), 'secret-on-the-wire');
+    assert.deepEqual(node.seen, [clientIp]);
+    endpoint.close();
+    const line = await proxy.line('connection complete', 'direction="inbound"');
+    assert.match(
+      line,
+      new RegExp(`src.addr=${clientIp}:\\d+ .*dst.addr=${serverIp}:15008 dst.hbone_addr=${serverIp}:8080`),
+    );
+    assert.deepEqual(node.agent.acks, ['', '', '', '']);
+  },
+);
+
+test(
+  'STRICT refuses plaintext and a DENY policy refuses an identity, both with a reset and a line that names the policy',
+  { skip },
+  async () => {
+    await using node = await startNode();
+    const proxy = node.generation(1);
+    await proxy.line('snapshot complete');
+    const plain = await dial(node.plain);
+    await assert.rejects(echoed(plain, 'plaintext'));
+    const strict = await proxy.line('deny policy match', 'policy="istio-system/strict"');
+    assert.match(strict, new RegExp(`src.addr=${plainIp} dst.addr=${serverIp}:8080`));
+    const denied = await dial(node.denied);
+    await assert.rejects(echoed(denied, 'not me'));
+    await proxy.line('deny policy match', 'policy="shop/not-denied"', 'sa/denied');
+    assert.deepEqual(node.seen, []);
+  },
+);
+
+test(
+  'a new generation takes over: nothing fails under a connect loop, and a long connection lives on in the old one',
+  { skip },
+  async () => {
+    await using node = await startNode();
+    const first = node.generation(1);
+    await first.line('snapshot complete');
+    const long = await dial(node.client);
+    assert.equal(await echoed(long, 'before'), 'before');
+
+    const failures: string[] = [];
+    let rounds = 0;
+    let running = true;
+    const loop = async (): Promise<void> => {
+      while (running) {
+        try {
+          const endpoint = await dial(node.client);
+          assert.equal(await echoed(endpoint, 'ping'), 'ping');
+          endpoint.close();
+          rounds += 1;
+        } catch (error) {
+          failures.push(String(error));
+        }
+      }
+    };
+    const loops = [loop(), loop(), loop()];
+    const second = node.generation(2);
+    await second.line('snapshot complete');
+    const before = rounds;
+    first.child.kill('SIGTERM');
+    await first.line('shutdown started');
+    await waitFor(() => rounds > before + 30);
+    assert.equal(await echoed(long, 'during'), 'during');
+    running = false;
+    await Promise.all(loops);
+    assert.deepEqual(failures, []);
+    long.close();
+    assert.equal(await first.exited, 0);
+    await first.line('data threads drained', 'outcome="drained"');
+  },
+);
+
+test('a pod whose namespace vanishes does not hurt another', { skip }, async () => {
+  await using node = await startNode();
+  const proxy = node.generation(1);
+  await proxy.line('snapshot complete');
+  await node.agent.remove('u-d');
+  await proxy.line('pod stopped', 'shop/denied');
+  const endpoint = await dial(node.client);
+  assert.equal(await echoed(endpoint, 'still here'), 'still here');
+  endpoint.close();
+  await assert.rejects(dial(node.denied).then(async (refused) => echoed(refused, 'x')));
+});
+
+async function waitFor(condition: () => boolean): Promise<void> {
+  const limitMs = Date.now() + 15_000;
+  while (!condition()) {
+    if (Date.now() > limitMs) throw new Error('the condition did not come true within 15 s');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
