@@ -2,7 +2,7 @@
 // A pod's way is written here because @kubernetes/client-node costs 150 MB of memory and 0.4 s to load (measured); it is loaded
 // only for kubeconfigs, whose authentication plug-ins it implements. Main thread.
 import { readFile, stat } from 'node:fs/promises';
-import type { RequestOptions } from 'node:http';
+import type { RequestOptions } from 'node:https';
 import { KubeError } from './errors.ts';
 import type { ApiAccess } from './transport.ts';
 

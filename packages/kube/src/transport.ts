@@ -1,7 +1,7 @@
 // One HTTP request to the API server: TLS, credentials, keep-alive. In: method, path, body. Out: status and a body stream.
 // Called by rest-client.ts. Main thread.
-import { Agent as HttpAgent, type IncomingMessage, request as httpRequest, type RequestOptions } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from 'node:https';
 import { KubeError } from './errors.ts';
 
 /** Where the API server is and how to prove who we are. Asked anew for each request, because tokens rotate. */
@@ -10,7 +10,7 @@ export interface ApiAccess {
   readonly server: string;
   /** TLS options and headers for the next request. */
   credentials(): Promise<{
-    readonly options: RequestOptions & { ca?: unknown };
+    readonly options: RequestOptions;
     readonly headers: Record<string, string>;
   }>;
 }

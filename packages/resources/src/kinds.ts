@@ -17,6 +17,7 @@ import {
 } from './kubernetes/controllers.ts';
 import { ConfigMapSchema, LeaseSchema, SecretSchema, ServiceAccountSchema } from './kubernetes/data.ts';
 import { EndpointSliceSchema } from './kubernetes/endpoint-slice.ts';
+import { InstalledObjectSchema } from './kubernetes/installed.ts';
 import { PodSchema } from './kubernetes/pod.ts';
 import { ServiceSchema } from './kubernetes/service.ts';
 
@@ -66,6 +67,7 @@ function define<S extends Type.TObject>(
 
 const istio = (area: string) => ({ custom: true, categories: ['istio-io', `${area}-istio-io`] });
 const gatewayApi = { custom: true, categories: ['gateway-api'] };
+const RBAC = 'rbac.authorization.k8s.io';
 const SECURITY = 'security.istio.io';
 const NETWORKING = 'networking.istio.io';
 const GATEWAY_API = 'gateway.networking.k8s.io';
@@ -86,6 +88,21 @@ export const kinds = {
   DaemonSet: define('apps', 'v1', 'DaemonSet', 'daemonsets', DaemonSetSchema),
   Job: define('batch', 'v1', 'Job', 'jobs', JobSchema),
   Lease: define('coordination.k8s.io', 'v1', 'Lease', 'leases', LeaseSchema),
+  NetworkPolicy: define('networking.k8s.io', 'v1', 'NetworkPolicy', 'networkpolicies', InstalledObjectSchema),
+  CustomResourceDefinition: define(
+    'apiextensions.k8s.io',
+    'v1',
+    'CustomResourceDefinition',
+    'customresourcedefinitions',
+    InstalledObjectSchema,
+    { namespaced: false },
+  ),
+  Role: define(RBAC, 'v1', 'Role', 'roles', InstalledObjectSchema),
+  RoleBinding: define(RBAC, 'v1', 'RoleBinding', 'rolebindings', InstalledObjectSchema),
+  ClusterRole: define(RBAC, 'v1', 'ClusterRole', 'clusterroles', InstalledObjectSchema, { namespaced: false }),
+  ClusterRoleBinding: define(RBAC, 'v1', 'ClusterRoleBinding', 'clusterrolebindings', InstalledObjectSchema, {
+    namespaced: false,
+  }),
   AuthorizationPolicy: define(
     SECURITY,
     'v1',

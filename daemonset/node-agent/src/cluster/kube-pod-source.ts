@@ -1,0 +1,98 @@
+// In: the pod's service account. Out: a PodSource over the Kubernetes API: pods of this node, all namespaces. Called by main.ts. Main thread.
+import { createRestClient, inClusterAccess, type InformerChange, KubeError, startInformer } from '@ambit/kube';
+import type { KubernetesObject } from '@ambit/resources';
+import type { Logger } from '@ambit/runtime/log';
+import type { NodeAgentConfig } from '../config.ts';
+import type { PodSource, PodSourceEvents } from './pod-source.ts';
+
+const ownDaemonSet = 'istio-cni-node';
+
+/** Fields of a pod that the agent reads; the rest is not kept. */
+function strip(pod: KubernetesObject): KubernetesObject {
+  const { hostNetwork, serviceAccountName } = (pod['spec'] ?? {}) as {
+    hostNetwork?: boolean;
+    serviceAccountName?: string;
+  };
+  const { phase, podIP, podIPs } = (pod['status'] ?? {}) as { phase?: string; podIP?: string; podIPs?: unknown };
+  return {
+    ...(pod.metadata === undefined ? {} : { metadata: pod.metadata }),
+    spec: { hostNetwork, serviceAccountName },
+    status: { phase, podIP, podIPs },
+  };
+}
+
+/** Connects with the pod's service account. Rejects with KubeError. */
+export async function connectPodSource(config: NodeAgentConfig, log: Logger): Promise<PodSource> {
+  const access = await inClusterAccess({ host: config.KUBERNETES_SERVICE_HOST, port: config.KUBERNETES_SERVICE_PORT });
+  const client = createRestClient(access, { userAgent: 'istio-cni-node' });
+  const pods = new Map<string, KubernetesObject>();
+  const namespaces = new Map<string, KubernetesObject>();
+  const closers: (() => void)[] = [() => client.close()];
+
+  const onPodChange = (change: InformerChange, events: PodSourceEvents): void => {
+    if (change.type === 'upsert') {
+      const key = `${change.object.metadata?.namespace ?? ''}/${change.object.metadata?.name ?? ''}`;
+      const before = pods.get(key);
+      // A pod of the same name with another UID: the first one is gone, even if nobody said so.
+      if (before !== undefined && before.metadata?.uid !== change.object.metadata?.uid) events.onPodGone(before);
+      pods.set(key, change.object);
+      events.onPod(change.object);
+      return;
+    }
+    const key = `${change.namespace}/${change.name}`;
+    const gone = pods.get(key);
+    pods.delete(key);
+    if (gone !== undefined) events.onPodGone(gone);
+  };
+  const onNamespaceChange = (change: InformerChange, events: PodSourceEvents): void => {
+    if (change.type === 'delete') namespaces.delete(change.name);
+    else {
+      namespaces.set(change.object.metadata?.name ?? '', change.object);
+      events.onNamespace(change.object);
+    }
+  };
+
+  return {
+    start: async (events) => {
+      const namespaceInformer = startInformer({
+        client,
+        kind: 'Namespace',
+        log,
+        onChanges: (changes) => changes.forEach((change) => onNamespaceChange(change, events)),
+      });
+      const podInformer = startInformer({
+        client,
+        kind: 'Pod',
+        fieldSelector: `spec.nodeName=${config.NODE_NAME}`,
+        strip,
+        log,
+        onChanges: (changes) => changes.forEach((change) => onPodChange(change, events)),
+      });
+      closers.unshift(
+        () => podInformer.close(),
+        () => namespaceInformer.close(),
+      );
+      await Promise.all([namespaceInformer.synced, podInformer.synced]);
+    },
+    pods: () => [...pods.values()],
+    namespace: (name) => namespaces.get(name),
+    patchPodStatus: async (pod, patch) => {
+      const { name = '', namespace = '' } = pod.metadata ?? {};
+      try {
+        await client.patch({ kind: 'Pod', namespace, name }, patch, { type: 'merge', subresource: 'status' });
+      } catch (error) {
+        if (!KubeError.is(error, 'ERR_KUBE_NOT_FOUND')) throw error;
+      }
+    },
+    fateOfOwnDaemonSet: async () => {
+      try {
+        const own = await client.get({ kind: 'DaemonSet', namespace: config.POD_NAMESPACE, name: ownDaemonSet });
+        return own === undefined || own.metadata?.deletionTimestamp !== undefined ? 'remove' : 'keep';
+      } catch (error) {
+        // The service account went first: the mesh is being removed. Anything else is a bad moment, not an uninstall.
+        return KubeError.is(error, 'ERR_KUBE_UNAUTHORIZED', 'ERR_KUBE_FORBIDDEN') ? 'remove' : 'keep';
+      }
+    },
+    close: () => closers.forEach((close) => close()),
+  };
+}

@@ -1,0 +1,52 @@
+// In: the environment. Out: one frozen record. Called by main.ts, once. Names and defaults: spec node-agent 8.1.
+import { bool, choice, count, type EnvOf, list, readEnv, text } from '@ambit/runtime/env';
+import { NodeAgentError } from './errors.ts';
+
+/** The node agent's environment variables. */
+export const nodeAgentEnv = {
+  NODE_NAME: text('', 'Name of this node; only its pods are watched. Required.'),
+  KUBERNETES_SERVICE_HOST: text('kubernetes.default.svc', 'Address of the API server.'),
+  KUBERNETES_SERVICE_PORT: count(443, 'Port of the API server.', { max: 65_535 }),
+  POD_NAME: text('', 'Name of this pod.'),
+  POD_NAMESPACE: text('istio-system', 'Namespace of this pod.'),
+  SYSTEM_NAMESPACE: text('istio-system', 'Namespace in which the node proxies run.'),
+  AMBIENT_ENABLED: bool(false, 'Enrol pods into the ambient mesh.'),
+  AMBIENT_ENABLEMENT_SELECTOR: text('', 'YAML list of pod and namespace selectors; empty means the standard labels.'),
+  AMBIENT_DNS_CAPTURE: bool(false, 'Redirect the DNS queries of pods to the node proxy.'),
+  AMBIENT_IPV6: bool(false, 'Install rules for IPv6 too.'),
+  AMBIENT_RECONCILE_POD_RULES_ON_STARTUP: bool(false, 'Install the rules of enrolled pods anew at start.'),
+  AMBIENT_DISABLE_SAFE_UPGRADE: bool(false, 'Remove host rules at every stop, not only at an uninstall.'),
+  EXCLUDE_NAMESPACES: list([], 'Namespaces whose pods are never enrolled.'),
+  HOST_PROBE_SNAT_IP: text('169.254.7.127', 'Source address that node probes get, exempt from capture.'),
+  HOST_PROBE_SNAT_IPV6: text('fd16:9254:7127:1337:ffff:ffff:ffff:ffff', 'The same for IPv6.'),
+  ALLOW_SWITCH_TO_HOST_NS: bool(
+    false,
+    "Enter the node's network namespace through /host/proc/1/ns/net for host rules.",
+  ),
+  ZTUNNEL_UDS_ADDRESS: text('/var/run/ztunnel/ztunnel.sock', 'Socket on which node proxies are served.'),
+  MONITORING_PORT: count(15_014, 'Port of /metrics; 0 switches it off.'),
+  LOG_LEVEL: text('info', 'Log level: error, warn, info, debug or trace.'),
+  AMBIT_HEALTH_PORT: count(8000, 'Port of /healthz and /readyz.'),
+  AMBIT_HOST_PROC: text('/host/proc', "The node's process table, as mounted into this pod."),
+  AMBIT_ZDS_TRANSPORT: choice(
+    ['seqpacket', 'stream'],
+    'seqpacket',
+    'stream: frames without descriptors, for loopback capture.',
+  ),
+  AMBIT_UNPROTECTED_INTERVAL_SECONDS: count(2, 'How often connections from before the enrolment are counted again.', {
+    min: 1,
+    max: 3600,
+  }),
+};
+
+/** The agent's settings. */
+export type NodeAgentConfig = EnvOf<typeof nodeAgentEnv>;
+
+/** Reads the environment once. Throws ConfigError naming every problem, or ERR_NODE_AGENT_CONFIG when the node has no name. */
+export function readNodeAgentConfig(environment: NodeJS.ProcessEnv = process.env): NodeAgentConfig {
+  const config = readEnv(nodeAgentEnv, environment);
+  if (config.NODE_NAME !== '') return config;
+  throw new NodeAgentError('ERR_NODE_AGENT_CONFIG', 'NODE_NAME is not set', {
+    hint: 'set it from spec.nodeName in the DaemonSet',
+  });
+}

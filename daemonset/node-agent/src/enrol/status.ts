@@ -1,0 +1,24 @@
+// In: what became of a pod. Out: the annotation that tells the control plane and users. Called by sequence.ts; step 9 of path 5.
+
+/** `enabled`: peers may send tunnels to the pod. `pending`: rules are in place, no proxy serves them yet. */
+export const redirectionAnnotation = 'ambient.istio.io/redirection';
+
+/** Number of connections from before the enrolment that are still open and unprotected (decisions W19). */
+export const unprotectedAnnotation = 'ambient.ambit.io/unprotected-connections';
+
+/** Merge patch of the pod's status subresource; null removes the annotations. */
+export function redirectionPatch(state: 'enabled' | 'pending' | undefined): object {
+  return {
+    metadata: {
+      annotations: {
+        [redirectionAnnotation]: state ?? null,
+        ...(state === undefined ? { [unprotectedAnnotation]: null } : {}),
+      },
+    },
+  };
+}
+
+/** Merge patch that publishes the count; 0 removes it. */
+export const unprotectedPatch = (count: number): object => ({
+  metadata: { annotations: { [unprotectedAnnotation]: count === 0 ? null : String(count) } },
+});

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { podUidOfPath, podUidOfProcess } from './cgroup.ts';
+
+const uid = '12345678-9abc-def0-1234-56789abcdef0';
+const underscored = uid.replaceAll('-', '_');
+const container = 'a'.repeat(64);
+
+const known: readonly (readonly [string, string])[] = [
+  ['cgroupfs', `/kubepods/burstable/pod${uid}/${container}`],
+  [
+    'systemd and docker',
+    `/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod${underscored}.slice/docker-${container}.scope`,
+  ],
+  ['containerd with colons', `/kubepods-besteffort-pod${underscored}.slice:cri-containerd:${container}`],
+  [
+    'kind',
+    `/system.slice/docker-abc.scope/kubelet.slice/kubelet-kubepods-pod${underscored}.slice/cri-containerd-${container}.scope`,
+  ],
+  ['private cgroup namespace', `/../../pod${uid}/${container}`],
+];
+for (const [name, path] of known) {
+  test(`a pod is found in a ${name} path`, () => assert.equal(podUidOfPath(path), uid));
+}
+
+test('paths without a pod, and pods without a container, name nobody', () => {
+  for (const path of [
+    '/',
+    '/user.slice',
+    `/crio-${container}.scope`,
+    `/kubepods/pod${uid}`,
+    `/kubepods/xpod${uid}/c`,
+  ]) {
+    assert.equal(podUidOfPath(path), undefined);
+  }
+});
+
+test('lines that disagree name nobody', () => {
+  assert.equal(podUidOfProcess(`1:cpu:/kubepods/pod${uid}/c\n0::/kubepods/pod${uid}/c\n`), uid);
+  assert.equal(podUidOfProcess(`1:cpu:/kubepods/pod${uid}/c\n0::/kubepods/pod${uid.replace('1', '2')}/c\n`), undefined);
+});
+
+test('any text is read without throwing', () => {
+  fc.assert(fc.property(fc.string({ maxLength: 2000 }), (text) => void podUidOfProcess(text)));
+});

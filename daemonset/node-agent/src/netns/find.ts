@@ -1,0 +1,88 @@
+// In: the node's process table, a pod's UID and addresses. Out: an open descriptor of its network namespace. Step 4 of path 5.
+// Called by enrol/sequence.ts and at start. Main thread. Source: spec node-agent 2.3.
+import { insideNetns, openNetns, type NetnsHandle } from '@ambit/net';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { podUidOfProcess } from './cgroup.ts';
+
+/** A pod to look for. */
+export interface WantedPod {
+  readonly uid: string;
+  readonly ips: readonly string[];
+}
+
+interface Candidate {
+  readonly uid: string;
+  readonly path: string;
+  readonly startTime: number;
+}
+
+/** Identity of a namespace: device and inode of its nsfs entry. */
+function identityOf(path: string): string | undefined {
+  try {
+    const { dev, ino } = statSync(path, { bigint: true });
+    return `${dev}:${ino}`;
+  } catch {
+    return undefined; // the process has ended, or is not ours to look at
+  }
+}
+
+/** Field 22 of /proc/<pid>/stat; fields are counted after the last `)`, because a name may hold anything. */
+function startTimeOf(text: string): number {
+  return Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? 0);
+}
+
+function candidateOf(procRoot: string, pid: string, wanted: ReadonlySet<string>): Candidate | undefined {
+  try {
+    const uid = podUidOfProcess(readFileSync(join(procRoot, pid, 'cgroup'), 'utf8'));
+    if (uid === undefined || !wanted.has(uid)) return undefined;
+    return {
+      uid,
+      path: join(procRoot, pid, 'ns/net'),
+      startTime: startTimeOf(readFileSync(join(procRoot, pid, 'stat'), 'utf8')),
+    };
+  } catch {
+    return undefined; // the process has ended meanwhile
+  }
+}
+
+/** True when an interface inside the namespace has one of the addresses: a foreign process may sit in another pod's cgroup. */
+function ownsAddress(handle: NetnsHandle, ips: readonly string[]): boolean {
+  const inside = insideNetns(handle.fd, () =>
+    Object.values(networkInterfaces()).flatMap((entries) => (entries ?? []).map(({ address }) => address)),
+  );
+  return ips.some((ip) => inside.includes(ip));
+}
+
+/** Candidates of every wanted pod, one per namespace, oldest process first. The node's own namespace is never among them. */
+function candidates(procRoot: string, wanted: ReadonlySet<string>): readonly Candidate[] {
+  const seen = new Set<string | undefined>([
+    identityOf(join(procRoot, '1/ns/net')),
+    identityOf('/proc/thread-self/ns/net'),
+  ]);
+  const found: Candidate[] = [];
+  for (const pid of readdirSync(procRoot)) {
+    if (!(pid[0] !== undefined && pid[0] >= '0' && pid[0] <= '9')) continue;
+    const identity = identityOf(join(procRoot, pid, 'ns/net'));
+    if (identity === undefined || seen.has(identity)) continue;
+    const candidate = candidateOf(procRoot, pid, wanted);
+    if (candidate === undefined) continue;
+    seen.add(identity);
+    found.push(candidate);
+  }
+  return found.toSorted((left, right) => left.startTime - right.startTime);
+}
+
+/** Opens the namespaces of these pods; a pod without a process or an address of its own is left out. The caller closes them. */
+export function findNamespaces(procRoot: string, pods: readonly WantedPod[]): ReadonlyMap<string, NetnsHandle> {
+  const byUid = new Map(pods.map((pod) => [pod.uid, pod]));
+  const found = new Map<string, NetnsHandle>();
+  for (const candidate of candidates(procRoot, new Set(byUid.keys()))) {
+    if (found.has(candidate.uid)) continue;
+    const handle = openNetns(candidate.path);
+    if (ownsAddress(handle, byUid.get(candidate.uid)?.ips ?? [])) found.set(candidate.uid, handle);
+    else handle.close();
+  }
+  return found;
+}

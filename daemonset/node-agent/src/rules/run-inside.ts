@@ -1,0 +1,60 @@
+// In: a namespace, a program, its input. Out: the program's end, run inside that namespace. Called by apply.ts and host.ts. Main thread.
+// The program is started through nsenter on an inherited descriptor, so that this process's own threads never leave home.
+import { spawn } from 'node:child_process';
+import { NodeAgentError } from '../errors.ts';
+
+/** How a program ended. */
+export interface ProgramResult {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const outputLimit = 1024 * 1024;
+const timeoutMs = 10_000;
+
+/** Runs a program, inside a namespace when one is given. Rejects when it cannot be started or takes longer than 10 s. */
+export async function runInside(
+  netns: number | undefined,
+  program: string,
+  args: readonly string[],
+  input = '',
+): Promise<ProgramResult> {
+  const command = netns === undefined ? program : 'nsenter';
+  const all = netns === undefined ? args : ['--net=/proc/self/fd/3', program, ...args];
+  const child = spawn(command, all, {
+    stdio: netns === undefined ? ['pipe', 'pipe', 'pipe'] : ['pipe', 'pipe', 'pipe', netns],
+    timeout: timeoutMs,
+  });
+  const chunks: { readonly stdout: Buffer[]; readonly stderr: Buffer[] } = { stdout: [], stderr: [] };
+  let total = 0;
+  const collect = (into: Buffer[]) => (chunk: Buffer) => {
+    total += chunk.length;
+    if (total <= outputLimit) into.push(chunk);
+  };
+  const { stdin, stdout, stderr } = child;
+  if (stdin === null || stdout === null || stderr === null)
+    throw new NodeAgentError('ERR_NODE_AGENT_RULES', `${program} has no standard streams`);
+  stdout.on('data', collect(chunks.stdout));
+  stderr.on('data', collect(chunks.stderr));
+  // A program that ends before it has read its input is judged by its status, not by the broken pipe.
+  stdin.on('error', () => undefined);
+  stdin.end(input);
+  return new Promise((resolve, reject) => {
+    child.once('error', (cause) =>
+      reject(
+        new NodeAgentError('ERR_NODE_AGENT_RULES', `${command} could not be started`, {
+          cause,
+          hint: `install the package that has ${command}`,
+        }),
+      ),
+    );
+    child.once('close', (status) =>
+      resolve({
+        status,
+        stdout: Buffer.concat(chunks.stdout).toString('utf8'),
+        stderr: Buffer.concat(chunks.stderr).toString('utf8'),
+      }),
+    );
+  });
+}

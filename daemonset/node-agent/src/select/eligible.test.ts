@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { shouldBeEnrolled, standardSelectors } from './eligible.ts';
+
+const rules = { selectors: standardSelectors, excludedNamespaces: ['kube-system'] };
+const mode = 'istio.io/dataplane-mode';
+const labelled = (value: string | undefined): Record<string, string> => (value === undefined ? {} : { [mode]: value });
+
+const cases: readonly {
+  readonly namespace?: string;
+  readonly pod?: string;
+  readonly sidecar?: boolean;
+  readonly host?: boolean;
+  readonly excluded?: boolean;
+  readonly enrolled: boolean;
+}[] = [
+  { namespace: 'ambient', enrolled: true },
+  { namespace: 'ambient', pod: 'ambient', enrolled: true },
+  { namespace: 'ambient', pod: 'other', enrolled: true },
+  { namespace: 'ambient', pod: 'none', enrolled: false },
+  { pod: 'ambient', enrolled: true },
+  { namespace: 'none', pod: 'ambient', enrolled: true },
+  { pod: 'other', enrolled: false },
+  { enrolled: false },
+  { namespace: 'ambient', sidecar: true, enrolled: false },
+  { namespace: 'ambient', host: true, enrolled: false },
+  { namespace: 'ambient', excluded: true, enrolled: false },
+];
+
+for (const { namespace, pod, sidecar = false, host = false, excluded = false, enrolled } of cases) {
+  const facts = `namespace ${namespace ?? '-'}, pod ${pod ?? '-'}${sidecar ? ', sidecar' : ''}${host ? ', host network' : ''}${excluded ? ', excluded' : ''}`;
+  test(`${facts}: ${enrolled ? 'enrolled' : 'left alone'}`, () => {
+    const object = {
+      metadata: {
+        namespace: excluded ? 'kube-system' : 'shop',
+        labels: labelled(pod),
+        ...(sidecar ? { annotations: { 'sidecar.istio.io/status': '' } } : {}),
+      },
+      spec: { hostNetwork: host },
+    };
+    assert.equal(shouldBeEnrolled(object, { metadata: { labels: labelled(namespace) } }, rules), enrolled);
+  });
+}

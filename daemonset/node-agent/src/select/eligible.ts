@@ -1,0 +1,43 @@
+// In: pod, namespace, selectors, excluded namespaces. Out: whether the pod belongs in the mesh. Pure; step 2 of path 5.
+// Source: spec node-agent 1.1 to 1.3.
+import type { KubernetesObject, LabelSelector } from '@ambit/resources';
+import { matchesSelector } from './label-selector.ts';
+
+/** One alternative: both parts must match. */
+export interface EnablementSelector {
+  readonly podSelector: LabelSelector;
+  readonly namespaceSelector: LabelSelector;
+}
+
+/** What the mesh's charts set: the pod's own label, or its namespace's unless the pod says none. */
+export const standardSelectors: readonly EnablementSelector[] = [
+  { podSelector: { matchLabels: { 'istio.io/dataplane-mode': 'ambient' } }, namespaceSelector: {} },
+  {
+    podSelector: { matchExpressions: [{ key: 'istio.io/dataplane-mode', operator: 'NotIn', values: ['none'] }] },
+    namespaceSelector: { matchLabels: { 'istio.io/dataplane-mode': 'ambient' } },
+  },
+];
+
+/** The part of the settings that selection needs. */
+export interface SelectionRules {
+  readonly selectors: readonly EnablementSelector[];
+  readonly excludedNamespaces: readonly string[];
+}
+
+const usesHostNetwork = (pod: KubernetesObject): boolean =>
+  (pod['spec'] as { hostNetwork?: boolean } | undefined)?.hostNetwork === true;
+
+const hasSidecar = (pod: KubernetesObject): boolean =>
+  pod.metadata?.annotations?.['sidecar.istio.io/status'] !== undefined;
+
+/** True when the pod should be enrolled; its phase is not looked at. */
+export function shouldBeEnrolled(pod: KubernetesObject, namespace: KubernetesObject, rules: SelectionRules): boolean {
+  if (usesHostNetwork(pod) || hasSidecar(pod)) return false;
+  if (rules.excludedNamespaces.includes(pod.metadata?.namespace ?? '')) return false;
+  const podLabels = pod.metadata?.labels ?? {};
+  const namespaceLabels = namespace.metadata?.labels ?? {};
+  return rules.selectors.some(
+    ({ podSelector, namespaceSelector }) =>
+      matchesSelector(podSelector, podLabels) && matchesSelector(namespaceSelector, namespaceLabels),
+  );
+}

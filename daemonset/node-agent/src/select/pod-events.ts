@@ -1,0 +1,50 @@
+// In: a pod as it is now, its namespace, the state before. Out: what to do with it. Pure; step 1 of path 5.
+// Source: spec node-agent 1.5.
+import type { KubernetesObject } from '@ambit/resources';
+import { redirectionAnnotation } from '../enrol/status.ts';
+import { type SelectionRules, shouldBeEnrolled } from './eligible.ts';
+
+/** What to do with a pod. */
+export type PodAction =
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'enrol'; readonly ips: readonly string[] }
+  /** `gone`: the pod's namespace is going away, so its rules need no removal. */
+  | { readonly kind: 'remove'; readonly gone: boolean };
+
+interface PodStatus {
+  readonly phase?: string;
+  readonly podIP?: string;
+  readonly podIPs?: readonly { readonly ip?: string }[];
+}
+
+const statusOf = (pod: KubernetesObject): PodStatus => (pod['status'] as PodStatus | undefined) ?? {};
+
+/** Addresses of a pod; empty before its sandbox exists. */
+export function addressesOf(pod: KubernetesObject): readonly string[] {
+  const { podIP, podIPs = [] } = statusOf(pod);
+  const all = podIPs.flatMap(({ ip }) => ip ?? []);
+  return all.length > 0 || podIP === undefined || podIP === '' ? all : [podIP];
+}
+
+/** True for a pod that has ended. */
+export const hasEnded = (pod: KubernetesObject): boolean => ['Succeeded', 'Failed'].includes(statusOf(pod).phase ?? '');
+
+/**
+ * Decides after a pod or its namespace changed. `held`: this agent enrolled it and has not removed it.
+ * An annotation `enabled` without `held` is what an earlier agent left: the pod is enrolled again, which is idempotent.
+ */
+export function decide(
+  pod: KubernetesObject,
+  namespace: KubernetesObject | undefined,
+  held: boolean,
+  rules: SelectionRules,
+): PodAction {
+  const annotated = pod.metadata?.annotations?.[redirectionAnnotation];
+  const known = held || annotated !== undefined;
+  if (hasEnded(pod)) return known ? { kind: 'remove', gone: true } : { kind: 'nothing' };
+  const wanted = namespace !== undefined && shouldBeEnrolled(pod, namespace, rules);
+  if (!wanted) return known ? { kind: 'remove', gone: false } : { kind: 'nothing' };
+  if (held && annotated === 'enabled') return { kind: 'nothing' };
+  const ips = addressesOf(pod);
+  return ips.length === 0 ? { kind: 'nothing' } : { kind: 'enrol', ips };
+}

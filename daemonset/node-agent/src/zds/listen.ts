@@ -1,0 +1,36 @@
+// In: the configured socket path. Out: connected proxies handed to the ZDS server. Called by app.ts. Main thread.
+import type { Logger } from '@ambit/runtime/log';
+import { mkdirSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { dirname } from 'node:path';
+import type { NodeAgentConfig } from '../config.ts';
+import type { ZdsServer } from './server.ts';
+import { streamChannel } from './stream-channel.ts';
+
+/** A socket on which proxies are accepted. */
+export interface ProxyListener {
+  readonly close: () => Promise<void>;
+}
+
+async function listenForStreams(path: string, zds: ZdsServer, log: Logger): Promise<ProxyListener> {
+  const server = createServer((socket) => zds.accept(streamChannel(socket)));
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(path, () => {
+      server.removeListener('error', reject);
+      server.on('error', (error) => log.error('socket for node proxies failed', { path, error: error.message }));
+      resolve();
+    });
+  });
+  return { close: async () => new Promise((resolve) => server.close(() => resolve())) };
+}
+
+/** Listens on the configured path; an old socket file is replaced. */
+export async function listenForProxies(config: NodeAgentConfig, zds: ZdsServer, log: Logger): Promise<ProxyListener> {
+  const path = config.ZTUNNEL_UDS_ADDRESS;
+  mkdirSync(dirname(path), { recursive: true });
+  rmSync(path, { force: true });
+  if (config.AMBIT_ZDS_TRANSPORT === 'stream') return listenForStreams(path, zds, log);
+  const { listenForPackets } = await import('./packet-channel.ts');
+  return listenForPackets(path, zds, log);
+}

@@ -1,0 +1,45 @@
+// What the commands need of a Kubernetes API, and nothing more. Implemented by connect.ts; doubles in tests.
+import type { KubernetesObject } from '@ambit/resources';
+
+/** Kind of an object, as it is written in YAML. */
+export interface KindRef {
+  readonly apiVersion: string;
+  readonly kind: string;
+}
+
+/** One object. `namespace` is left out for cluster-scoped kinds. */
+export interface ObjectRef extends KindRef {
+  readonly name: string;
+  readonly namespace?: string;
+}
+
+/** Narrows a list. */
+export interface ListOptions {
+  readonly namespace?: string;
+  readonly labelSelector?: string;
+}
+
+/** The Kubernetes API of one cluster with one identity. All methods reject with the server's message. */
+export interface ClusterApi {
+  /** Address of the server, for messages. */
+  readonly server: string;
+  /** Undefined when there is no such object or no such kind. */
+  readonly get: (ref: ObjectRef) => Promise<KubernetesObject | undefined>;
+  /** Empty when the kind does not exist. */
+  readonly list: (kind: KindRef, options?: ListOptions) => Promise<readonly KubernetesObject[]>;
+  /** Server-side apply as field manager `ambit`, conflicts taken over. */
+  readonly apply: (object: KubernetesObject) => Promise<KubernetesObject>;
+  /** JSON merge patch; null removes a field. */
+  readonly patch: (ref: ObjectRef, patch: object) => Promise<KubernetesObject>;
+  /** True when there was something to delete. */
+  readonly delete: (ref: ObjectRef) => Promise<boolean>;
+  /** Log text of one container. */
+  readonly podLog: (ref: {
+    readonly namespace: string;
+    readonly name: string;
+    readonly container?: string;
+    readonly sinceSeconds?: number;
+  }) => Promise<string>;
+  /** `/version` of the server. */
+  readonly version: () => Promise<string>;
+}

@@ -1,0 +1,53 @@
+// In: a kubeconfig. Out: ClusterApi over @ambit/kube. Loaded only by commands that need a cluster. Called by open.ts and the demo.
+import { createRestClient, kubeconfigAccess, KubeError } from '@ambit/kube';
+import { apiVersionOf, type KindName, kindOf } from '@ambit/resources';
+import { CliError } from '../errors.ts';
+import type { ClusterApi, KindRef } from './cluster-api.ts';
+import { readText } from './read-text.ts';
+
+function kindName(ref: KindRef): KindName {
+  const info = kindOf(ref);
+  if (info === undefined)
+    throw new CliError('ERR_CLI_INVALID', `kind ${ref.kind} of ${ref.apiVersion} is not known here`);
+  return info.kind as KindName;
+}
+
+/** Connects; whether the server answers shows with the first request. */
+export async function connectCluster(kubeconfig: string, context: string | undefined): Promise<ClusterApi> {
+  const access = await kubeconfigAccess(kubeconfig, context);
+  const client = createRestClient(access, { userAgent: 'ambit' });
+  return {
+    server: access.server,
+    get: async (ref) => client.get({ ...ref, kind: kindName(ref) }),
+    list: async (kind, options = {}) => {
+      try {
+        return (await client.list(kindName(kind), options)).items;
+      } catch (error) {
+        if (KubeError.is(error, 'ERR_KUBE_NOT_FOUND')) return [];
+        throw error;
+      }
+    },
+    apply: async (object) => {
+      const info = kindOf(object);
+      return client.apply(
+        { ...object, apiVersion: object.apiVersion ?? (info === undefined ? '' : apiVersionOf(info)) },
+        { fieldManager: 'ambit' },
+      );
+    },
+    patch: async (ref, patch) =>
+      client.patch({ ...ref, kind: kindName(ref) }, patch, { type: 'merge', fieldManager: 'ambit' }),
+    delete: async (ref) => client.delete({ ...ref, kind: kindName(ref) }),
+    podLog: async ({ namespace, name, container, sinceSeconds }) => {
+      const query = new URLSearchParams({
+        ...(container === undefined ? {} : { container }),
+        ...(sinceSeconds === undefined ? {} : { sinceSeconds: String(sinceSeconds) }),
+      });
+      return readText(
+        access,
+        `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(name)}/log?${query.toString()}`,
+      );
+    },
+    version: async () =>
+      (JSON.parse(await readText(access, '/version')) as { gitVersion?: string }).gitVersion ?? 'unknown',
+  };
+}

@@ -1,0 +1,16 @@
+// In: a held connection's number. Out: proof that it still carries data, or why not. Called by tour steps.
+import { waitUntil } from '../output/wait-until.ts';
+import { expect } from './step.ts';
+import type { Stage } from './stage.ts';
+
+/** Waits for five more echoes on the connection. Returns how many it has carried in all. */
+export async function stillEchoes(stage: Stage, id: number): Promise<number> {
+  const before = await stage.load.held(id);
+  return waitUntil(`echoes on connection ${id}`, 10_000, async () => {
+    const now = await stage.load.held(id);
+    expect(now.ended === undefined, `connection ${id} to ${now.target} was cut`, now.ended ?? '');
+    return now.echoes >= before.echoes + 5
+      ? { value: now.echoes }
+      : { missing: `${now.echoes - before.echoes} new echoes` };
+  });
+}

@@ -1,0 +1,91 @@
+// Step 3: the label captures running pods: no restart, open connections live on and are counted, new ones are TLS only.
+import type { KubernetesObject } from '@ambit/resources';
+import { kinds, labels } from '../../cluster/kinds.ts';
+import { nameOf, restartsOf } from '../../cluster/object-fields.ts';
+import { unprotectedOf } from '../../mesh/capture.ts';
+import { waitUntilCaptured } from '../../mesh/add.ts';
+import { waitUntil } from '../../output/wait-until.ts';
+import { stillEchoes } from '../held-connection.ts';
+import { findProxyLine } from '../proxy-log.ts';
+import { shop, type Stage } from '../stage.ts';
+import { expect, type TourStep } from '../step.ts';
+import { watchWire } from '../wire.ts';
+import { oldConnectionNote } from './before.ts';
+
+const uids = (pods: readonly KubernetesObject[]): string =>
+  pods
+    .map((pod) => pod.metadata?.uid ?? '')
+    .toSorted()
+    .join(' ');
+
+async function unprotectedConnections(
+  stage: Stage,
+): Promise<{ readonly total: number; readonly pods: readonly string[] }> {
+  return waitUntil('the count of unprotected connections', 10_000, async () => {
+    const pods = await stage.api.list(kinds.pod, { namespace: shop });
+    const open = pods.filter((pod) => unprotectedOf(pod) > 0);
+    if (open.length === 0) return { missing: 'no pod reports any' };
+    return {
+      value: {
+        total: open.reduce((sum, pod) => sum + unprotectedOf(pod), 0),
+        pods: open.map((pod) => `${nameOf(pod)} ${unprotectedOf(pod)}`),
+      },
+    };
+  });
+}
+
+/** Waits until keep-alive connections from before have been replaced, then looks at the wire. */
+async function onlyTls(stage: Stage): Promise<string> {
+  const result = await stage.load.burst({ host: 'productpage:9080', path: '/api/v1/products/0', count: 40 });
+  expect(result.statuses['200'] === 40, 'not every new connection succeeded', JSON.stringify(result));
+  const oldConnection = /^ping /;
+  return waitUntil('a wire without readable requests on new connections', 20_000, async () => {
+    const wire = await watchWire(stage, 2);
+    const readable = wire.readableRequests.filter((line) => !oldConnection.test(line));
+    if (readable.length > 0) return { missing: `readable: ${readable[0] ?? ''}` };
+    expect(wire.source === 'relay' || wire.tlsRecords > 0, 'the wire carries no TLS', `${wire.seen} packets seen`);
+    return {
+      value:
+        wire.source === 'packets'
+          ? `${wire.seen} packets in 2 s: ${wire.tlsRecords} TLS records, 0 readable requests`
+          : `0 readable requests passed the relay in 2 s; node proxies talk to each other directly (loopback mode: no packet is read)`,
+    };
+  });
+}
+
+/** Step 3 of the tour. */
+export const labelStep: TourStep = {
+  number: 3,
+  title: 'label the namespace: mTLS without a restart',
+  commands: [`kubectl label namespace ${shop} ${labels.dataplaneMode}=ambient`],
+  run: async (stage) => {
+    const before = await stage.api.list(kinds.pod, { namespace: shop });
+    await stage.api.patch(
+      { ...kinds.namespace, name: shop },
+      { metadata: { labels: { [labels.dataplaneMode]: 'ambient' } } },
+    );
+    const pods = await waitUntilCaptured(stage.api, shop, 30_000);
+    const restarts = pods.reduce((sum, pod) => sum + restartsOf(pod), 0);
+    expect(
+      uids(before) === uids(pods),
+      'not every pod was captured, or one was replaced',
+      `${before.length} pods before, ${pods.length} captured`,
+    );
+    expect(restarts === 0, `${restarts} containers were restarted`, 'capture must not restart anything');
+    const old = Number(stage.notes.get(oldConnectionNote));
+    const echoes = await stillEchoes(stage, old);
+    const unprotected = await unprotectedConnections(stage);
+    const wire = await onlyTls(stage);
+    const line = await findProxyLine(stage, [
+      `src.identity="spiffe://cluster.local/ns/${shop}/sa/bookinfo-productpage"`,
+      `dst.identity="spiffe://cluster.local/ns/${shop}/sa/bookinfo-`,
+    ]);
+    return [
+      `${pods.length}/${before.length} pods captured, 0 restarts, the same pods as before`,
+      `the connection opened before still carries data (${echoes} echoes)`,
+      `${unprotected.total} connections from before are listed as unprotected: ${unprotected.pods.join(', ')}`,
+      wire,
+      `identities on both sides: ${line.slice(0, 400)}`,
+    ];
+  },
+};

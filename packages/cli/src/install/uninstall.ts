@@ -1,0 +1,54 @@
+// In: values of an installation. Out: no pod captured, no object of the mesh left. Called by `ambit uninstall` and the demo.
+import { type PartialMeshValues, renderMesh } from '@ambit/charts';
+import type { KubernetesObject } from '@ambit/resources';
+import type { ClusterApi } from '../cluster/cluster-api.ts';
+import { kinds, labels } from '../cluster/kinds.ts';
+import { nameOf } from '../cluster/object-fields.ts';
+import { waitUntilReleased } from '../mesh/remove.ts';
+import { startProgress } from '../output/progress.ts';
+import { waitUntil } from '../output/wait-until.ts';
+
+/** Takes every namespace out of the mesh, while the node agents can still remove their rules. */
+async function releaseAll(api: ClusterApi, onMissing: (text: string) => void): Promise<void> {
+  for (const namespace of await api.list(kinds.namespace)) {
+    if (namespace.metadata?.labels?.[labels.dataplaneMode] === undefined) continue;
+    await api.patch(
+      { ...kinds.namespace, name: nameOf(namespace) },
+      { metadata: { labels: { [labels.dataplaneMode]: null, [labels.useWaypoint]: null } } },
+    );
+    await waitUntilReleased(api, nameOf(namespace), 60_000, onMissing);
+  }
+}
+
+const isShared = (object: KubernetesObject): boolean =>
+  object.kind === 'CustomResourceDefinition' || object.kind === 'Namespace';
+
+async function remove(api: ClusterApi, object: KubernetesObject): Promise<void> {
+  const { apiVersion = '', kind = '' } = object;
+  const namespace = object.metadata?.namespace;
+  await api.delete({ apiVersion, kind, name: nameOf(object), ...(namespace === undefined ? {} : { namespace }) });
+}
+
+/** Releases all pods, then deletes the objects in reverse order; `purge` also takes the definitions and the namespace. */
+export async function uninstall(
+  api: ClusterApi,
+  values: PartialMeshValues,
+  options: { readonly purge: boolean },
+): Promise<void> {
+  const progress = startProgress('releasing all pods');
+  await releaseAll(api, progress.update);
+  progress.update('deleting the objects of the mesh');
+  const objects = renderMesh(values).toReversed();
+  for (const object of objects.filter((candidate) => options.purge || !isShared(candidate))) await remove(api, object);
+  const namespace = values.namespace ?? 'istio-system';
+  await waitUntil(
+    'end of the mesh workloads',
+    90_000,
+    async () => {
+      const pods = await api.list(kinds.pod, { namespace });
+      return pods.length === 0 ? { value: true } : { missing: `still there: ${pods.map(nameOf).join(', ')}` };
+    },
+    { onMissing: progress.update },
+  );
+  progress.done('the mesh is uninstalled');
+}

@@ -1,0 +1,72 @@
+// In: the folder of local clusters. Out: what is known of each. Called by the local commands and the demo.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { CliError } from '../errors.ts';
+
+/** What a running cluster writes about itself (`cluster.json`). */
+export interface ClusterDescription {
+  readonly pid: number;
+  readonly id: string;
+  readonly mode: 'netns' | 'loopback';
+  readonly kubeconfig: string;
+  readonly apiPort: number;
+  readonly nodes: readonly { readonly name: string; readonly ip: string; readonly netns?: string }[];
+}
+
+/** A cluster's folder and, while its process lives, its description. */
+export interface LocalCluster {
+  readonly name: string;
+  readonly directory: string;
+  readonly running: ClusterDescription | undefined;
+}
+
+const nameLimit = 30;
+const nameCharacters = new Set('abcdefghijklmnopqrstuvwxyz0123456789-');
+
+/** Folder of the cluster with this name. Throws ERR_CLI_INVALID for a name that is not a short DNS label. */
+export function clusterDirectory(root: string, name: string): string {
+  const valid =
+    name.length > 0 &&
+    name.length <= nameLimit &&
+    name.split('').every((character) => nameCharacters.has(character)) &&
+    !name.startsWith('-');
+  if (!valid) {
+    throw new CliError('ERR_CLI_INVALID', `"${name}" cannot be the name of a local cluster`, {
+      hint: `use up to ${nameLimit} lower-case letters, digits and hyphens`,
+    });
+  }
+  return join(root, name);
+}
+
+/** True when a process with this pid exists and may be ours. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** Reads a cluster's folder; a description whose process is gone counts as not running. */
+export function readCluster(root: string, name: string): LocalCluster {
+  const directory = clusterDirectory(root, name);
+  const file = join(directory, 'cluster.json');
+  if (!existsSync(file)) return { name, directory, running: undefined };
+  try {
+    const description = JSON.parse(readFileSync(file, 'utf8')) as ClusterDescription;
+    return { name, directory, running: isAlive(description.pid) ? description : undefined };
+  } catch {
+    // A file that a crash cut short describes nothing; the next start cleans it.
+    return { name, directory, running: undefined };
+  }
+}
+
+/** All clusters that have a folder, by name. */
+export function listClusters(root: string): readonly LocalCluster[] {
+  if (!existsSync(root)) return [];
+  return readdirSync(root, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => readCluster(root, entry.name))
+    .toSorted((left, right) => (left.name < right.name ? -1 : 1));
+}
