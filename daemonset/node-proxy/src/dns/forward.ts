@@ -8,7 +8,7 @@
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { AGAIN, bindUdp, connect, EOF, Region, type SocketDomain } from '@ambit/net';
-import { upstreamOptions } from '../outbound/connect.ts';
+import { upstreamOptions } from '../outbound/upstream-options.ts';
 import type { PodContext } from '../threads/pod-context.ts';
 
 /** Time for one name server; two rounds over the list. */

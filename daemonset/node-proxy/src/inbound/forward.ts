@@ -6,7 +6,7 @@
  */
 import { connect, type Endpoint, Region, type SocketAddress } from '@ambit/net';
 import type { IpPort } from '@ambit/state';
-import { upstreamOptions } from '../outbound/connect.ts';
+import { upstreamOptions } from '../outbound/upstream-options.ts';
 import { NodeProxyError } from '../telemetry/response-flags.ts';
 import type { PodContext } from '../threads/pod-context.ts';
 

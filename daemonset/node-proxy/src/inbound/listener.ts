@@ -19,7 +19,7 @@ import type { Endpoint, SocketAddress, TlsContext } from '@ambit/net';
 import { formatIpPort, identityOf, type InboundAuthority, type Workload } from '@ambit/state';
 import { carry } from '../connections/carry.ts';
 import type { TlsIdentity } from '../identity/thread-certificates.ts';
-import { hboneLimits } from '../outbound/pod-pool.ts';
+import { hboneLimits } from '../outbound/upstream-options.ts';
 import { type ConnectionRecord, earlyDenial, openRecord } from '../telemetry/connection-record.ts';
 import { baggageOf, partyOf, serviceParty, sourceParty } from '../telemetry/party.ts';
 import { drainDeadline, NodeProxyError } from '../telemetry/response-flags.ts';

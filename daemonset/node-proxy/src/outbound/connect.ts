@@ -6,17 +6,14 @@
  */
 import { lookup } from 'node:dns/promises';
 import type { TunnelStream } from '@ambit/hbone';
-import { connect, type ConnectOptions, type Endpoint } from '@ambit/net';
+import { connect, type Endpoint } from '@ambit/net';
 import { formatIpPort, identityOf, type Target, type Workload } from '@ambit/state';
 import { NodeProxyError } from '../telemetry/response-flags.ts';
-import type { DataConfig } from '../threads/messages.ts';
 import type { PodContext } from '../threads/pod-context.ts';
 import { openDoubleHbone } from './double-hbone.ts';
 import type { OutboundRequest } from './route.ts';
 import { connectThroughRelay, isRelayed } from './relay.ts';
-
-/** Upstream connect limit (spec/node-proxy.md 3.1). */
-export const CONNECT_TIMEOUT_MS = 10_000;
+import { upstreamOptions } from './upstream-options.ts';
 
 /** What a connect needs to know of the connection it is for. */
 export interface ConnectInput {
@@ -49,25 +46,6 @@ async function connectTcp(to: { ip: string; port: number }, input: ConnectInput)
   const { context, signal } = input;
   if (isRelayed(context, to.ip)) return connectThroughRelay(context, to, signal);
   return connect(context.pod.domain, upstreamOptions(context, to, signal));
-}
-
-/** Options every socket towards an upstream gets: mark, keepalive, timeout. */
-export function socketOptions(config: DataConfig): Pick<ConnectOptions, 'timeoutMs' | 'mark' | 'keepalive'> {
-  const { packetMark, keepalive } = config;
-  return {
-    timeoutMs: CONNECT_TIMEOUT_MS,
-    ...(packetMark === undefined ? {} : { mark: packetMark }),
-    ...(keepalive === undefined ? {} : { keepalive }),
-  };
-}
-
-/** The same with where to and until when. */
-export function upstreamOptions(
-  context: PodContext,
-  to: { readonly ip: string; readonly port: number },
-  signal: AbortSignal,
-): ConnectOptions {
-  return { ...socketOptions(context.config), host: to.ip, port: to.port, signal };
 }
 
 async function openTunnel(

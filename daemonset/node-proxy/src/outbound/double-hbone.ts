@@ -7,7 +7,7 @@
 import { openInnerTunnel, type TunnelStream } from '@ambit/hbone';
 import { formatIpPort, identityOf } from '@ambit/state';
 import type { ConnectInput } from './connect.ts';
-import { hboneLimits } from './pod-pool.ts';
+import { hboneLimits } from './upstream-options.ts';
 import type { OutboundRequest } from './route.ts';
 
 /** Opens both tunnels; the caller owns the result, which ends the outer stream with itself. */

@@ -4,12 +4,12 @@
  * Called by `threads/pod-traffic.ts`. The pool and its HTTP/2 are `@ambit/hbone`; here is only how to dial: from the
  * pod's namespace, without source spoofing, with the source identity's certificate (spec/node-proxy.md 2.6).
  */
-import { createHbonePool, type HboneLimits, type HbonePool } from '@ambit/hbone';
+import { createHbonePool, type HbonePool } from '@ambit/hbone';
 import type { PeerIdentity } from '@ambit/identity';
 import { connect, secureClient } from '@ambit/net';
-import type { DataConfig, PodAssignment } from '../threads/messages.ts';
+import type { PodAssignment } from '../threads/messages.ts';
 import type { ThreadContext } from '../threads/pod-context.ts';
-import { socketOptions } from './connect.ts';
+import { hboneLimits, socketOptions } from './upstream-options.ts';
 
 /** Time for the TLS handshake of a new tunnel; ztunnel has none, a stuck peer would hold all waiters. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -30,17 +30,6 @@ export function createPodPool(thread: ThreadContext, pod: PodAssignment): HboneP
       });
     },
   });
-}
-
-/** HTTP/2 limits as configured. */
-export function hboneLimits(config: DataConfig): Partial<HboneLimits> {
-  return {
-    streamWindowBytes: config.streamWindowBytes,
-    connectionWindowBytes: config.connectionWindowBytes,
-    maxFrameBytes: config.frameBytes,
-    maxStreamsPerConnection: config.poolMaxStreams,
-    unusedReleaseMs: config.poolIdleMs,
-  };
 }
 
 /** `ip:port` of a pool key, which we wrote ourselves. */
