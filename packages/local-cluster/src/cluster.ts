@@ -32,7 +32,7 @@ import { startNodeRuntime } from './node/node-runtime.ts';
 import type { NodeRuntime } from './node/node-runtime.ts';
 import { createPodStreams } from './node/pod-streams.ts';
 import type { SandboxFactory } from './node/sandbox.ts';
-import { checkNetnsHost, checkPortFree } from './preflight.ts';
+import { checkNetnsHost, checkPortFree, findLoopbackOffset } from './preflight.ts';
 
 /** What a cluster should be. */
 export interface ClusterOptions {
@@ -69,7 +69,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   await removeLeftovers(paths, id);
   await using undo = new AsyncDisposableStack();
   undo.defer(() => removeLeftovers(paths, id));
-  const nodes = planNodes(id, options.mode, options.nodeCount);
+  const offset = options.mode === 'loopback' ? await findLoopbackOffset(options.nodeCount) : 0;
+  const nodes = planNodes(id, options.mode, options.nodeCount, offset);
   const images = [
     ...options.images,
     ...(existsSync(paths.images) ? await readImageMap(paths.images) : []),

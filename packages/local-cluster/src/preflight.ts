@@ -3,6 +3,7 @@ import { accessSync, constants } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { LocalClusterError } from './errors.ts';
+import { MAX_NODES, planNodes, RELAY_PORT } from './network/topology.ts';
 
 /** The programs of netns mode and the Debian package each comes from. */
 export const NETNS_TOOLS: Readonly<Record<string, string>> = {
@@ -64,4 +65,27 @@ export async function checkPortFree(host: string, port: number, option: string):
   } finally {
     server.close();
   }
+}
+
+/** Loopback clusters start at multiples of this, in node numbers. */
+const SLOT_NODES = 16;
+
+/**
+ * The first node offset whose relay addresses are free, for a loopback cluster of `count` nodes.
+ * Throws ERR_LOCAL_CLUSTER_PORT_BUSY when every slot is taken.
+ */
+export async function findLoopbackOffset(count: number): Promise<number> {
+  let last: unknown;
+  for (let offset = 0; offset + count <= MAX_NODES; offset += SLOT_NODES) {
+    try {
+      for (const node of planNodes('', 'loopback', count, offset)) await checkPortFree(node.ip, RELAY_PORT, '--nodes');
+      return offset;
+    } catch (error) {
+      last = error;
+    }
+  }
+  throw new LocalClusterError('ERR_LOCAL_CLUSTER_PORT_BUSY', 'no free loopback addresses are left for the nodes', {
+    cause: last,
+    hint: 'stop another loopback cluster',
+  });
 }

@@ -37,15 +37,18 @@ export function transitNetns(id: string): string {
   return `${netnsPrefix(id)}transit`;
 }
 
-/** Plans the nodes `node-1` to `node-<count>`. */
-export function planNodes(id: string, mode: 'netns' | 'loopback', count: number): NodePlace[] {
+/**
+ * Plans the nodes `node-1` to `node-<count>`. `offset` moves the addresses of loopback nodes, so that several clusters
+ * fit on one machine; the first one has 0.
+ */
+export function planNodes(id: string, mode: 'netns' | 'loopback', count: number, offset = 0): NodePlace[] {
   return Array.from({ length: count }, (_, i) => {
     const index = i + 1;
     return {
       index,
       name: `node-${index}`,
-      ip: mode === 'netns' ? `172.30.0.${index}` : `127.18.0.${index}`,
-      podPrefix: mode === 'netns' ? `10.244.${index}` : `127.244.${index}`,
+      ip: mode === 'netns' ? `172.30.0.${index}` : `127.18.0.${index + offset}`,
+      podPrefix: mode === 'netns' ? `10.244.${index}` : `127.244.${index + offset}`,
       netns: mode === 'netns' ? `${netnsPrefix(id)}n${index}` : undefined,
     };
   });

@@ -1,0 +1,132 @@
+// The local cluster in netns mode: a workload from deployment to deletion, what pods may see, crash and clean-up. Root.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import {
+  askImage,
+  type Loose,
+  startTestCluster,
+  type TestCluster,
+  walkWorkload,
+  webImage,
+  webObjects,
+} from '../fixtures/local-cluster.ts';
+
+const skip = process.getuid?.() === 0 ? false : 'needs root for network namespaces';
+const shell = { match: 'test/shell', command: ['/bin/sh', '-c'] };
+
+const namespacesOf = (id: string): string[] =>
+  execFileSync('ip', ['netns', 'list'], { encoding: 'utf8' })
+    .split('\n')
+    .filter((line) => line.startsWith(`ambit-${id}-`));
+
+async function runOnce(cluster: TestCluster, name: string, command: string, extra: Loose = {}): Promise<string> {
+  const { container = {}, ...spec } = extra as { container?: object };
+  const pod = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: 'default' },
+    spec: {
+      restartPolicy: 'Never',
+      containers: [{ name: 'main', image: 'test/shell', args: [command], ...container }],
+      ...spec,
+    },
+  };
+  await cluster.api('POST', '/api/v1/namespaces/default/pods', pod);
+  await cluster.until(`the end of ${name}`, async () => {
+    const { status } = await cluster.api('GET', `/api/v1/namespaces/default/pods/${name}`);
+    return status?.phase === 'Succeeded' || status?.phase === 'Failed';
+  });
+  return cluster.log('default', name);
+}
+
+test('a workload walks from deployment to deletion and nothing is left', { skip, timeout: 120_000 }, async () => {
+  const cluster = await startTestCluster('netns', [webImage, askImage]);
+  const { id } = cluster.file;
+  {
+    await using running = cluster;
+    await walkWorkload(running);
+    assert.equal(namespacesOf(id).length, 3, 'the nodes and the transit namespace');
+  }
+  assert.deepEqual(namespacesOf(id), []);
+  assert.equal(cluster.process.exitCode, 0, cluster.output());
+});
+
+test(
+  'a pod is unprivileged and sees neither the state folder nor home folders',
+  { skip, timeout: 60_000 },
+  async () => {
+    await using cluster = await startTestCluster('netns', [shell]);
+    const text = await runOnce(
+      cluster,
+      'look',
+      `id -u; grep CapEff /proc/self/status; ls /root /home; ls ${cluster.stateDir}; touch /usr/x; touch /opt/ambit/x; ls /proc | grep -c '^[0-9]'; cat /etc/shadow; echo x > /tmp/x && echo own-tmp`,
+    );
+    assert.match(text, /^1\d{5}\n/);
+    assert.match(text, /CapEff:\s+0000000000000000\n/);
+    assert.match(text, /\/root:\n/);
+    assert.match(text, /No such file or directory/);
+    assert.equal(text.match(/Read-only file system/g)?.length, 2, text);
+    assert.match(text, /own-tmp/);
+    const refused = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'host', namespace: 'default' },
+      spec: {
+        containers: [
+          {
+            name: 'main',
+            image: 'test/shell',
+            args: ['cat /host/etc/shadow'],
+            volumeMounts: [{ name: 'h', mountPath: '/host' }],
+          },
+        ],
+        volumes: [{ name: 'h', hostPath: { path: '/' } }],
+      },
+    };
+    await cluster.api('POST', '/api/v1/namespaces/default/pods', refused);
+    const events = await cluster.until('the refusal', async () => {
+      const list = await cluster.api('GET', '/api/v1/namespaces/default/events');
+      return list.items.find((event: Loose) => event.reason === 'FailedMount');
+    });
+    assert.match(events.message, /not granted/);
+  },
+);
+
+test('the next start cleans what a crash left behind', { skip, timeout: 60_000 }, async () => {
+  const stateDir = mkdtempSync(join(tmpdir(), 'ambit-t-cluster-'));
+  try {
+    const first = await startTestCluster('netns', [webImage], stateDir);
+    const { deployment } = webObjects('v1');
+    await first.api('POST', '/apis/apps/v1/namespaces/default/deployments', deployment);
+    await first.until(
+      'two ready pods',
+      async () =>
+        (await first.api('GET', '/apis/apps/v1/namespaces/default/deployments/web')).status?.availableReplicas === 2,
+    );
+    const before = namespacesOf(first.file.id);
+    assert.equal(before.length, 5);
+    first.process.kill('SIGKILL');
+    await once(first.process, 'exit');
+    assert.deepEqual(namespacesOf(first.file.id), before);
+
+    await using second = await startTestCluster('netns', [webImage], stateDir);
+    assert.equal(second.file.id, first.file.id);
+    await second.until('two ready pods again', async () => {
+      const pods = await second.api('GET', '/api/v1/pods');
+      return (
+        pods.items.length === 2 &&
+        pods.items.every((pod: Loose) =>
+          pod.status.conditions?.some((c: Loose) => c.type === 'Ready' && c.status === 'True'),
+        )
+      );
+    });
+    assert.equal(namespacesOf(second.file.id).length, 5);
+  } finally {
+    rmSync(stateDir, { recursive: true, force: true });
+  }
+});
