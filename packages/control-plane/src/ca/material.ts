@@ -29,13 +29,13 @@ export async function loadMaterial(options: {
     const secret = await client.get({ kind: 'Secret', namespace, name: CA_SECRET });
     const stored = secret && materialOfSecret(secret);
     if (stored !== undefined) {
-      log.info('using self-signed CA certificate', { secret: `${namespace}/${CA_SECRET}` });
+      log.info('using self-signed CA certificate', { object: `Secret ${namespace}/${CA_SECRET}` });
       return stored;
     }
     const material = createSelfSignedRoot({ trustDomain });
     try {
       await store(client, namespace, material, secret);
-      log.info('self-signed CA certificate made', { secret: `${namespace}/${CA_SECRET}` });
+      log.info('self-signed CA certificate made', { object: `Secret ${namespace}/${CA_SECRET}` });
       return material;
     } catch (error) {
       // Another replica was faster: read what it wrote.

@@ -35,8 +35,8 @@ export function keepClasses(client: KubeClient, log: Logger, signal: AbortSignal
     try {
       await client.create(object);
     } catch (error) {
-      // Not found: the Gateway API is not installed (yet); the informer asks again.
-      if (KubeError.is(error, 'ERR_KUBE_ALREADY_EXISTS', 'ERR_KUBE_NOT_FOUND', 'ERR_KUBE_FORBIDDEN')) return;
+      if (KubeError.is(error, 'ERR_KUBE_ALREADY_EXISTS', 'ERR_KUBE_FORBIDDEN')) return;
+      // Not found: the Gateway API is not installed (yet). Whoever installs it later gets the classes as well.
       setTimeout(() => background(log, 'gateway class', create(name)), 2_000).unref();
     }
   };
