@@ -8,6 +8,7 @@
 // - connect with a localAddress, listen on an explicit other address: left alone (that is what the node proxy does)
 // - dns.lookup of cluster names                  -> asked of the relay (SOCKS5 command RESOLVE)
 // - file and Unix socket paths below a volume    -> the volume's folder
+// oxlint-disable node/no-process-env -- the environment is how the node runtime speaks to this module
 import dgram from 'node:dgram';
 import dns from 'node:dns';
 import fs from 'node:fs';
@@ -242,11 +243,13 @@ function patchNetwork(ownIp, relayAddress, mapSocketPath) {
   dns.lookup = function lookup(host, options, callback) {
     const done = typeof options === 'function' ? options : callback;
     const wanted = typeof options === 'function' ? {} : normal(options);
-    lookupCluster(host, wanted).then((answer) => {
+    // Never rejects: a question that failed counts as an unknown name.
+    void (async () => {
+      const answer = await lookupCluster(host, wanted);
       if (answer === undefined) lookupOriginal(host, wanted, done);
-      else if (wanted.all === true) done(null, answer);
-      else done(null, answer.address, answer.family);
-    });
+      else if (wanted.all === true) process.nextTick(done, null, answer);
+      else process.nextTick(done, null, answer.address, answer.family);
+    })();
   };
   const lookupPromise = dns.promises.lookup;
   dns.promises.lookup = async (host, options) =>

@@ -299,10 +299,10 @@ function deploymentConditions(
   ];
 }
 
-const progressKey = (counts: Record<string, unknown> | Counts): string => {
-  const all = counts as Record<string, unknown>;
-  return [all['replicas'], all['updatedReplicas'], all['availableReplicas']].map((value) => value ?? 0).join('/');
-};
+const progressKey = (counts: object): string =>
+  ['replicas', 'updatedReplicas', 'availableReplicas']
+    .map((field) => Number(Reflect.get(counts, field) ?? 0))
+    .join('/');
 
 function withTimes(before: readonly Condition[], next: Condition, updated = false): Condition {
   const old = before.find((condition) => condition.type === next.type);
