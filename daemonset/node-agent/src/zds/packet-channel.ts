@@ -1,0 +1,30 @@
+// In: connected SEQPACKET sockets. Out: ZdsChannels that carry descriptors. Called by listen.ts. Main thread.
+import { listenSequenced, type SequencedSocket } from '@ambit/net/native/sequenced';
+import { closeFd } from '@ambit/net';
+import type { Logger } from '@ambit/runtime/log';
+import type { ZdsChannel } from './channel.ts';
+import type { ProxyListener } from './listen.ts';
+import type { ZdsServer } from './server.ts';
+
+function packetChannel(socket: SequencedSocket): ZdsChannel {
+  return {
+    send: async (message, fd) => socket.send(message, fd),
+    receive: async () => {
+      const packet = await socket.receive();
+      // A proxy has no descriptors to give.
+      for (const fd of packet?.fds ?? []) closeFd(fd);
+      return packet?.bytes;
+    },
+    close: () => socket.close(),
+    closed: socket.closed,
+  };
+}
+
+/** Listens for proxies that pass descriptors. */
+export function listenForPackets(path: string, zds: ZdsServer, log: Logger): ProxyListener {
+  const listener = listenSequenced(path, (socket) => zds.accept(packetChannel(socket)));
+  log.info('listening for node proxies', { path });
+  return {
+    close: async () => listener.close(),
+  };
+}
