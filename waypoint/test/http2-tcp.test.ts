@@ -161,7 +161,7 @@ describe('raw TCP', () => {
     socket.write(bytes);
     const answer = await new Promise<string>((resolve) => {
       socket.once('data', (piece: Buffer) => resolve(piece.toString()));
-      socket.once('close', () => resolve('closed'));
+      for (const event of ['end', 'close']) socket.once(event, () => resolve('closed'));
     });
     socket.destroy();
     return answer;
