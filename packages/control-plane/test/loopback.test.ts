@@ -48,7 +48,7 @@ class Held {
       apply: ({ updated, removed }) => {
         for (const { name, resource } of updated) this.names.set(name, resource);
         for (const name of removed) this.names.delete(name);
-        for (const wake of [...this.#waiting]) wake();
+        for (const wake of this.#waiting) wake();
       },
     });
   }

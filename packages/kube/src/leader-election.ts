@@ -37,6 +37,7 @@ export function startLeaderElection(options: LeaderElectionOptions): LeaderElect
   const stop = new AbortController();
   let term: AbortController | undefined;
   let renewedAt = 0;
+  let mine: Lease | undefined;
   // A foreign lease counts as expired when it has not changed for its duration by OUR clock: clocks of nodes differ.
   let seen = { version: '', at: 0 };
 
@@ -57,10 +58,17 @@ export function startLeaderElection(options: LeaderElectionOptions): LeaderElect
     };
   };
 
+  const renew = async (held: Lease): Promise<boolean> => {
+    mine = undefined;
+    mine = await client.update(lease(identity, held));
+    return true;
+  };
   const tryOnce = async (): Promise<boolean> => {
+    // The holder knows its lease: one write per renewal. A conflict means that somebody else wrote it.
+    if (mine !== undefined) return renew(mine);
     const before = await client.get({ kind: 'Lease', namespace, name });
     if (before === undefined) {
-      await client.create(lease(identity, undefined));
+      mine = await client.create(lease(identity, undefined));
       return true;
     }
     const holder = before.spec?.holderIdentity ?? '';
@@ -68,8 +76,7 @@ export function startLeaderElection(options: LeaderElectionOptions): LeaderElect
     if (seen.version !== version) seen = { version, at: Date.now() };
     const heldMs = (before.spec?.leaseDurationSeconds ?? 15) * 1000;
     if (holder !== '' && holder !== identity && Date.now() - seen.at < heldMs) return false;
-    await client.update(lease(identity, before));
-    return true;
+    return renew(before);
   };
 
   const settle = (leads: boolean): void => {

@@ -58,7 +58,8 @@ export function createRestClient(access: ApiAccess, options: { userAgent: string
       }
     },
     list: (kind, listOptions = {}) => listAll(call, kind, listOptions),
-    watch: (kind, resourceVersion, watchOptions = {}) => watch(transport.send, kind, resourceVersion, watchOptions),
+    watch: (kind, resourceVersion, watchOptions = {}) =>
+      watch((request) => transport.send(request), kind, resourceVersion, watchOptions),
     async create(object) {
       return (await call({
         method: 'POST',
@@ -74,7 +75,7 @@ export function createRestClient(access: ApiAccess, options: { userAgent: string
       })) as typeof object;
     },
     async apply(object, { fieldManager, force = true, subresource }) {
-      return await call({
+      return call({
         method: 'PATCH',
         path: pathOf(object, subresource) + query({ fieldManager, force: String(force) }),
         body: JSON.stringify(object),
@@ -82,7 +83,7 @@ export function createRestClient(access: ApiAccess, options: { userAgent: string
       });
     },
     async patch({ kind, namespace, name }, body, { type, subresource, fieldManager }) {
-      return await call({
+      return call({
         method: 'PATCH',
         path: apiPath(kind, namespace, name, subresource) + query({ fieldManager }),
         body: JSON.stringify(body),
@@ -196,7 +197,12 @@ async function readBody(response: IncomingMessage): Promise<Json> {
 
 function statusError(status: number, body: unknown, what: string): KubeError {
   const { reason, message } = body as { reason?: unknown; message?: unknown };
-  return errorOfStatus(status, typeof reason === 'string' ? reason : '', typeof message === 'string' ? message : '', what);
+  return errorOfStatus(
+    status,
+    typeof reason === 'string' ? reason : '',
+    typeof message === 'string' ? message : '',
+    what,
+  );
 }
 
 function reviewOf(answer: Json): TokenReview {

@@ -46,7 +46,7 @@ export function createTransport(access: ApiAccess, userAgent: string): Transport
     async send(request) {
       const { options, headers } = await access.credentials();
       request.signal?.throwIfAborted();
-      return await exchange(isTls ? httpsRequest : httpRequest, request, {
+      return exchange(isTls ? httpsRequest : httpRequest, request, {
         ...options,
         agent,
         hostname: url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname,
@@ -70,7 +70,7 @@ async function exchange(
   { body, signal, method, path, timeoutMs = 30_000 }: ApiRequest,
   options: RequestOptions,
 ): Promise<IncomingMessage> {
-  return await new Promise((resolve, reject) => {
+  return new Promise((resolve, reject) => {
     const fail = (cause: unknown): void => {
       const reason = signal?.aborted === true ? signal.reason : cause;
       const text = cause instanceof Error ? cause.message : String(cause);

@@ -48,7 +48,7 @@ export async function loadMaterial(options: {
 async function materialOfFolder(folder: string): Promise<SignerMaterial | undefined> {
   const names = ['ca-cert.pem', 'ca-key.pem', 'root-cert.pem', 'cert-chain.pem'] as const;
   const [certPem, keyPem, rootPem, chainPem] = await Promise.all(
-    names.map(async (name) => await readFile(join(folder, name), 'utf8').catch(() => undefined)),
+    names.map((name) => readFile(join(folder, name), 'utf8').catch(() => undefined)),
   );
   if (certPem === undefined && keyPem === undefined && rootPem === undefined && chainPem === undefined)
     return undefined;

@@ -26,7 +26,7 @@ export class PodIndex {
       if (change.type === 'delete') this.#set(`${change.namespace}/${change.name}`, undefined);
       else this.#setPod(change.object as Pod);
     }
-    if (isChanged) for (const wake of [...this.#waiting]) wake();
+    if (isChanged) for (const wake of this.#waiting) wake();
   }
 
   pod(namespace: string, name: string): PodFacts | undefined {

@@ -51,7 +51,7 @@ export function memoryCluster(): MemoryCluster {
   };
   const emit = (kind: KindName, event: Stored['event']): void => {
     history.push({ version, kind, event });
-    for (const wake of [...waiting]) wake();
+    for (const wake of waiting) wake();
   };
   const write = (object: KubernetesObject): KubernetesObject => {
     const { key, kind } = keyOfObject(object);
@@ -118,7 +118,7 @@ export function memoryCluster(): MemoryCluster {
       [...store].filter(([key]) => key.startsWith(`${kind} `)).map(([, object]) => object as unknown as ObjectOf<K>),
     setDown(value) {
       isDown = value;
-      for (const wake of [...waiting]) wake();
+      for (const wake of waiting) wake();
     },
     compact() {
       oldest = version;
