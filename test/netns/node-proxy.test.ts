@@ -66,11 +66,7 @@ async function startNode(): Promise<Node> {
       netns: namespace.netns.fd,
     });
     const agent = stack.use(
-      await packetAgent(uds, [
-        pod('u-c', 'client', client),
-        pod('u-s', 'server', server),
-        pod('u-d', 'denied', denied),
-      ]),
+      packetAgent(uds, [pod('u-c', 'client', client), pod('u-s', 'server', server), pod('u-d', 'denied', denied)]),
     );
     const generation = (number: number): NodeProxyProcess =>
       stack.use(
