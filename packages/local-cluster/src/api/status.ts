@@ -182,12 +182,12 @@ export const invalid = (
   problems: readonly FieldProblem[],
 ): ApiError => {
   const qualified = kind.group === '' ? kind.kind : `${kind.kind}.${kind.group}`;
-  const texts = problems.map((problem) => `${problem.field}: ${problem.message}`);
+  const texts = [...new Set(problems.map((problem) => `${problem.field}: ${problem.message}`))];
   const text = texts.length === 1 ? texts[0] : `[${texts.join(', ')}]`;
   return failure(422, 'Invalid', `${qualified} "${name}" is invalid: ${text}`, {
     ...(name === '' ? {} : { name }),
     ...(kind.group === '' ? {} : { group: kind.group }),
-    kind: kind.kind,
+    ...(kind.kind === '' ? {} : { kind: kind.kind }),
     causes: problems.map(({ reason, message, field }) => ({ reason, message, field })),
   });
 };

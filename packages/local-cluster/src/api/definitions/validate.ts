@@ -231,7 +231,9 @@ export function schemaProblems(object: JsonObject, openApi: JsonObject | undefin
   const requiredKeys = listAt(openApi, 'required').filter(
     (key) => key !== 'apiVersion' && key !== 'kind' && key !== 'metadata',
   );
-  return valueProblems(rest, { ...openApi, required: requiredKeys }, '');
+  const problems = valueProblems(rest, { ...openApi, required: requiredKeys }, '');
+  const isEnum = (problem: FieldProblem): boolean => problem.reason === 'FieldValueNotSupported';
+  return [...problems.filter((problem) => !isEnum(problem)), ...problems.filter(isEnum)];
 }
 
 /** Duplicates in sets and keyed lists of custom objects; checked after the schema fits. */

@@ -13,7 +13,8 @@ const kindOf = (resource: { group?: string; version?: string; kind: string }): o
 function resourceDiscovery(resource: Resource): object {
   return {
     resource: resource.resource,
-    responseKind: kindOf(resource),
+    // Builtin kinds leave out what the place already says, as the library does.
+    responseKind: kindOf(resource.custom === undefined ? { kind: resource.kind } : resource),
     scope: resource.namespaced ? 'Namespaced' : 'Cluster',
     singularResource: resource.singular,
     verbs: resource.custom === undefined ? resource.verbs : [...resource.verbs],
@@ -24,11 +25,9 @@ function resourceDiscovery(resource: Resource): object {
       : {
           subresources: resource.subresources.map((item) => ({
             subresource: item.name,
-            responseKind: kindOf({
-              group: item.group ?? resource.group,
-              version: item.version ?? resource.version,
-              kind: item.kind,
-            }),
+            responseKind: kindOf(
+              item.group === undefined && resource.custom !== undefined ? { ...resource, kind: item.kind } : item,
+            ),
             verbs: item.verbs,
           })),
         }),

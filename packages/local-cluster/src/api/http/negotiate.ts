@@ -3,7 +3,7 @@
  * transformation, or 406. Pure.
  */
 
-import { notAcceptable } from '../status.ts';
+import { notAcceptable, statusError } from '../status.ts';
 
 /** How an answer is shaped and written. */
 export interface Representation {
@@ -58,13 +58,30 @@ function representationOf(clause: AcceptClause): Representation | undefined {
   return { format, as: as as 'Table', version };
 }
 
+/** What a refusal says: custom kinds and the builtin ones word it differently. */
+export type AcceptContext = 'custom' | 'builtin-object' | 'builtin-list';
+
+function refusal(context: AcceptContext): Error {
+  if (context === 'custom') return notAcceptable(supported);
+  const streams =
+    context === 'builtin-list'
+      ? ['application/json;stream=watch', 'application/vnd.kubernetes.protobuf;stream=watch']
+      : [];
+  return statusError(
+    406,
+    'NotAcceptable',
+    `406: Not Acceptable\n\nAvailable representations: ${[...supported, ...streams].join(', ')}`,
+    {},
+  );
+}
+
 /** The first clause we can answer; throws 406. */
-export function negotiate(header: string | undefined): Representation {
+export function negotiate(header: string | undefined, context: AcceptContext = 'custom'): Representation {
   for (const clause of parseAccept(header)) {
     const found = representationOf(clause);
     if (found !== undefined) return found;
   }
-  throw notAcceptable(supported);
+  throw refusal(context);
 }
 
 /** How an error answer is written: YAML only when it was the first choice. */

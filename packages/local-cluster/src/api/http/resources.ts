@@ -85,11 +85,11 @@ const futureWaitMs = 3000;
 async function waitForRevision(request: ResourceRequest): Promise<void> {
   const { exchange, services } = request;
   if ((exchange.query.get('continue') ?? '') !== '') return;
-  const { store, now } = services.environment;
+  const { store } = services.environment;
   const asked = parseRevision(exchange.query.get('resourceVersion') ?? '');
-  const deadline = now() + futureWaitMs;
+  const deadline = performance.now() + futureWaitMs;
   while (asked > store.revision) {
-    if (now() >= deadline) throw futureRevision(asked, store.revision);
+    if (performance.now() >= deadline) throw futureRevision(asked, store.revision);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
@@ -100,7 +100,10 @@ function targetOf(request: ResourceRequest, subresource = request.info.subresour
 
 async function answer(request: ResourceRequest, code: number, object: KubeObject): Promise<void> {
   const { exchange, resource, services } = request;
-  const representation = negotiate(exchange.header('accept'));
+  const representation = negotiate(
+    exchange.header('accept'),
+    resource.custom === undefined ? 'builtin-object' : 'custom',
+  );
   const text = objectText(object, resource, representation, exchange.query, services.environment.now());
   await exchange.json(code, text, representation.format);
 }
@@ -127,7 +130,10 @@ async function read(request: ResourceRequest): Promise<void> {
 
 async function list(request: ResourceRequest): Promise<void> {
   const { exchange, resource, info, services } = request;
-  const representation = negotiate(exchange.header('accept'));
+  const representation = negotiate(
+    exchange.header('accept'),
+    resource.custom === undefined ? 'builtin-list' : 'custom',
+  );
   if (info.verb === 'watch') {
     const { store, now } = services.environment;
     await serveWatch(exchange, resource, info.namespace, representation, { store, now, closing: services.closing });
@@ -152,6 +158,7 @@ async function create(request: ResourceRequest): Promise<void> {
   const { exchange, resource, info, services } = request;
   const { context } = contextOf(request, 'CreateOptions');
   const { object, duplicates } = decodeObject(await exchange.body(), exchange.header('content-type'), resource);
+  warnForeignVersion(resource, object, context);
   const body = cleanBody(resource, object, duplicates, context);
   checkKind(resource, body);
   const review = await answerReview(resource.kind, body, exchange.user, services.reviews);
@@ -169,6 +176,15 @@ const withName = (body: JsonObject, name: string): JsonObject => {
   const metadata = isObject(body['metadata']) ? body['metadata'] : {};
   return { ...body, metadata: { ...metadata, name: metadata['name'] ?? name } };
 };
+
+/** A version that is not served knows no fields: each one is reported before the request is refused. */
+function warnForeignVersion(resource: Resource, object: JsonObject, context: WriteContext): void {
+  if (resource.custom === undefined || textAt(object, 'apiVersion') === resource.apiVersion) return;
+  for (const key of Object.keys(object)) {
+    if (!['apiVersion', 'kind', 'metadata'].includes(key))
+      context.warnings.push(`unknown field ${JSON.stringify(key)}`);
+  }
+}
 
 function checkKind(resource: Resource, body: JsonObject): void {
   if (resource.custom === undefined) return;
@@ -381,7 +397,7 @@ function scaleNext(request: ResourceRequest, live: JsonObject, change: (scale: J
     );
   }
   const replicas = valueAt(next, ['spec', 'replicas']);
-  if (typeof replicas === 'number' && replicas < 0) {
+  if (resource.custom === undefined && typeof replicas === 'number' && replicas < 0) {
     throw invalid({ group: 'autoscaling', kind: 'Scale' }, request.info.name ?? '', [
       {
         reason: 'FieldValueInvalid',

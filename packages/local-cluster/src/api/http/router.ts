@@ -109,7 +109,8 @@ async function route(exchange: Exchange, services: RouterServices): Promise<void
   const { path } = exchange;
   const info = requestInfo(exchange.method, path, exchange.query);
   authorize(exchange, info, services.authorizer);
-  if (isOpenPath(path) && path !== '/version' && path !== '/version/') return await serveHealth(exchange);
+  const isHealth = isOpenPath(path) && path !== '/version' && path !== '/version/';
+  if (isHealth && (await serveHealth(exchange))) return;
   if (path === '/openid/v1/jwks' || path === '/.well-known/openid-configuration')
     return await serveKeys(exchange, services);
   if (info === undefined) {

@@ -45,7 +45,7 @@ export function writeOptions(
   const bad = [...manager].find((char) => char < ' ' || char === '\u007f');
   if (bad !== undefined)
     problems.push(invalidValue('fieldManager', manager, 'should only contain printable characters'));
-  const dryRun = query.getAll('dryRun').filter((value) => value !== '');
+  const dryRun = query.getAll('dryRun');
   problems.push(...dryRunProblems(dryRun));
   const level = query.get('fieldValidation') ?? '';
   if (!['', 'Ignore', 'Strict', 'Warn'].includes(level))

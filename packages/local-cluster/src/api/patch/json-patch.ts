@@ -5,7 +5,7 @@
 
 import { copyJson, equalJson, isObject } from '../json.ts';
 import type { JsonObject } from '../json.ts';
-import { badRequest, statusError } from '../status.ts';
+import { ApiError, badRequest, statusError } from '../status.ts';
 
 /** Most operations in one patch. */
 const maxOperations = 10_000;
@@ -18,7 +18,14 @@ interface Operation {
   readonly hasValue: boolean;
 }
 
-const failed = (message: string): Error => statusError(422, 'Invalid', message, {});
+/** The API hides which operation failed; our text goes into the cause. */
+const failed = (message: string): Error =>
+  new ApiError(
+    statusError(422, 'Invalid', 'the server rejected our request due to an error in our request', {}).status,
+    {
+      cause: new Error(message),
+    },
+  );
 
 function parseOperations(patch: unknown): Operation[] {
   if (!Array.isArray(patch)) {

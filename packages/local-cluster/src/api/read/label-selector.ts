@@ -162,7 +162,7 @@ export function parseLabelSelector(text: string): LabelTest {
       throw badRequest(`unable to parse requirement: found '${separator}', expected: ',' or 'end of string'`);
     }
     if (separator === ',' && parser.peek() === undefined) {
-      throw badRequest("unable to parse requirement: found '', expected: identifier after ','");
+      throw badRequest("found '', expected: identifier after ','");
     }
   }
   return (labels) => tests.every((test) => test(labels));

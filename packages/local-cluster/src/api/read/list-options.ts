@@ -23,9 +23,10 @@ function listProblems(query: URLSearchParams): FieldProblem[] {
   const match = query.get('resourceVersionMatch') ?? '';
   const version = query.get('resourceVersion') ?? '';
   const problems: FieldProblem[] = [];
-  if (query.has('sendInitialEvents'))
-    problems.push(forbiddenField('sendInitialEvents', 'sendInitialEvents is forbidden for list'));
-  if (match === '') return problems;
+  const streams = query.has('sendInitialEvents')
+    ? [forbiddenField('sendInitialEvents', 'sendInitialEvents is forbidden for list')]
+    : [];
+  if (match === '') return streams;
   if (version === '')
     problems.push(
       forbiddenField('resourceVersionMatch', 'resourceVersionMatch is forbidden unless resourceVersion is provided'),
@@ -42,7 +43,7 @@ function listProblems(query: URLSearchParams): FieldProblem[] {
       forbiddenField('resourceVersionMatch', 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'),
     );
   }
-  return problems;
+  return [...problems, ...streams];
 }
 
 /** Checks a list; `exact` is the revision to read when it was asked for exactly. */

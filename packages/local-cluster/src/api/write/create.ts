@@ -7,7 +7,7 @@ import { trackUpdate } from '../apply/managed-fields.ts';
 import { isObject } from '../json.ts';
 import type { JsonObject } from '../json.ts';
 import type { Resource } from '../resources/resource.ts';
-import { alreadyExists, badRequest, internalError, statusError } from '../status.ts';
+import { alreadyExists, badRequest, forbidden, internalError, statusError } from '../status.ts';
 import type { KubeObject } from '../../store/kube-object.ts';
 import { timeText } from './context.ts';
 import type { WriteContext, WriteEnvironment } from './context.ts';
@@ -77,7 +77,8 @@ export function createObject(
   const sent = isObject(body['metadata']) ? body['metadata'] : {};
   checkBody(resource, namespace, sent, options.pathName);
   if (resource.custom?.terminating === true) {
-    throw statusError(403, 'Forbidden', `create not allowed while custom resource definition is terminating`);
+    const name = options.pathName ?? String(sent['name'] ?? '');
+    throw forbidden(resource, name, 'create not allowed while custom resource definition is terminating');
   }
   if (namespace !== undefined) checkNamespace(environment.store, resource, namespace, String(sent['name'] ?? ''));
   for (let attempt = 1; ; attempt++) {

@@ -70,13 +70,34 @@ function cleanPatched(
     if (!ApiError.is(error)) throw error;
     throw invalidPatch(goMap(request.patch), error.message);
   }
+  checkKind(target, clean.object);
   if (context.fieldValidation === 'Ignore') return clean.object;
   const texts = fieldTexts(request.duplicates ?? [], clean.unknown);
   if (texts.length > 0 && context.fieldValidation === 'Strict') {
-    throw invalidPatch(JSON.stringify(next), `strict decoding error: ${texts.join(', ')}`);
+    throw invalidPatch(JSON.stringify(sortedKeys(next)), `strict decoding error: ${texts.join(', ')}`);
   }
   context.warnings.push(...texts);
   return clean.object;
+}
+
+/** A patch may not change the kind. */
+function checkKind(target: UpdateTarget, next: JsonObject): void {
+  const { kind } = next;
+  if (kind === target.resource.kind) return;
+  throw invalid({ group: target.resource.group, kind: String(kind) }, target.name, [
+    invalidValue('kind', kind, `must be ${target.resource.kind}`),
+  ]);
+}
+
+/** The same value with keys in order, as the recorded texts have it. */
+function sortedKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortedKeys);
+  if (!isObject(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, item]) => [key, sortedKeys(item)]),
+  );
 }
 
 function checkApplied(target: UpdateTarget, applied: unknown): asserts applied is JsonObject {

@@ -1,0 +1,27 @@
+/**
+ * A bare API server as a process, for replay tests: no controllers, no nodes. In: argv[2] = state folder; out: one JSON
+ * line `{ port, token }` on standard output. `compact` on standard input forgets old changes; the end of standard input
+ * ends the process.
+ */
+
+import { createInterface } from 'node:readline';
+import { silentLogger } from '@ambit/runtime/log';
+import { createApiServer } from '../api/api-server.ts';
+
+const [, , stateDir = ''] = process.argv;
+const startMs = Date.now();
+const server = await createApiServer({
+  stateDir,
+  log: silentLogger,
+  // A clock that stands still: entries of one scenario sort as if written within one second.
+  now: () => startMs,
+  tokens: { 'limited-token': { username: 'limited' } },
+});
+const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
+process.stdout.write(`${JSON.stringify({ port, token: server.adminToken })}\n`);
+const input = createInterface({ input: process.stdin });
+input.on('line', (line) => {
+  if (line === 'compact') server.compact();
+  process.stdout.write('done\n');
+});
+input.on('close', () => void server.close());

@@ -1,0 +1,303 @@
+// Replays the recorded HTTP scenarios of the Kubernetes API against our API server (golden/kube-api). In: the recordings;
+// out: `golden kube-api: <passed>/<total>` and the first differences. Fails for every scenario that differs and is not
+// in the list of parts to come (kube-api/setup.ts).
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { compare, fillIn } from './kube-api/match.ts';
+import type { Bindings } from './kube-api/match.ts';
+import { startServer } from './kube-api/server.ts';
+import type { Answer, ReplayServer } from './kube-api/server.ts';
+import { deviations, notYet, setupOf } from './kube-api/setup.ts';
+import type { SetupRequest } from './kube-api/setup.ts';
+
+const root = process.env['AMBIT_GOLDEN_DIR'] ?? join(import.meta.dirname, '../../../shared/golden');
+const folder = join(root, 'kube-api');
+
+interface Step {
+  readonly request: { method: string; path: string; headers?: Record<string, string>; body?: unknown; auth?: string };
+  readonly response: {
+    status: number;
+    headers?: Record<string, string | string[]>;
+    body?: unknown;
+    bodyText?: string;
+    bodyOmitted?: boolean;
+    bodyBase64Prefix?: string;
+    events?: unknown[];
+    end?: string;
+  };
+  readonly note?: string;
+}
+
+interface Scenario {
+  readonly name: string;
+  readonly steps: readonly Step[];
+}
+
+const readJson = (name: string): unknown => JSON.parse(readFileSync(join(folder, name), 'utf8'));
+const isOurs = (path: string): boolean => /^\/apis\/golden\.example\.com\/[^/]+\/./.test(path);
+
+function bodyOf(
+  body: unknown,
+  headers: Readonly<Record<string, string>>,
+  bindings: Bindings,
+): string | Buffer | undefined {
+  if (body === undefined) return undefined;
+  if (body === '3.2 MB of JSON') return `{"data":"${'x'.repeat(3_200_000)}"}`;
+  if (typeof body === 'string') {
+    const isText = /[[{:"']|^$|\n/.test(body) || headers['Content-Type']?.includes('text/') === true;
+    return fillIn(isText ? body : JSON.stringify(body), bindings);
+  }
+  if (typeof body === 'object' && body !== null && 'base64' in body) return Buffer.from(String(body.base64), 'base64');
+  return fillIn(JSON.stringify(body), bindings);
+}
+
+function expectHeaders(step: Step, answer: Answer): string[] {
+  const problems: string[] = [];
+  for (const [name, value] of Object.entries(step.response.headers ?? {})) {
+    if (!['Content-Type', 'Warning', 'Cache-Control', 'Retry-After'].includes(name)) continue;
+    // We answer JSON where the real server answers protobuf (spec/local-cluster.md 3).
+    if (String(value).includes('protobuf')) continue;
+    const wanted = Array.isArray(value) ? value.join(', ') : value;
+    const found = answer.headers[name.toLowerCase()];
+    const shown = Array.isArray(found) ? found.join(', ') : found;
+    if (shown !== wanted && !/line \d+/.test(wanted)) problems.push(`header ${name}: expected ${wanted}, got ${shown}`);
+  }
+  return problems;
+}
+
+const withoutDescription = (text: string): unknown => {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
+};
+
+/** Some answers were recorded in part: only spec, or chosen parts of metadata. */
+function partOf(expected: unknown, actual: unknown): unknown {
+  if (typeof expected !== 'object' || expected === null || typeof actual !== 'object' || actual === null) return actual;
+  if (Array.isArray(expected) || 'kind' in expected || 'paths' in expected || !('spec' in actual)) return actual;
+  if ('spec' in expected)
+    return { ...actual, managedFields: (actual as { metadata?: { managedFields?: unknown } }).metadata?.managedFields };
+  return actual.spec;
+}
+
+function check(step: Step, answer: Answer, bindings: Bindings): string[] {
+  const { response, request } = step;
+  const problems: string[] = [];
+  const isProtobufOnly = response.bodyBase64Prefix !== undefined;
+  const acceptsOnlyProtobuf = /^application\/vnd\.kubernetes\.protobuf[^,]*$/.test(request.headers?.['Accept'] ?? '');
+  if ((isProtobufOnly || acceptsOnlyProtobuf) && response.status === 200)
+    return answer.status === 406 ? [] : [`status: expected 406 (we answer no protobuf), got ${answer.status}`];
+  if (answer.status !== response.status) {
+    return [`status: expected ${response.status}, got ${answer.status}: ${answer.body.slice(0, 400)}`];
+  }
+  problems.push(...expectHeaders(step, answer));
+  if (response.bodyText !== undefined && !isOurs(request.path) && response.status === 200) return problems;
+  if (response.bodyText !== undefined) {
+    return answer.body === response.bodyText
+      ? problems
+      : [
+          ...problems,
+          `body: expected ${JSON.stringify(response.bodyText)}, got ${JSON.stringify(answer.body.slice(0, 300))}`,
+        ];
+  }
+  const isPart =
+    typeof response.body === 'object' &&
+    response.body !== null &&
+    !Array.isArray(response.body) &&
+    !('kind' in response.body);
+  const mode = {
+    isLoose:
+      !isOurs(request.path) || isPart || response.body === undefined || /shortened|without meta/.test(step.note ?? ''),
+  };
+  if (response.events !== undefined) {
+    const events = answer.body
+      .split('\n')
+      .filter((line) => line !== '')
+      .map(withoutDescription);
+    return [...problems, ...compare(response.events, events, 'events', bindings, mode)];
+  }
+  if (response.body === undefined || isProtobufOnly) return problems;
+  return [
+    ...problems,
+    ...compare(response.body, partOf(response.body, withoutDescription(answer.body)), 'body', bindings, mode),
+  ];
+}
+
+class Replay {
+  readonly #server: ReplayServer;
+  readonly bindings: Bindings = new Map();
+
+  constructor(server: ReplayServer) {
+    this.#server = server;
+  }
+
+  #headers(auth: string | undefined, headers: Readonly<Record<string, string>> = {}): Record<string, string> {
+    const token = auth === undefined ? this.#server.token : auth;
+    return { ...headers, ...(auth === 'none' ? {} : { Authorization: `Bearer ${token}` }) };
+  }
+
+  async prepare(request: SetupRequest): Promise<void> {
+    if (request.compact === true) return await this.#server.compact();
+    const answer = await this.#server.ask({
+      method: request.method,
+      path: request.path,
+      headers: this.#headers(undefined, { 'Content-Type': request.contentType ?? 'application/json' }),
+      ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
+    });
+    if (request.bind !== undefined) {
+      const { metadata } = JSON.parse(answer.body) as {
+        metadata?: { resourceVersion?: string; uid?: string; continue?: string };
+      };
+      for (const name of request.bind) {
+        const value = name.startsWith('<rv')
+          ? metadata?.resourceVersion
+          : name.startsWith('<uid')
+            ? metadata?.uid
+            : metadata?.continue;
+        this.bindings.set(name, value ?? '');
+      }
+    }
+    // Definitions need a moment until they are served.
+    if (request.path.includes('customresourcedefinitions')) await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+
+  async step(step: Step, during: readonly SetupRequest[], watchFrom: string): Promise<string[]> {
+    const { request, response } = step;
+    const headers = this.#headers(request.auth, request.headers);
+    const path = fillIn(request.path, this.bindings).replace(
+      /resourceVersion=(741|930)\b/,
+      `resourceVersion=${watchFrom}`,
+    );
+    const body = bodyOf(request.body, headers, this.bindings);
+    const isWatch = response.events !== undefined || /[?&]watch=(true|1)/.test(path);
+    const asked = this.#server.ask({
+      method: request.method,
+      path: encodeURI(path).replaceAll('%25', '%'),
+      headers,
+      ...(body === undefined ? {} : { body }),
+      ...(isWatch
+        ? {
+            silenceMs: path.includes('timeoutSeconds') ? 2500 : 400,
+            lines: response.end === 'client-closed' ? (response.events?.length ?? 0) : 0,
+          }
+        : {}),
+    });
+    if (during.length > 0) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      for (const item of during) await this.prepare(item);
+    }
+    return check(step, await asked, this.bindings);
+  }
+}
+
+/** Nothing of the last scenario may stay. */
+async function reset(server: ReplayServer): Promise<void> {
+  const headers = { Authorization: `Bearer ${server.token}`, 'Content-Type': 'application/merge-patch+json' };
+  for (const collection of [
+    '/apis/golden.example.com/v1/namespaces/golden/widgets',
+    '/apis/golden.example.com/v1/gadgets',
+  ]) {
+    const base = collection;
+    const list = JSON.parse((await server.ask({ method: 'GET', path: base, headers })).body) as {
+      items?: { metadata: { name: string } }[];
+    };
+    for (const { metadata } of list.items ?? []) {
+      await server.ask({
+        method: 'PATCH',
+        path: `${base}/${metadata.name}`,
+        headers,
+        body: '{"metadata":{"finalizers":null}}',
+      });
+      await server.ask({ method: 'DELETE', path: `${base}/${metadata.name}`, headers });
+    }
+  }
+}
+
+async function revisionOf(server: ReplayServer): Promise<string> {
+  const answer = await server.ask({
+    method: 'GET',
+    path: '/api/v1/namespaces',
+    headers: { Authorization: `Bearer ${server.token}` },
+  });
+  return (JSON.parse(answer.body) as { metadata: { resourceVersion: string } }).metadata.resourceVersion;
+}
+
+async function replay(server: ReplayServer, scenario: Scenario, widgetSchema: unknown): Promise<string[]> {
+  await reset(server);
+  const run = new Replay(server);
+  const setup = setupOf(scenario.name, widgetSchema);
+  const problems: string[] = [];
+  let watchFrom = '0';
+  for (const [index, step] of scenario.steps.entries()) {
+    const requests = setup[index] ?? [];
+    for (const request of requests.filter((item) => item.during !== true)) await run.prepare(request);
+    if (index <= 1) watchFrom = await revisionOf(server);
+    if (deviations[`${scenario.name}/${index}`] !== undefined) continue;
+    const found = await run.step(
+      step,
+      requests.filter((item) => item.during === true),
+      watchFrom,
+    );
+    problems.push(...found.map((text) => `step ${index} ${step.request.method} ${step.request.path}: ${text}`));
+  }
+  return problems;
+}
+
+async function prepareServer(server: ReplayServer): Promise<unknown> {
+  const definitions = readJson('_definitions.json') as {
+    widgets: { spec: { versions: { schema: unknown }[] } };
+    gadgets: unknown;
+  };
+  const headers = { Authorization: `Bearer ${server.token}`, 'Content-Type': 'application/json' };
+  for (const definition of [definitions.widgets, definitions.gadgets]) {
+    await server.ask({
+      method: 'POST',
+      path: '/apis/apiextensions.k8s.io/v1/customresourcedefinitions',
+      headers,
+      body: JSON.stringify(definition),
+    });
+  }
+  await server.ask({ method: 'POST', path: '/api/v1/namespaces', headers, body: '{"metadata":{"name":"golden"}}' });
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  return definitions.widgets.spec.versions[0]?.schema;
+}
+
+test('recorded scenarios of the Kubernetes API', { timeout: 120_000 }, async (context) => {
+  if (!existsSync(folder)) {
+    assert.equal(process.env['AMBIT_GOLDEN_DIR'], undefined, `no recordings in ${folder}`);
+    context.skip(`no recordings in ${folder}`);
+    return;
+  }
+  const only = process.env['AMBIT_GOLDEN_ONLY'];
+  const names = readdirSync(folder).filter((name) => name.endsWith('.json') && !name.startsWith('_'));
+  const server = await startServer();
+  const failed = new Map<string, readonly string[]>();
+  let passed = 0;
+  let listed = 0;
+  try {
+    const schema = await prepareServer(server);
+    for (const name of names.filter((file) => only === undefined || file.startsWith(only))) {
+      const scenario = readJson(name) as Scenario;
+      if (notYet[scenario.name] !== undefined) {
+        listed++;
+        continue;
+      }
+      const problems = await replay(server, scenario, schema);
+      if (problems.length === 0) passed++;
+      else failed.set(scenario.name, problems);
+    }
+  } finally {
+    await server.close();
+  }
+  console.log(`golden kube-api: ${passed}/${passed + listed + failed.size}`);
+  for (const [name, reason] of Object.entries(notYet)) console.log(`  listed: ${name}: ${reason}`);
+  for (const [name, problems] of failed) {
+    console.log(`  ${name}: ${problems.length} differences`);
+    for (const problem of problems.slice(0, only === undefined ? 3 : 40)) console.log(`    ${problem}`);
+  }
+  assert.deepEqual([...failed.keys()], []);
+});
