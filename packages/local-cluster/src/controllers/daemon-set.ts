@@ -151,7 +151,8 @@ async function writeStatus(
     desiredNumberScheduled: wanted.length,
     numberReady: ready,
     observedGeneration: set.metadata.generation ?? 0,
-    updatedNumberScheduled: count((node) => live(node).some((pod) => pod.current)),
+    // A node counts as updated when no older pod serves there any more, as `kubectl rollout status` expects with surge.
+    updatedNumberScheduled: count((node) => live(node).length > 0 && live(node).every((pod) => pod.current)),
     numberAvailable: available,
     numberUnavailable: wanted.length - available,
   };
