@@ -9,17 +9,21 @@ import { createLogger, isLogThreshold } from '@ambit/runtime/log';
 import type { RootLogger } from '@ambit/runtime/log';
 import { createApiServer } from './api/api-server.ts';
 import { startCluster, stopCluster } from './cluster.ts';
-import { readClusterFile, readOwner, statePaths } from './cluster-state.ts';
+import { type ClusterFile, readClusterFile, readOwner, statePaths } from './cluster-state.ts';
+import { watchRelays } from './evidence/relay-record.ts';
+import { listPodRules } from './evidence/rules.ts';
+import { watchPackets } from './evidence/wire.ts';
 import { LocalClusterError } from './errors.ts';
 import { readImageMap } from './node/images.ts';
 
-const USAGE = `usage: local-cluster <up|down|status> --state <folder> [options]
+const USAGE = `usage: local-cluster <up|down|status|wire|rules> --state <folder> [options]
   --mode netns|loopback   netns: root, network namespaces; loopback: any user (default: netns as root, else loopback)
   --nodes <n>             number of nodes (default 2)
   --api-port <port>       port of the API server on 127.0.0.1 (default: a free one)
   --images <file>         image map that comes before the built-in one
   --home <folder>         the checkout that images of the project run from
   --log-level <level>     error, warn, info, debug, trace (default info)
+  --seconds <n>           how long wire looks (default 2)
 `;
 
 interface Arguments {
@@ -31,6 +35,7 @@ interface Arguments {
   readonly images: string | undefined;
   readonly home: string;
   readonly logLevel: string;
+  readonly seconds: number;
 }
 
 function usage(message: string): LocalClusterError {
@@ -49,10 +54,11 @@ function readArguments(argv: readonly string[]): Arguments {
       images: { type: 'string' },
       home: { type: 'string', default: resolve(import.meta.dirname, '../../..') },
       'log-level': { type: 'string', default: 'info' },
+      seconds: { type: 'string', default: '2' },
     },
   });
   const [command = ''] = positionals;
-  if (!['up', 'down', 'status'].includes(command)) throw usage(`no such command "${command}"`);
+  if (!['up', 'down', 'status', 'wire', 'rules'].includes(command)) throw usage(`no such command "${command}"`);
   if (values.state === undefined) throw usage('--state is missing');
   const mode = values.mode ?? (process.getuid?.() === 0 ? 'netns' : 'loopback');
   if (mode !== 'netns' && mode !== 'loopback') throw usage(`no such mode "${mode}"`);
@@ -71,6 +77,7 @@ function readArguments(argv: readonly string[]): Arguments {
     images: values.images,
     home: resolve(values.home),
     logLevel: values['log-level'],
+    seconds: count(values.seconds, '--seconds'),
   };
 }
 
@@ -123,6 +130,36 @@ async function status(options: Arguments): Promise<void> {
   process.stdout.write(`${lines.join('\n')}\n`);
 }
 
+/** The description of the cluster that runs from the folder. Throws ERR_LOCAL_CLUSTER_USAGE when none does. */
+async function requireCluster(options: Arguments): Promise<ClusterFile> {
+  const file = await readClusterFile(statePaths(options.stateDir));
+  if (file === undefined) throw usage(`no cluster runs from ${options.stateDir}`);
+  return file;
+}
+
+/** What crosses between pods, as JSON. */
+async function wire(options: Arguments): Promise<void> {
+  const cluster = await requireCluster(options);
+  const report =
+    cluster.mode === 'netns'
+      ? await watchPackets(cluster, options.seconds)
+      : await watchRelays(cluster, statePaths(options.stateDir), options.seconds);
+  process.stdout.write(`${JSON.stringify(report)}\n`);
+}
+
+/** The rule tables in the pods' network namespaces, as JSON; none in loopback mode. */
+async function rules(options: Arguments): Promise<void> {
+  const { mode, id, nodes } = await requireCluster(options);
+  const found =
+    mode === 'netns'
+      ? await listPodRules(
+          id,
+          nodes.flatMap(({ netns }) => netns ?? []),
+        )
+      : [];
+  process.stdout.write(`${JSON.stringify(found)}\n`);
+}
+
 try {
   const options = readArguments(process.argv.slice(2));
   const log = createLogger({ level: options.logLevel, format: 'plain', scope: 'cluster' });
@@ -130,7 +167,9 @@ try {
   else if (options.command === 'down') {
     const outcome = await stopCluster(options.stateDir, log);
     process.stdout.write(`${outcome}\n`);
-  } else await status(options);
+  } else if (options.command === 'wire') await wire(options);
+  else if (options.command === 'rules') await rules(options);
+  else await status(options);
 } catch (error) {
   process.stderr.write(`${explain(error)}\n`);
   process.exitCode = error instanceof LocalClusterError && error.code === 'ERR_LOCAL_CLUSTER_USAGE' ? 2 : 1;

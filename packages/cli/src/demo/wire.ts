@@ -22,15 +22,13 @@ export async function watchWire(stage: Stage, seconds: number): Promise<WireRepo
   ) as WireReport;
 }
 
-/** Redirection state of one pod. */
+/** Rule tables in one pod's network namespace. */
 export interface PodRules {
-  readonly namespace: string;
-  readonly pod: string;
-  /** Rule tables in the pod's network namespace. */
+  readonly netns: string;
   readonly tables: readonly string[];
 }
 
-/** Rules that the mesh has in the pods' network namespaces now. */
+/** Rules in the pods' network namespaces now. */
 export async function podRules(stage: Stage): Promise<readonly PodRules[]> {
   return JSON.parse(await runClusterCommand(['rules', '--state', stage.cluster.directory])) as readonly PodRules[];
 }

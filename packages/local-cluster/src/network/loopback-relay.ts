@@ -34,6 +34,8 @@ export interface RelayOptions {
   readonly api: ObjectApi;
   readonly place: NodePlace;
   readonly table: () => ServiceRoute[];
+  /** Called with what pods send on connections that no node proxy carries. */
+  readonly onPlaintext: (chunk: Buffer) => void;
   readonly log: Logger;
 }
 
@@ -73,7 +75,7 @@ export async function startLoopbackRelay(options: RelayOptions): Promise<Loopbac
     client.pause();
     const source = sourceOf(client);
     try {
-      const upstream = await dialFor(source, to);
+      const upstream = await dialFor(source, to, client);
       track(upstream);
       join(client, upstream);
     } catch (error) {
@@ -82,12 +84,15 @@ export async function startLoopbackRelay(options: RelayOptions): Promise<Loopbac
     }
   };
 
-  const dialFor = async (source: string, to: Destination): Promise<Socket> => {
+  const dialFor = async (source: string, to: Destination, client: Socket): Promise<Socket> => {
     const mesh = await dialMesh(source, to);
     if (mesh !== undefined) return mesh;
     const target = pickEndpoint(options.table(), to);
     if (target === undefined) throw new Error('no endpoint');
-    return dial(target, source);
+    const upstream = await dial(target, source);
+    // Without the mesh the relay is the wire: what passes here, anybody on a real wire could read.
+    client.on('data', options.onPlaintext);
+    return upstream;
   };
 
   const serve = async (client: Socket): Promise<void> => {
@@ -106,7 +111,7 @@ export async function startLoopbackRelay(options: RelayOptions): Promise<Loopbac
       return void client.end(buildReply(SOCKS_REPLY.ok, place.ip, port));
     }
     if (request.command !== SOCKS_COMMAND.connect) return void client.end(buildReply(SOCKS_REPLY.badCommand));
-    const upstream = await dialFor(source, to).catch(() => undefined);
+    const upstream = await dialFor(source, to, client).catch(() => undefined);
     if (upstream === undefined) return void client.end(buildReply(SOCKS_REPLY.refused));
     track(upstream);
     client.write(buildReply(SOCKS_REPLY.ok, ip, request.port));

@@ -14,6 +14,7 @@ import type { ObjectApi } from '../api/object-api.ts';
 import { startLoopbackRelay } from '../network/loopback-relay.ts';
 import type { ServiceWatcher } from '../network/service-watcher.ts';
 import type { NodePlace } from '../network/topology.ts';
+import { recordPlaintext } from '../evidence/relay-record.ts';
 import { createAddressLease } from './address-lease.ts';
 import { sendSignal } from './host-process.ts';
 import type { ResolvedImage } from './images.ts';
@@ -47,6 +48,7 @@ export async function startLoopbackNode(
     api: options.api,
     place,
     table: () => options.services.table(place.name),
+    onPlaintext: recordPlaintext(nodeDir),
     log: options.log.child('relay'),
   });
   const preload = pathToFileURL(join(ambitHome, 'packages/local-cluster/preload/register.mjs')).href;
