@@ -14,6 +14,7 @@ import { type SecureEndpoint, takeNodeStream } from '@ambit/net';
 import type { Logger } from '@ambit/runtime/log';
 import { connectionDraining, connectionLost, HboneError, refusedWithStatus, streamReset } from './errors.ts';
 import { plainHeaders } from './headers.ts';
+import { destroySoon } from './destroy-soon.ts';
 import { startKeepalive } from './keepalive.ts';
 import { clientSessionOptions } from './session-options.ts';
 import { StreamEndpoint } from './stream-endpoint.ts';
@@ -120,7 +121,7 @@ export class ClientSession<Peer> {
     const state = this.#state;
     if (state.kind === 'closed') return;
     this.#closed(reason);
-    state.h2.destroy(reason);
+    destroySoon(state.h2, reason, constants.NGHTTP2_NO_ERROR);
   }
 
   #request(options: OpenOptions): ClientHttp2Stream {

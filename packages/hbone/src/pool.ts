@@ -164,6 +164,7 @@ class Pool<Peer> implements HbonePool<Peer> {
     } finally {
       entry.dialing = undefined;
       this.#dropEmpty(entry);
+      if (this.#isClosed) this.#settleClosed();
     }
   }
 

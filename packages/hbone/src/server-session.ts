@@ -12,6 +12,7 @@ import { type Endpoint, type SecureEndpoint, takeNodeStream } from '@ambit/net';
 import type { Logger } from '@ambit/runtime/log';
 import { connectionLost, HboneError, streamReset } from './errors.ts';
 import { plainHeaders } from './headers.ts';
+import { destroySoon } from './destroy-soon.ts';
 import { startKeepalive } from './keepalive.ts';
 import { createResetLimiter, type ResetLimiter } from './reset-limiter.ts';
 import { serverSessionOptions } from './session-options.ts';
@@ -88,7 +89,7 @@ export class ServerSession<Peer> {
     if (this.#state === 'closed') return;
     this.#options.log.debug('tunnel connection ended', { peer: this.peerName, error: reason.message });
     this.lost ??= reason;
-    this.#h2.destroy(undefined, code);
+    destroySoon(this.#h2, undefined, code);
     this.#closed();
   }
 
@@ -131,7 +132,7 @@ export class ServerSession<Peer> {
     if (this.#state === 'closed') return;
     this.lost ??= connectionLost(this.peerName, error);
     this.#options.log.debug('tunnel connection failed', { error: this.lost.message });
-    this.#h2.destroy();
+    destroySoon(this.#h2, undefined, constants.NGHTTP2_NO_ERROR);
     this.#closed();
   }
 

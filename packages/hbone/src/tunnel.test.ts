@@ -149,7 +149,9 @@ suite('tunnel', { timeout: 30_000 }, () => {
       throw new Error('unknown trust domain');
     };
     return withBench({ onTunnel: () => (tunnels += 1), verifyClient }, async (bench) => {
-      await assert.rejects(bench.pool.open(bench.key, { authority: '10.0.0.1:80' }), HboneError.is);
+      await assert.rejects(bench.pool.open(bench.key, { authority: '10.0.0.1:80' }), (error: unknown) =>
+        HboneError.is(error),
+      );
       assert.equal(tunnels, 0);
     });
   });

@@ -103,16 +103,18 @@ async function handshake<Peer>(
   tls.on('error', (error) => reject(handshakeFailed(error, carrier)));
   tls.on('_tlsError', (error: Error) => reject(handshakeFailed(error, carrier)));
   tls.on('close', () => reject(handshakeFailed(new Error('the peer closed the connection'), carrier)));
-  // Runs inside the event that ends the handshake: nothing is delivered before it returns (W22).
+  // The check runs inside the event that ends the handshake: nothing is delivered before it returns (W22). What follows
+  // from it must wait for the next turn: this event is raised from within SSL_read, and a caller that destroys the
+  // socket there frees the SSL under it (segmentation fault in ssl3_read_bytes on Node 26.10, 2026-11-21).
   tls.once(event, () => {
     try {
       const chain = chainOf(tls);
       if (mustShowCertificate && chain.length === 0) throw new Error('the peer sent no certificate');
       const peer = options.verifyPeer(chain);
       releaseControl(tls);
-      resolve(new TlsEndpoint(tls, carrier, chain, peer));
+      setImmediate(() => resolve(new TlsEndpoint(tls, carrier, chain, peer)));
     } catch (cause) {
-      reject(peerRefused(cause, carrier));
+      setImmediate(() => reject(peerRefused(cause, carrier)));
     }
   });
   const timer =
