@@ -13,6 +13,8 @@ export interface AdminRequest {
   readonly path: string;
   readonly query: URLSearchParams;
   readonly headers: IncomingMessage['headers'];
+  /** True when the caller is on this machine or in this pod; absent in requests that no socket brought. */
+  readonly isLocal?: boolean;
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal;
   /** The body; rejects above 64 KiB. */
@@ -119,6 +121,7 @@ async function answer(
             path,
             query: new URLSearchParams(at < 0 ? '' : target.slice(at + 1)),
             headers: request.headers,
+            isLocal: isLocalPeer(request),
             signal: gone.signal,
             text: async () => readBody(request),
           });
@@ -180,4 +183,12 @@ async function readBody(request: IncomingMessage): Promise<string> {
     pieces.push(bytes);
   }
   return Buffer.concat(pieces).toString('utf8');
+}
+
+/** A peer on a loopback address, or on the very address that was called. */
+function isLocalPeer({ socket }: IncomingMessage): boolean {
+  const address = (socket.remoteAddress ?? '').replace('::ffff:', '');
+  return (
+    address.startsWith('127.') || address === '::1' || (address !== '' && socket.remoteAddress === socket.localAddress)
+  );
 }
