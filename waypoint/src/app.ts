@@ -127,7 +127,7 @@ export const startWaypoint = async (
     config,
     log,
     threads,
-    resources: updates.config,
+    resources: () => updates.config(),
     state: () => store.snapshot(),
     ownMetrics: () => registry.text(),
     pending: () => (context.drain.signal.aborted ? undefined : readiness.pending()),

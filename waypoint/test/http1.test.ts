@@ -252,7 +252,7 @@ describe('routes', () => {
       handler: (request, response) => {
         response.setHeader('x-drop', '1');
         response.end(
-          `${request.url} ${request.headers.host} ${request.headers['x-set']} ${request.headers['x-envoy-original-path']}`,
+          `${request.url} ${request.headers.host} ${String(request.headers['x-set'])} ${String(request.headers['x-envoy-original-path'])}`,
         );
       },
     });

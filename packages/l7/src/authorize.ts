@@ -7,7 +7,8 @@
  */
 import type { Policy, PolicyRef } from '@ambit/proto/waypoint';
 import { AuthzPolicy_Action } from '@ambit/proto/waypoint';
-import { compileRule, type RuleContext, type Subject, type SubjectTest } from './authorize/rule.ts';
+import { compileRule } from './authorize/rule.ts';
+import type { RuleContext, Subject, SubjectTest } from './authorize/subject.ts';
 import { L7Error } from './errors.ts';
 
 /** The verdict. `policy` is the id for `rbac_access_denied_matched_policy[...]`; `none` when no ALLOW policy matched. */

@@ -84,10 +84,7 @@ class TunnelAgent extends Agent {
 
   override createConnection(options: object, done: (error: Error | null, socket: Duplex) => void): undefined {
     const { ambitOpen } = options as TargetOptions;
-    ambitOpen().then(
-      (socket) => done(null, socket),
-      (error: unknown) => done(error as Error, undefined as never),
-    );
+    void connectFor(ambitOpen, done);
     return undefined;
   }
 
@@ -118,6 +115,18 @@ class TunnelAgent extends Agent {
     super.reuseSocket(socket, request);
   }
 }
+
+/** Never rejects: the outcome goes to the agent's callback. */
+const connectFor = async (open: OpenConnection, done: (error: Error | null, socket: Duplex) => void): Promise<void> => {
+  let socket: Duplex;
+  try {
+    socket = await open();
+  } catch (error) {
+    done(error as Error, undefined as never);
+    return;
+  }
+  done(null, socket);
+};
 
 class Http1Call implements UpstreamCall {
   readonly response: Promise<UpstreamResponse>;

@@ -108,8 +108,11 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     random,
     log: log.child('http'),
   });
-  const h1 = createHttp1Server<Tunnel>({ onExchange: pipeline.handle, onRefused: pipeline.refused });
-  const h2 = createHttp2Server<Tunnel>(pipeline.handle);
+  const h1 = createHttp1Server<Tunnel>({
+    onExchange: (exchange, tunnel) => pipeline.handle(exchange, tunnel),
+    onRefused: (reply, tunnel) => pipeline.refused(reply, tunnel),
+  });
+  const h2 = createHttp2Server<Tunnel>((exchange, tunnel) => pipeline.handle(exchange, tunnel));
 
   const onHttp = (endpoint: Endpoint, sniffed: Sniffed, tunnel: Tunnel): void => {
     const socket = tunnelSocket(endpoint, sniffed.head);

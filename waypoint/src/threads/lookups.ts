@@ -64,7 +64,8 @@ export const createLookups = (send: (key: string) => void): Lookups => {
     },
     answered,
     close: () => {
-      for (const key of [...pending.keys()]) answered(key);
+      for (const { settle } of pending.values()) settle();
+      pending.clear();
     },
   };
 };

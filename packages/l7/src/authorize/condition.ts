@@ -15,7 +15,7 @@ import {
   type Subject,
   type SubjectTest,
   withSpiffeScheme,
-} from './rule.ts';
+} from './subject.ts';
 
 /** Compiles a condition; an unknown key is true in DENY and AUDIT, false in ALLOW (4.2). Throws L7Error on bad values. */
 export const compileCondition = (condition: Condition, context: RuleContext): SubjectTest => {

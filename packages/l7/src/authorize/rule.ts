@@ -8,32 +8,18 @@
 import type { AuthzRule, Operation, ServiceAccount, Source } from '@ambit/proto/waypoint';
 import { isPathTemplate } from '../match/path-template.ts';
 import { compileAny, type ValueTest } from '../match/string-match.ts';
-import type { ConnectionView, RequestView } from '../request-view.ts';
-import { claimValues } from './claims.ts';
+import type { RequestView } from '../request-view.ts';
 import { compileCidrs } from './cidr.ts';
 import { compileCondition } from './condition.ts';
-
-/** A request, or a connection without HTTP. */
-export type Subject = RequestView | ConnectionView;
-
-/** Predicate over the subject. */
-export type SubjectTest = (subject: Subject) => boolean;
-
-/** What the compiler has to know about the place of a rule. */
-export interface RuleContext {
-  /** `http`: all attributes; `tcp`: HTTP attributes do not exist. */
-  readonly protocol: 'http' | 'tcp';
-  /** True where a match widens access (ALLOW). */
-  readonly allows: boolean;
-  /** Namespace of the policy, for service accounts without namespace. */
-  readonly namespace: string;
-}
-
-/** Narrowing for attributes that exist only over HTTP; the compiler never calls them for TCP. */
-export const httpOnly =
-  (test: (request: RequestView) => boolean): SubjectTest =>
-  (subject) =>
-    'method' in subject && test(subject);
+import {
+  httpOnly,
+  onTcp,
+  requestPrincipalOf,
+  type RuleContext,
+  type Subject,
+  type SubjectTest,
+  withSpiffeScheme,
+} from './subject.ts';
 
 /** Compiles a rule. Throws L7Error when a value cannot be compiled; the caller then treats the policy as invalid. */
 export const compileRule = (rule: AuthzRule, context: RuleContext): SubjectTest => {
@@ -45,9 +31,6 @@ export const compileRule = (rule: AuthzRule, context: RuleContext): SubjectTest 
     (to.length === 0 || to.some((test) => test(subject))) &&
     when.every((test) => test(subject));
 };
-
-/** Result of an HTTP attribute on TCP: refuses in ALLOW, does not constrain elsewhere. */
-export const onTcp = (context: RuleContext): SubjectTest => (context.allows ? () => false : () => true);
 
 const compileSource = (source: Source, context: RuleContext): SubjectTest => {
   const tests: SubjectTest[] = [];
@@ -78,9 +61,6 @@ const compileSource = (source: Source, context: RuleContext): SubjectTest => {
   return (subject) => tests.every((test) => test(subject));
 };
 
-/** `td/ns/x/sa/y` and prefixes of it mean SPIFFE ids (spec/waypoint.md 4.1.3). */
-export const withSpiffeScheme = (text: string): string => (text.startsWith('spiffe://') ? text : `spiffe://${text}`);
-
 const accountOf = (subject: Subject): string | undefined => {
   const { namespace, serviceAccount } = subject.peer;
   return namespace === undefined || serviceAccount === undefined ? undefined : `${namespace}/${serviceAccount}`;
@@ -90,13 +70,6 @@ const accounts = (list: readonly ServiceAccount[], ownNamespace: string): ValueT
   if (list.length === 0) return undefined;
   const wanted = new Set(list.map(({ namespace, name }) => `${namespace === '' ? ownNamespace : namespace}/${name}`));
   return (value) => value !== undefined && wanted.has(value);
-};
-
-/** `iss/sub` of a verified token. */
-export const requestPrincipalOf = (request: RequestView): string | undefined => {
-  const issuer = claimValues(request.claims, ['iss'])[0];
-  const subject = claimValues(request.claims, ['sub'])[0];
-  return issuer === undefined || subject === undefined ? undefined : `${issuer}/${subject}`;
 };
 
 const compileRequestPrincipals = (source: Source, context: RuleContext): SubjectTest[] => {
