@@ -1,5 +1,6 @@
 // Loaded into every Node.js container of the loopback mode (`--import`): makes an unchanged program live on its pod's
-// loopback address. Comes in: AMBIT_LOOPBACK_POD_IP, AMBIT_LOOPBACK_RELAY, AMBIT_LOOPBACK_MOUNTS. Goes out: patched
+// loopback address. Comes in: AMBIT_LOOPBACK_POD_IP, AMBIT_LOOPBACK_RELAY,
+// AMBIT_LOOPBACK_MOUNTS, AMBIT_LOOPBACK_WORKING_DIR. Goes out: patched
 // `net`, `dgram`, `dns` and `fs`. Runs before the program, on every thread. Needs nothing but Node.js.
 //
 // - listen on a wildcard or localhost            -> the pod's address
@@ -15,11 +16,13 @@ import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import net from 'node:net';
 import os from 'node:os';
+import { resolve as resolvePath } from 'node:path';
 
 const {
   AMBIT_LOOPBACK_POD_IP: podIp,
   AMBIT_LOOPBACK_RELAY: relay = '',
   AMBIT_LOOPBACK_MOUNTS: mountsText = '{}',
+  AMBIT_LOOPBACK_WORKING_DIR: workingDir = '/',
 } = process.env;
 
 if (podIp !== undefined) {
@@ -32,9 +35,11 @@ if (podIp !== undefined) {
 }
 
 function mapPath(mounts, path) {
-  if (typeof path !== 'string' || path[0] !== '/') return path;
+  if (typeof path !== 'string') return path;
+  // A relative path is meant from the container's working directory, which is not where the process really is.
+  const full = resolvePath(workingDir, path);
   for (const [target, source] of mounts) {
-    if (path === target || path.startsWith(`${target}/`)) return source + path.slice(target.length);
+    if (full === target || full.startsWith(`${target}/`)) return source + full.slice(target.length);
   }
   return path;
 }

@@ -136,6 +136,7 @@ async function startProcess(pod: LoopbackPod, start: ContainerStart): Promise<Co
     AMBIT_LOOPBACK_POD_IP: pod.ip,
     AMBIT_LOOPBACK_RELAY: pod.relay,
     AMBIT_LOOPBACK_MOUNTS: JSON.stringify(mounts),
+    AMBIT_LOOPBACK_WORKING_DIR: start.workingDir,
   };
   const wanted = mounts[start.workingDir] ?? start.workingDir;
   const cwd = wanted !== '/' && existsSync(wanted) ? wanted : scratch;
