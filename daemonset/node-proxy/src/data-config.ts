@@ -31,6 +31,7 @@ export function dataConfigOf(config: NodeProxyConfig, thread: number): DataConfi
       searchDomains: config.mode === 'dedicated' ? config.searchDomains : undefined,
       preferredNamespace: env.PREFERED_SERVICE_NAMESPACE,
     },
+    ownAddress: env.AMBIT_LOOPBACK_POD_IP,
     relay: config.relay,
   };
 }

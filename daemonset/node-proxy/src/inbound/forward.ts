@@ -4,14 +4,11 @@
  * Called by `listener.ts` and `passthrough.ts`. The client's address is kept where the pod's sockets allow it; a PROXY
  * application tunnel is delivered to loopback and gets its header first (spec/node-proxy.md 3.2.5, 3.2.6).
  */
-import { connect, type Endpoint, Region, type SocketAddress } from '@ambit/net';
+import { connect, type Endpoint, type SocketAddress } from '@ambit/net';
 import type { IpPort } from '@ambit/state';
 import { upstreamOptions } from '../outbound/upstream-options.ts';
 import { NodeProxyError } from '../telemetry/response-flags.ts';
 import type { PodContext } from '../threads/pod-context.ts';
-
-/** Type of the PROXY TLV that carries the source identity. */
-const TLV_IDENTITY = 0xd0;
 
 /** Where to connect and as whom. */
 export interface ForwardInput {
@@ -35,12 +32,6 @@ export async function connectApplication(context: PodContext, input: ForwardInpu
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new NodeProxyError('ERR_NODE_PROXY_CONNECT', `connection failed: ${why}`, { cause });
   }
-}
-
-/** The PROXY v2 header for the application: client, addressed destination, source identity. */
-export function proxyHeader(client: SocketAddress, destination: IpPort, identity: string | undefined): Region {
-  const tlvs = identity === undefined ? [] : [{ type: TLV_IDENTITY, value: Buffer.from(identity) }];
-  throw new Error(`not yet ${tlvs.length} ${client.ip} ${destination.ip} ${String(Region)}`);
 }
 
 function loopbackOf(context: PodContext, target: IpPort): IpPort {

@@ -15,7 +15,7 @@ import {
   type TunnelRequest,
 } from '@ambit/hbone';
 import type { PeerIdentity } from '@ambit/identity';
-import type { Endpoint, SocketAddress, TlsContext } from '@ambit/net';
+import { type Endpoint, Region, type SocketAddress, type TlsContext } from '@ambit/net';
 import { formatIpPort, identityOf, type InboundAuthority, type Workload } from '@ambit/state';
 import { carry } from '../connections/carry.ts';
 import type { TlsIdentity } from '../identity/thread-certificates.ts';
@@ -25,8 +25,9 @@ import { baggageOf, partyOf, serviceParty, sourceParty } from '../telemetry/part
 import { drainDeadline, NodeProxyError } from '../telemetry/response-flags.ts';
 import { illegalPorts, ownWorkload, type PodContext } from '../threads/pod-context.ts';
 import { authorize, denied, type InboundPlan, planTunnel, type TunnelFacts } from './authorize.ts';
-import { connectApplication, proxyHeader } from './forward.ts';
+import { connectApplication } from './forward.ts';
 import { logDecision } from './policy-log.ts';
+import { proxyHeaderBytes } from './proxy-header.ts';
 
 /** The HBONE server of one pod on one thread. */
 export interface TunnelServer {
@@ -193,7 +194,7 @@ async function carryTunnel(
   const baggage = context.config.responseBaggage ? { baggage: formatBaggage(baggageOf(own)) } : undefined;
   const tunnel = request.accept(baggage);
   if (plan.proxyDestination !== undefined) {
-    upstream.write([proxyHeader(client, plan.proxyDestination, plan.facts.sourceIdentity)]);
+    upstream.write([Region.of(proxyHeaderBytes(client, plan.proxyDestination, plan.facts.sourceIdentity))]);
   }
   await carry(tunnel, upstream, { record, signal: abort.signal });
 }

@@ -5,15 +5,15 @@
  * the pod's address comes from the workload's record, so a pod that is not known yet is started once it is.
  */
 import { closeFd, readSysctl, type SocketDomain } from '@ambit/net';
-import { background } from '@ambit/runtime/background';
+import { sleep } from '@ambit/runtime/clock';
 import type { Logger } from '@ambit/runtime/log';
 import type { NodeProxyConfig } from '../config.ts';
-import { NodeProxyError } from '../telemetry/response-flags.ts';
+import { errorText, NodeProxyError } from '../telemetry/response-flags.ts';
 import type { PodListeners } from '../threads/messages.ts';
 import type { ThreadPool } from '../threads/thread-pool.ts';
 import { createPodSockets, enableMigration, type PodSocketPlan, PORTS, startOnThreads } from './pod-proxy.ts';
 import type { SupervisedListeners } from './supervised-listeners.ts';
-import type { PodSpec, RunningPod } from './workload-manager.ts';
+import { type PodSpec, RETRY_MS, type RunningPod } from './workload-manager.ts';
 import type { WorkloadInfo } from './zds-protocol.ts';
 
 /** What starting a pod needs. */
@@ -70,14 +70,8 @@ function hasIpv6Loopback(netns: number | undefined): boolean {
 /** Loopback domain: acknowledged at once, started when the record arrives; stop ends the wait. */
 async function startWhenKnown(options: StartPodOptions, spec: PodSpec): Promise<RunningPod> {
   const ending = new AbortController();
-  const starting = startLoopback(options, spec, ending.signal);
-  background(
-    options.log,
-    'start loopback pod',
-    starting.catch((error: unknown) => {
-      if (!ending.signal.aborted) throw error;
-    }),
-  );
+  const starting = startUntilItWorks(options, spec, ending.signal);
+  starting.catch(() => undefined); // rejects only when the pod left
   return {
     async stop() {
       ending.abort(new Error('the pod left'));
@@ -85,6 +79,18 @@ async function startWhenKnown(options: StartPodOptions, spec: PodSpec): Promise<
       await running?.stop();
     },
   };
+}
+
+async function startUntilItWorks(options: StartPodOptions, spec: PodSpec, signal: AbortSignal): Promise<RunningPod> {
+  for (;;) {
+    try {
+      return await startLoopback(options, spec, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      options.log.warn('pod cannot start', { uid: spec.uid, error: errorText(error) });
+      await sleep(RETRY_MS, { signal });
+    }
+  }
 }
 
 async function startLoopback(options: StartPodOptions, spec: PodSpec, signal: AbortSignal): Promise<RunningPod> {

@@ -4,7 +4,7 @@
  * Only in the loopback domain (local cluster without namespaces): service addresses have no routes there, the node
  * runtime's SOCKS5 relay stands in for kube-proxy. Called by `connect.ts` on a data thread.
  */
-import { AGAIN, connect, type Endpoint, EOF, Region } from '@ambit/net';
+import { AGAIN, connect, type Endpoint, EOF, Region, type SocketDomain } from '@ambit/net';
 import ipaddr from 'ipaddr.js';
 import { NodeProxyError } from '../telemetry/response-flags.ts';
 import type { PodContext } from '../threads/pod-context.ts';
@@ -17,7 +17,10 @@ export function isRelayed(context: PodContext, ip: string): boolean {
   return context.pod.domain.kind === 'loopback' && context.config.relay !== undefined && !ip.startsWith('127.');
 }
 
-/** Connects through the relay; the pod's address is the source. The caller owns the endpoint. */
+/**
+ * Connects through the relay; the caller owns the endpoint. The proxy's own address is the source: the relay sends what
+ * comes from a meshed pod's address back to this proxy.
+ */
 export async function connectThroughRelay(
   context: PodContext,
   to: { readonly ip: string; readonly port: number },
@@ -25,7 +28,9 @@ export async function connectThroughRelay(
 ): Promise<Endpoint> {
   const relay = context.config.relay;
   if (relay === undefined) throw new NodeProxyError('ERR_NODE_PROXY_CONNECT', 'no service relay is configured');
-  const endpoint = await connect(context.pod.domain, { host: relay.ip, port: relay.port, signal });
+  const { ownAddress } = context.config;
+  const domain: SocketDomain = ownAddress === undefined ? { kind: 'host' } : { kind: 'loopback', address: ownAddress };
+  const endpoint = await connect(domain, { host: relay.ip, port: relay.port, signal });
   endpoint.write([Region.of(connectRequest(Uint8Array.from(ipaddr.parse(to.ip).toByteArray()), to.port))]);
   return replied(endpoint, `${to.ip}:${to.port}`, signal);
 }

@@ -64,6 +64,8 @@ export interface DataConfig {
     readonly searchDomains: readonly string[] | undefined;
     readonly preferredNamespace: string | undefined;
   };
+  /** The proxy's own pod address in the loopback domain. */
+  readonly ownAddress: string | undefined;
   /** Address of the loopback node's service relay, `<ip>:<port>`; only in the loopback domain. */
   readonly relay: { readonly ip: string; readonly port: number } | undefined;
 }
