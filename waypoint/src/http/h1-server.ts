@@ -5,7 +5,6 @@
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { HeaderList, type LocalReply, replies } from '@ambit/l7';
-import { WaypointError } from '../errors.ts';
 import type { Exchange } from './exchange.ts';
 
 /** Bytes of all request headers (spec/waypoint.md 4.6.2). */
@@ -67,6 +66,7 @@ export const createHttp1Server = <Context>(handler: Http1Handler<Context>): Http
     },
     drain: () => {
       isDraining = true;
+      server.closeIdleConnections();
     },
   };
 };
@@ -228,6 +228,3 @@ const pairs = (raw: readonly string[]): [string, string][] => {
   for (let index = 0; index + 1 < raw.length; index += 2) result.push([raw[index] as string, raw[index + 1] as string]);
   return result;
 };
-
-/** Ends a connection at the drain deadline. */
-export const drainError = (): Error => new WaypointError('ERR_WAYPOINT_DRAIN', 'drain deadline reached');
