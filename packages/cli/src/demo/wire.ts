@@ -13,6 +13,9 @@ export interface WireReport {
   readonly readableRequestCount: number;
   /** Packets or connections that began with a TLS record. */
   readonly tlsRecords: number;
+  /** Connections that were opened while looking, and readable requests on those alone. */
+  readonly newConnections: number;
+  readonly readableOnNew: readonly string[];
 }
 
 /** Looks at the wire between pods for `seconds`. */

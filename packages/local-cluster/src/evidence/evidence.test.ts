@@ -31,14 +31,17 @@ test('any bytes are a segment or nothing', () => {
 
 test('readable requests and TLS records are told apart', () => {
   const tally = new WireTally('packets');
-  tally.add(Buffer.from('GET /reviews/0 HTTP/1.1\r\nhost: reviews\r\n\r\n'));
-  tally.add(Buffer.from([23, 3, 3, 0, 16, 1, 2]));
-  tally.add(Buffer.from('ping 1\n'));
+  tally.open('new');
+  tally.add(Buffer.from('GET /reviews/0 HTTP/1.1\r\nhost: reviews\r\n\r\n'), 'old');
+  tally.add(Buffer.from([23, 3, 3, 0, 16, 1, 2]), 'new');
+  tally.add(Buffer.from('ping 1\n'), 'old');
   assert.deepEqual(tally.report(), {
     source: 'packets',
     seen: 3,
     readableRequests: ['GET /reviews/0 HTTP/1.1'],
     readableRequestCount: 1,
     tlsRecords: 1,
+    newConnections: 1,
+    readableOnNew: [],
   });
 });

@@ -7,6 +7,8 @@ export interface TcpSegment {
   readonly sourcePort: number;
   readonly destinationPort: number;
   readonly payload: Buffer;
+  /** True for the first segment of a connection (SYN without ACK). */
+  readonly isOpening: boolean;
 }
 
 const ETHERNET_BYTES = 14;
@@ -33,5 +35,6 @@ export function tcpSegmentOf(frame: Buffer): TcpSegment | undefined {
     sourcePort: tcp.readUInt16BE(0),
     destinationPort: tcp.readUInt16BE(2),
     payload: tcp.subarray(tcpBytes),
+    isOpening: ((tcp[13] ?? 0) & 0x12) === 0x02,
   };
 }

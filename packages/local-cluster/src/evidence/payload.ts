@@ -25,6 +25,9 @@ export interface WireReport {
   readonly readableRequests: readonly string[];
   readonly readableRequestCount: number;
   readonly tlsRecords: number;
+  /** Connections that were opened while looking, and readable requests on those alone. */
+  readonly newConnections: number;
+  readonly readableOnNew: readonly string[];
 }
 
 const EXAMPLES = 10;
@@ -33,6 +36,8 @@ const EXAMPLES = 10;
 export class WireTally {
   readonly #source: WireReport['source'];
   readonly #requests = new Set<string>();
+  readonly #requestsOnNew = new Set<string>();
+  readonly #opened = new Set<string>();
   #seen = 0;
   #readable = 0;
   #tls = 0;
@@ -41,13 +46,20 @@ export class WireTally {
     this.#source = source;
   }
 
-  add(payload: Buffer): void {
+  /** A connection was opened; `flow` names it. */
+  open(flow: string): void {
+    this.#opened.add(flow);
+  }
+
+  /** A piece of a connection. */
+  add(payload: Buffer, flow: string): void {
     this.#seen += 1;
     if (isTlsRecord(payload)) this.#tls += 1;
     const line = requestLineOf(payload);
     if (line === undefined) return;
     this.#readable += 1;
     if (this.#requests.size < EXAMPLES) this.#requests.add(line);
+    if (this.#opened.has(flow) && this.#requestsOnNew.size < EXAMPLES) this.#requestsOnNew.add(line);
   }
 
   report(): WireReport {
@@ -57,6 +69,8 @@ export class WireTally {
       readableRequests: [...this.#requests],
       readableRequestCount: this.#readable,
       tlsRecords: this.#tls,
+      newConnections: this.#opened.size,
+      readableOnNew: [...this.#requestsOnNew],
     };
   }
 }

@@ -10,20 +10,29 @@ const FILE = 'relay-plaintext.log';
 const FILE_LIMIT_BYTES = 256 * 1024;
 const LINE_LIMIT = 200;
 
-/** Writes the beginning of each chunk that is a request or a TLS record: time, a tab, hexadecimal. The file is renamed when it is full. */
-export function recordPlaintext(nodeDir: string): (chunk: Buffer) => void {
+/**
+ * Writes the beginning of each chunk that is a request or a TLS record: time, number and opening time of its connection, hexadecimal.
+ * The file is renamed when it is full. The result is called once per connection and gives the writer of its chunks.
+ */
+export function recordPlaintext(nodeDir: string): () => (chunk: Buffer) => void {
   mkdirSync(nodeDir, { recursive: true });
   const file = join(nodeDir, FILE);
   let bytes = existsSync(file) ? statSync(file).size : 0;
-  return (chunk) => {
+  let connections = 0;
+  const write = (flow: string, chunk: Buffer): void => {
     if (requestLineOf(chunk) === undefined && !isTlsRecord(chunk)) return;
-    const line = `${Date.now()}\t${chunk.subarray(0, LINE_LIMIT).toString('hex')}\n`;
+    const line = `${Date.now()}\t${flow}\t${chunk.subarray(0, LINE_LIMIT).toString('hex')}\n`;
     if (bytes + line.length > FILE_LIMIT_BYTES) {
       renameSync(file, `${file}.old`);
       bytes = 0;
     }
     appendFileSync(file, line);
     bytes += line.length;
+  };
+  return () => {
+    connections += 1;
+    const flow = `${connections}\t${Date.now()}`;
+    return (chunk) => write(flow, chunk);
   };
 }
 
@@ -36,8 +45,10 @@ export async function watchRelays(cluster: ClusterFile, paths: StatePaths, secon
     const file = join(paths.nodeDir(name), FILE);
     const text = [`${file}.old`, file].map((each) => (existsSync(each) ? readFileSync(each, 'latin1') : '')).join('');
     for (const line of text.split('\n')) {
-      const [at = '', hex = ''] = line.split('\t');
-      if (Number(at) >= since && hex !== '') tally.add(Buffer.from(hex, 'hex'));
+      const [at = '', flow = '', opened = '', hex = ''] = line.split('\t');
+      if (Number(at) < since || hex === '') continue;
+      if (Number(opened) >= since) tally.open(`${name} ${flow}`);
+      tally.add(Buffer.from(hex, 'hex'), `${name} ${flow}`);
     }
   }
   return tally.report();

@@ -27,10 +27,12 @@ export async function watchPackets(cluster: ClusterFile, seconds: number): Promi
       for (const capture of captures) {
         for (let frame = capture.read(); frame !== undefined; frame = capture.read()) {
           const segment = tcpSegmentOf(frame);
-          if (segment === undefined || segment.payload.length === 0) continue;
+          if (segment === undefined) continue;
           if (!isMeshAddress(segment.source) || !isMeshAddress(segment.destination)) continue;
           if (CONTROL_PORTS.has(segment.sourcePort) || CONTROL_PORTS.has(segment.destinationPort)) continue;
-          tally.add(segment.payload);
+          const flow = `${segment.source}:${segment.sourcePort}>${segment.destination}:${segment.destinationPort}`;
+          if (segment.isOpening) tally.open(flow);
+          else if (segment.payload.length > 0) tally.add(segment.payload, flow);
         }
       }
       await delay(LOOK_MS);

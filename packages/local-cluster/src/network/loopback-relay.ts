@@ -34,8 +34,8 @@ export interface RelayOptions {
   readonly api: ObjectApi;
   readonly place: NodePlace;
   readonly table: () => ServiceRoute[];
-  /** Called with what pods send on connections that no node proxy carries. */
-  readonly onPlaintext: (chunk: Buffer) => void;
+  /** Called for each connection that no node proxy carries; the result gets what the pod sends on it. */
+  readonly onPlaintext: () => (chunk: Buffer) => void;
   readonly log: Logger;
 }
 
@@ -91,7 +91,7 @@ export async function startLoopbackRelay(options: RelayOptions): Promise<Loopbac
     if (target === undefined) throw new Error('no endpoint');
     const upstream = await dial(target, source);
     // Without the mesh the relay is the wire: what passes here, anybody on a real wire could read.
-    client.on('data', options.onPlaintext);
+    client.on('data', options.onPlaintext());
     return upstream;
   };
 
