@@ -146,7 +146,14 @@ export async function startControlPlane({ config, client, log, metrics }: AppPar
   stack.defer(() => xds.close());
   const readiness = createAdminServer({ routes: readinessRoutes({ isReady }), log });
   const monitoring = createAdminServer({
-    routes: monitoringRoutes({ cluster, xds, isReady, metrics: () => metrics.text() }),
+    routes: monitoringRoutes({
+      cluster,
+      xds,
+      isReady,
+      metrics: () => metrics.text(),
+      systemNamespace: config.POD_NAMESPACE,
+      authenticator,
+    }),
     log,
   });
   const readinessAddress = await readiness.listen({ host, port: port(PORTS.readiness) });

@@ -2,10 +2,7 @@
 import { CodedError } from '@ambit/runtime/errors';
 
 /** Codes of {@link ControlPlaneError}. */
-export type ControlPlaneErrorCode =
-  | 'ERR_CONTROL_PLANE_CA_MATERIAL'
-  | 'ERR_CONTROL_PLANE_LISTEN'
-  | 'ERR_CONTROL_PLANE_TOKEN';
+export type ControlPlaneErrorCode = 'ERR_CONTROL_PLANE_CA_MATERIAL' | 'ERR_CONTROL_PLANE_LISTEN';
 
 /** Every failure of this app. */
 export class ControlPlaneError extends CodedError<ControlPlaneErrorCode> {

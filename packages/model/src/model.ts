@@ -72,7 +72,8 @@ export class Model {
   readonly #objects = new Objects();
   readonly #units = new Map<string, Unit>();
   readonly #dependents = new MultiMap<string, string>();
-  readonly #problems = new Map<string, string>();
+  readonly #unreadable = new Map<string, string>();
+  readonly #failed = new Map<string, string>();
   readonly #dirty = new Set<string>(['static-strict', 'proxy-config']);
 
   constructor(options: ModelOptions) {
@@ -90,7 +91,7 @@ export class Model {
 
   /** Objects and units that could not be translated; their last good result stays in force. */
   problems(): ModelProblem[] {
-    return [...this.#problems].map(([subject, message]) => ({ subject, message }));
+    return [...this.#unreadable, ...this.#failed].map(([subject, message]) => ({ subject, message }));
   }
 
   /** Every condition that is wanted now. */
@@ -119,7 +120,7 @@ export class Model {
     const modelKind = kind as ModelKind;
     const key = change.type === 'delete' ? `${change.namespace}/${change.name}` : keyOf(change.object);
     const subject = `${kind} ${key}`;
-    this.#problems.delete(subject);
+    this.#unreadable.delete(subject);
     const object = change.type === 'delete' ? undefined : this.#usable(modelKind, subject, key, change.object);
     const before = this.#objects.get(modelKind, key) as KubernetesObject | undefined;
     const touch = (dependency: string, concerns?: (labels: Labels) => boolean): void =>
@@ -142,7 +143,7 @@ export class Model {
     }
     const problems = problemsOf(kind, object);
     if (problems.length === 0) return object;
-    this.#problems.set(subject, problems.map((p) => `${p.path} ${p.message}`).join('; '));
+    this.#unreadable.set(subject, problems.map((p) => `${p.path} ${p.message}`).join('; '));
     const lastGood = this.#objects.get(kind, key) as KubernetesObject | undefined;
     return lastGood ?? failClosed(kind, object);
   }
@@ -160,10 +161,10 @@ export class Model {
     let output: UnitOutput | undefined;
     try {
       output = computeUnit(view, key);
-      this.#problems.delete(key);
+      this.#failed.delete(key);
     } catch (error) {
       // One object that cannot be translated must not stop the others: its last result stays.
-      this.#problems.set(key, error instanceof Error ? error.message : String(error));
+      this.#failed.set(key, error instanceof Error ? error.message : String(error));
       output = before?.output;
     }
     this.#replaceUnit(key, before, output, view.dependencies);

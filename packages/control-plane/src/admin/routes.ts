@@ -6,6 +6,7 @@ import type { ModelProblem } from '@ambit/model';
 import type { AdminRequest, AdminResponse, AdminRoute } from '@ambit/runtime/admin';
 import type { XdsServer } from '@ambit/xds/server';
 import { fromBinary, toJson } from '@bufbuild/protobuf';
+import type { Authenticator } from '../clients/authenticate.ts';
 import type { ClusterState } from '../sources/cluster-state.ts';
 
 /** Parts that the routes show. */
@@ -14,6 +15,9 @@ export interface AdminParts {
   readonly xds: XdsServer;
   readonly isReady: () => boolean;
   readonly metrics: () => Promise<string>;
+  /** Who else may see debug paths: identities of this namespace. */
+  readonly systemNamespace: string;
+  readonly authenticator: Authenticator;
 }
 
 /** Readiness for kubelet, on port 8080. */
@@ -21,23 +25,30 @@ export function readinessRoutes({ isReady }: Pick<AdminParts, 'isReady'>): Recor
   return { '/ready': () => (isReady() ? { status: 200 } : { status: 503, body: 'caches are not synced\n' }) };
 }
 
-/** Metrics and debug paths, on port 15014. Debug paths answer only to this machine. */
+/** Metrics and debug paths, on port 15014. Debug paths answer to this machine and to the system namespace. */
 export function monitoringRoutes(parts: AdminParts): Record<string, AdminRoute> {
   const { cluster, xds } = parts;
+  const debug = (route: AdminRoute): AdminRoute => guarded(parts, route);
   return {
     '/metrics': async () => ({ contentType: 'text/plain; version=0.0.4; charset=utf-8', body: await parts.metrics() }),
     '/version': () => json({ version: 'ambit' }),
     '/ready': readinessRoutes(parts)['/ready'] as AdminRoute,
-    '/debug/syncz': () => json(xds.status().map(syncOf)),
-    '/debug/adsz': () => json({ totalClients: xds.connections, clients: xds.status().map(syncOf) }),
-    '/debug/ambientz': () => json(ambient(cluster)),
-    '/debug/problems': (): AdminResponse => json(cluster.model.problems() satisfies ModelProblem[]),
+    '/debug/syncz': debug(() => json(xds.status().map(syncOf))),
+    '/debug/adsz': debug(() => json({ totalClients: xds.connections, clients: xds.status().map(syncOf) })),
+    '/debug/ambientz': debug(() => json(ambient(cluster))),
+    '/debug/problems': debug(() => json(cluster.model.problems() satisfies ModelProblem[])),
   };
 }
 
-/** Lets only local callers through: what a mesh looks like inside is not for every pod. */
-export function localOnly(route: AdminRoute, isLocal: (request: AdminRequest) => boolean): AdminRoute {
-  return (request) => (isLocal(request) ? route(request) : { status: 403, body: 'only from this machine\n' });
+/** Lets local callers through, and identities of the system namespace: what a mesh looks like inside is not for every pod. */
+function guarded(parts: AdminParts, route: AdminRoute): AdminRoute {
+  return async (request: AdminRequest) => {
+    if (request.isLocal === true) return route(request);
+    const caller = await parts.authenticator.authenticate(request.headers.authorization, 'admin');
+    if (caller === undefined) return { status: 401, body: 'a bearer token is needed\n' };
+    if (caller.namespace === parts.systemNamespace) return route(request);
+    return { status: 403, body: `only identities of namespace ${parts.systemNamespace} may ask\n` };
+  };
 }
 
 function json(value: unknown): AdminResponse {

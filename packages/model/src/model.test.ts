@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { KubernetesObject } from '@ambit/resources';
+import { testNamespace, testPod, testService } from '@ambit/resources/testing';
+import { ADDRESS_TYPE_URL, FRONTEND_TYPE_URL, LISTENER_TYPE_URL, POLICY_TYPE_URL } from '@ambit/proto/type-urls';
+import { AuthorizationSchema } from '@ambit/proto/authorization';
+import { fromBinary } from '@bufbuild/protobuf';
+import { Model, modelOptions, type ObjectChange } from './index.ts';
+import { testModel } from './testing/index.ts';
+
+const gateway: KubernetesObject = {
+  apiVersion: 'gateway.networking.k8s.io/v1',
+  kind: 'Gateway',
+  metadata: { name: 'wp', namespace: 'apps' },
+  spec: { gatewayClassName: 'istio-waypoint', listeners: [{ name: 'mesh', port: 15008, protocol: 'HBONE' }] },
+  status: { addresses: [{ type: 'Hostname', value: 'wp.apps.svc.cluster.local' }] },
+};
+const policy = (name: string, spec: object): KubernetesObject => ({
+  apiVersion: 'security.istio.io/v1',
+  kind: 'AuthorizationPolicy',
+  metadata: { name, namespace: 'apps' },
+  spec,
+});
+const peerAuthentication = (namespace: string, mode: string): KubernetesObject => ({
+  apiVersion: 'security.istio.io/v1',
+  kind: 'PeerAuthentication',
+  metadata: { name: 'default', namespace },
+  spec: { mtls: { mode } },
+});
+const slice = (name: string, pod: string): KubernetesObject => ({
+  apiVersion: 'discovery.k8s.io/v1',
+  kind: 'EndpointSlice',
+  metadata: { name, namespace: 'apps', labels: { 'kubernetes.io/service-name': 'manual' } },
+  addressType: 'IPv4',
+  endpoints: [
+    { addresses: ['10.0.0.2'], targetRef: { kind: 'Pod', namespace: 'apps', name: pod, uid: `uid-apps-${pod}` } },
+    { addresses: ['192.0.2.7'] },
+  ],
+  ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
+});
+const route: KubernetesObject = {
+  apiVersion: 'gateway.networking.k8s.io/v1',
+  kind: 'HTTPRoute',
+  metadata: { name: 'r', namespace: 'apps' },
+  spec: {
+    parentRefs: [{ group: '', kind: 'Service', name: 'web' }],
+    rules: [{ backendRefs: [{ name: 'manual', port: 80 }] }],
+  },
+};
+const entry: KubernetesObject = {
+  apiVersion: 'networking.istio.io/v1',
+  kind: 'ServiceEntry',
+  metadata: { name: 'ext', namespace: 'apps' },
+  spec: {
+    hosts: ['web.apps.svc.cluster.local', 'ext.example'],
+    resolution: 'DNS',
+    ports: [{ number: 80, name: 'http', protocol: 'HTTP' }],
+  },
+};
+
+const pool: readonly KubernetesObject[] = [
+  testNamespace('apps', { 'istio.io/use-waypoint': 'wp' }),
+  testNamespace('istio-system', { 'topology.istio.io/network': 'n1' }),
+  testPod('apps', 'web-1', '10.0.0.1', { labels: { app: 'web' } }),
+  testPod('apps', 'web-2', '10.0.0.2', { labels: { app: 'web', version: 'v2' } }),
+  testPod('apps', 'wp-1', '10.0.0.3', { labels: { 'gateway.networking.k8s.io/gateway-name': 'wp' } }),
+  testService('apps', 'web', '10.96.0.1', { app: 'web' }),
+  testService('apps', 'manual', '10.96.0.2', {}),
+  { apiVersion: 'v1', kind: 'Node', metadata: { name: 'node-a', labels: { 'topology.kubernetes.io/region': 'r' } } },
+  gateway,
+  policy('l4', { selector: { matchLabels: { app: 'web' } }, action: 'DENY', rules: [{}] }),
+  policy('l7', {
+    targetRefs: [{ kind: 'Service', group: '', name: 'web' }],
+    rules: [{ to: [{ operation: { methods: ['GET'] } }] }],
+  }),
+  policy('gw', {
+    targetRefs: [{ kind: 'Gateway', group: 'gateway.networking.k8s.io', name: 'wp' }],
+    action: 'DENY',
+    rules: [{}],
+  }),
+  peerAuthentication('istio-system', 'STRICT'),
+  peerAuthentication('apps', 'PERMISSIVE'),
+  slice('manual-a', 'web-2'),
+  route,
+  entry,
+];
+
+/** Everything that a model publishes, as comparable text. */
+function published(model: Model): string {
+  const lines = [...model.addresses.all()].map((r) => `${r.name} ${r.version}`);
+  for (const r of model.authorizations.values()) lines.push(`${r.name} ${r.version}`);
+  for (const typeUrl of [FRONTEND_TYPE_URL, LISTENER_TYPE_URL, POLICY_TYPE_URL]) {
+    for (const name of model.config.names(typeUrl)) {
+      lines.push(
+        `${typeUrl} ${name} ${model.config.get(typeUrl, name)?.version ?? ''} ${model.config.isVisible('apps/wp', typeUrl, name)}`,
+      );
+    }
+  }
+  for (const c of model.conditions()) if (c.conditions.length > 0) lines.push(JSON.stringify(c));
+  for (const s of model.statuses()) lines.push(JSON.stringify(s));
+  return lines.toSorted((a, b) => (a < b ? -1 : 1)).join('\n');
+}
+
+const changeOf = (object: KubernetesObject, isDelete: boolean): ObjectChange =>
+  isDelete
+    ? {
+        type: 'delete',
+        kind: object.kind ?? '',
+        namespace: object.metadata?.namespace ?? '',
+        name: object.metadata?.name ?? '',
+      }
+    : { type: 'upsert', object };
+
+test('the result of any history is the result of what is left at its end', () => {
+  const step = fc.record({ object: fc.constantFrom(...pool), isDelete: fc.boolean() });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const incremental = new Model(modelOptions());
+      const left = new Map<string, KubernetesObject>();
+      for (const { object, isDelete } of steps) {
+        const key = `${object.kind ?? ''} ${object.metadata?.namespace ?? ''}/${object.metadata?.name ?? ''}`;
+        if (isDelete) left.delete(key);
+        else left.set(key, object);
+        incremental.apply([changeOf(object, isDelete)]);
+      }
+      assert.equal(published(incremental), published(testModel([...left.values()])));
+    }),
+    { numRuns: 150 },
+  );
+});
+
+test('the order in which objects come does not matter', () => {
+  const expected = published(testModel(pool));
+  fc.assert(
+    fc.property(fc.shuffledSubarray([...pool], { minLength: pool.length }), (order) => {
+      assert.equal(published(testModel(order)), expected);
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test('a pod that becomes ready changes only itself', () => {
+  const model = testModel(pool);
+  const pod = testPod('apps', 'web-1', '10.0.0.1', { labels: { app: 'web' } });
+  const diff = model.apply([{ type: 'upsert', object: { ...pod, status: { ...pod.status, conditions: [] } } }]);
+  assert.deepEqual([...diff.addresses.updated], ['Kubernetes//Pod/apps/web-1']);
+  assert.equal(diff.authorizations.updated.size + diff.config.size + diff.conditions.length, 0);
+});
+
+test('a broken policy keeps its last good form, and one that was never good allows nothing', () => {
+  const model = testModel([...pool, policy('p', { action: 'DENY', rules: [{}] })]);
+  const good = model.authorizations.get('apps/p')?.version;
+  model.apply([{ type: 'upsert', object: policy('p', { action: 'NEVER' }) }]);
+  assert.equal(model.authorizations.get('apps/p')?.version, good);
+  model.apply([{ type: 'upsert', object: policy('q', { rules: 'all', selector: { matchLabels: { app: 'web' } } }) }]);
+  const message = fromBinary(AuthorizationSchema, model.authorizations.get('apps/q')?.bytes ?? new Uint8Array());
+  assert.deepEqual([message.action, message.scope, message.groups.length], [0, 2, 0]);
+  assert.deepEqual(
+    model.problems().map((p) => p.subject),
+    ['AuthorizationPolicy apps/p', 'AuthorizationPolicy apps/q'],
+  );
+});
+
+test('a waypoint sees its services and nothing of others', () => {
+  const model = testModel([...pool, { ...gateway, metadata: { name: 'other', namespace: 'apps' } }]);
+  const web = 'apps/web.apps.svc.cluster.local';
+  assert.ok(model.config.isVisible('apps/wp', FRONTEND_TYPE_URL, web));
+  assert.ok(model.config.isVisible('apps/wp', ADDRESS_TYPE_URL, web));
+  assert.ok(model.config.isVisible('apps/wp', POLICY_TYPE_URL, 'AuthorizationPolicy/apps/gw'));
+  assert.equal(model.config.isVisible('apps/other', FRONTEND_TYPE_URL, web), false);
+  assert.equal(model.config.isVisible('apps/other', POLICY_TYPE_URL, 'AuthorizationPolicy/apps/gw'), false);
+});
