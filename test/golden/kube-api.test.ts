@@ -16,7 +16,14 @@ const root = process.env['AMBIT_GOLDEN_DIR'] ?? join(import.meta.dirname, '../..
 const folder = join(root, 'kube-api');
 
 interface Step {
-  readonly request: { method: string; path: string; headers?: Record<string, string>; body?: unknown; auth?: string };
+  readonly request: {
+    method: string;
+    path: string;
+    headers?: Record<string, string>;
+    body?: unknown;
+    bodyText?: string;
+    auth?: string;
+  };
   readonly response: {
     status: number;
     headers?: Record<string, string | string[]>;
@@ -128,11 +135,13 @@ function check(step: Step, answer: Answer, bindings: Bindings): string[] {
 }
 
 class Replay {
+  #etag = '';
   readonly #server: ReplayServer;
   readonly bindings: Bindings = new Map();
 
   constructor(server: ReplayServer) {
     this.#server = server;
+    this.bindings.set('<time>', `${new Date(server.timeMs).toISOString().slice(0, 19)}Z`);
   }
 
   #headers(auth: string | undefined, headers: Readonly<Record<string, string>> = {}): Record<string, string> {
@@ -148,6 +157,8 @@ class Replay {
       headers: this.#headers(undefined, { 'Content-Type': request.contentType ?? 'application/json' }),
       ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
     });
+    if (answer.status >= 300 && request.method !== 'DELETE')
+      throw new Error(`${request.method} ${request.path}: ${answer.body}`);
     if (request.bind !== undefined) {
       const { metadata } = JSON.parse(answer.body) as {
         metadata?: { resourceVersion?: string; uid?: string; continue?: string };
@@ -168,11 +179,12 @@ class Replay {
   async step(step: Step, during: readonly SetupRequest[], watchFrom: string): Promise<string[]> {
     const { request, response } = step;
     const headers = this.#headers(request.auth, request.headers);
+    if ('If-None-Match' in headers) headers['If-None-Match'] = this.#etag;
     const path = fillIn(request.path, this.bindings).replace(
       /resourceVersion=(741|930)\b/,
       `resourceVersion=${watchFrom}`,
     );
-    const body = bodyOf(request.body, headers, this.bindings);
+    const body = bodyOf(request.body ?? request.bodyText, headers, this.bindings);
     const isWatch = response.events !== undefined || /[?&]watch=(true|1)/.test(path);
     const asked = this.#server.ask({
       method: request.method,
@@ -190,11 +202,15 @@ class Replay {
       await new Promise((resolve) => setTimeout(resolve, 100));
       for (const item of during) await this.prepare(item);
     }
-    return check(step, await asked, this.bindings);
+    const answer = await asked;
+    this.#etag = String(answer.headers['etag'] ?? this.#etag);
+    return check(step, answer, this.bindings);
   }
 }
 
 /** Nothing of the last scenario may stay. */
+const definitionsPath = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+
 async function reset(server: ReplayServer): Promise<void> {
   const headers = { Authorization: `Bearer ${server.token}`, 'Content-Type': 'application/merge-patch+json' };
   for (const collection of [
@@ -214,6 +230,9 @@ async function reset(server: ReplayServer): Promise<void> {
       });
       await server.ask({ method: 'DELETE', path: `${base}/${metadata.name}`, headers });
     }
+  }
+  for (const name of ['vers', 'lifes', 'dupes']) {
+    await server.ask({ method: 'DELETE', path: `${definitionsPath}/${name}.golden.example.com`, headers });
   }
 }
 

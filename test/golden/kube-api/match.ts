@@ -15,7 +15,6 @@ export function fillIn(text: string, bindings: Bindings): string {
     if (bound !== undefined) return bound;
     if (name.startsWith('<uid')) return '11111111-1111-1111-1111-111111111111';
     if (name.startsWith('<rv')) return '1';
-    if (name === '<time>') return '2026-01-01T00:00:00Z';
     return 'x';
   });
 }
@@ -55,6 +54,7 @@ const nameOf = (item: unknown): unknown =>
   isRecord(item)
     ? (item['name'] ??
       item['resource'] ??
+      item['subresource'] ??
       item['version'] ??
       (isRecord(item['metadata']) ? item['metadata']['name'] : undefined))
     : item;

@@ -37,9 +37,17 @@ export class ReplayServer {
   readonly #folder: string;
   readonly port: number;
   readonly token: string;
+  /** The server's clock, which stands still. */
+  readonly timeMs: number;
   readonly #replies: (() => void)[];
 
-  constructor(child: ChildProcess, folder: string, port: number, token: string, replies: (() => void)[]) {
+  constructor(
+    child: ChildProcess,
+    folder: string,
+    { port, token, timeMs }: { port: number; token: string; timeMs: number },
+    replies: (() => void)[],
+  ) {
+    this.timeMs = timeMs;
     this.#child = child;
     this.#folder = folder;
     this.port = port;
@@ -126,12 +134,11 @@ export async function startServer(): Promise<ReplayServer> {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const replies: (() => void)[] = [];
-  const { promise, resolve, reject } = Promise.withResolvers<{ port: number; token: string }>();
+  const { promise, resolve, reject } = Promise.withResolvers<{ port: number; token: string; timeMs: number }>();
   child.once('exit', (code) => reject(new Error(`api server ended with code ${code}`)));
   createInterface({ input: child.stdout }).on('line', (line) => {
-    if (line.startsWith('{')) resolve(JSON.parse(line) as { port: number; token: string });
+    if (line.startsWith('{')) resolve(JSON.parse(line) as { port: number; token: string; timeMs: number });
     else replies.shift()?.();
   });
-  const { port, token } = await promise;
-  return new ReplayServer(child, folder, port, token, replies);
+  return new ReplayServer(child, folder, await promise, replies);
 }

@@ -199,7 +199,7 @@ export function createObjectApi(environment: WriteEnvironment, tokens: TokenIssu
       const context = contextOf(options);
       if (options.subresource === 'scale' && resource.scale !== undefined) {
         const paths = resource.scale;
-        const target = targetOf(resource, object, namespace);
+        const target = targetOf(resource, object, namespace, 'scale');
         const next = (live: JsonObject): JsonObject => withScale(paths, live, patch as JsonObject);
         return scaleOf(resource, paths, updateObject(environment, target, { next, isReplace: false }, context)) as T;
       }

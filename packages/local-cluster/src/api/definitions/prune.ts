@@ -20,7 +20,7 @@ function pruneValue(value: unknown, schema: JsonObject, path: string, walk: Walk
   const preserve = schema['x-kubernetes-preserve-unknown-fields'] === true;
   const embedded = schema['x-kubernetes-embedded-resource'] === true;
   const result: JsonObject = {};
-  for (const key of Object.keys(value).toSorted()) {
+  for (const key of Object.keys(value)) {
     const here = path === '' ? key : `${path}.${key}`;
     const field = properties[key];
     if (isObject(field)) result[key] = pruneValue(value[key], field, here, walk);
@@ -44,5 +44,5 @@ export function prune(object: JsonObject, openApi: JsonObject | undefined): { ob
   const pruned = pruneValue(rest, openApi, '', walk) as JsonObject;
   const head: JsonObject = {};
   for (const [key, value] of Object.entries({ apiVersion, kind, metadata })) if (value !== undefined) head[key] = value;
-  return { object: { ...head, ...pruned }, unknown: walk.unknown };
+  return { object: { ...head, ...pruned }, unknown: walk.unknown.toSorted() };
 }

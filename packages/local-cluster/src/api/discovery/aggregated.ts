@@ -97,21 +97,26 @@ export function groupOf(registry: Registry, group: string): object {
   };
 }
 
+const addresses = (address: string): object[] => [{ clientCIDR: '0.0.0.0/0', serverAddress: address }];
+
 /** `/apis`. */
-export const groupList = (registry: Registry): object => ({
+export const groupList = (registry: Registry, address: string): object => ({
   kind: 'APIGroupList',
   apiVersion: 'v1',
   groups: registry
     .groups()
     .filter((group) => group !== '')
-    .map((group) => groupOf(registry, group)),
+    .map((group) => ({
+      ...groupOf(registry, group),
+      ...(registry.isBuiltinGroup(group) ? { serverAddressByClientCIDRs: addresses(address) } : {}),
+    })),
 });
 
 /** `/api`. */
 export const coreVersions = (address: string): object => ({
   kind: 'APIVersions',
   versions: ['v1'],
-  serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress: address }],
+  serverAddressByClientCIDRs: addresses(address),
 });
 
 /** `/api/v1` and `/apis/<group>/<version>`. */

@@ -107,9 +107,13 @@ export async function serveDiscovery(exchange: Exchange, registry: Registry): Pr
     const isCore = first === 'api';
     if (choose(exchange.header('accept')) === 'aggregated') await serveAggregated(exchange, registry, isCore);
     else
-      await plain(exchange, isCore ? coreVersions(exchange.header('host') ?? '') : groupList(registry), {
-        Vary: 'Accept',
-      });
+      await plain(
+        exchange,
+        isCore ? coreVersions(exchange.header('host') ?? '') : groupList(registry, exchange.header('host') ?? ''),
+        {
+          Vary: 'Accept',
+        },
+      );
     return true;
   }
   if (first === 'api' && parts.length === 2 && group === 'v1') {

@@ -13,8 +13,9 @@ import type { Exchange } from './exchange.ts';
 import { serveHealth } from './health.ts';
 import { requestInfo } from './request-info.ts';
 import type { RequestInfo } from './request-info.ts';
-import { serveResource, serveSubresource } from './resources.ts';
-import type { ResourceServices } from './resources.ts';
+import type { ResourceServices } from './resource-request.ts';
+import { serveResource } from './resources.ts';
+import { serveSubresource } from './subresources.ts';
 import { isStream, serveLog } from '../streams/log.ts';
 import type { PodStreams } from '../pod-streams.ts';
 

@@ -65,9 +65,7 @@ class Parser {
 
   key(token: string | undefined): string {
     if (token === undefined || special.has(token) || token === '==' || token === '!=') {
-      throw badRequest(
-        `unable to parse requirement: found '${token ?? ''}', expected: !, identifier, or 'end of string'`,
-      );
+      throw badRequest(`found '${token ?? ''}', expected: !, identifier, or 'end of string'`);
     }
     const problem = labelKeyProblem(token);
     if (problem !== undefined) throw fail(`<nil>: Invalid value: "${token}": ${problem}`);

@@ -68,7 +68,9 @@ function cleanPatched(
     clean = cleanObject(next, resource);
   } catch (error) {
     if (!ApiError.is(error)) throw error;
-    throw invalidPatch(goMap(request.patch), error.message);
+    const type = / of type (\w+)$/.exec(error.message)?.[1];
+    const isStrategic = request.type === 'strategic' && type !== undefined;
+    throw invalidPatch(goMap(request.patch), isStrategic ? `unrecognized type: ${type}` : error.message);
   }
   checkKind(target, clean.object);
   if (context.fieldValidation === 'Ignore') return clean.object;
@@ -133,13 +135,13 @@ function configure(
   }
   return applyConfiguration({
     schema: resource.schema,
-    hasStatus: resource.hasStatus && target.subresource === undefined,
+    hasStatus: resource.hasStatus && target.subresource !== 'status',
     live,
     applied: request.patch,
     writer: {
       manager: context.manager,
       subresource: target.subresource,
-      apiVersion: resource.apiVersion,
+      apiVersion: target.subresource === 'scale' ? 'autoscaling/v1' : resource.apiVersion,
       time: timeText(environment.now()),
     },
     force: request.force,

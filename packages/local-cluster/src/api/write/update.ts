@@ -36,6 +36,9 @@ export interface UpdateRequest {
   readonly applied?: boolean;
 }
 
+/** Replicas written through the scale subresource belong to this version. */
+const scaleVersion = 'autoscaling/v1';
+
 /** Builtin kinds whose PUT needs a resourceVersion, as custom kinds do. */
 const strictKinds = new Set([
   'leases.coordination.k8s.io',
@@ -202,13 +205,13 @@ function track(
   const { resource, subresource } = target;
   return trackUpdate({
     schema: resource.schema,
-    hasStatus: resource.hasStatus && subresource === undefined,
+    hasStatus: resource.hasStatus && subresource !== 'status',
     live,
     next,
     writer: {
       manager: context.manager,
       subresource,
-      apiVersion: resource.apiVersion,
+      apiVersion: subresource === 'scale' ? scaleVersion : resource.apiVersion,
       time: timeText(environment.now()),
     },
   });
