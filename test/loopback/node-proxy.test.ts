@@ -12,7 +12,13 @@ import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL } from '@ambit/proto/type-urls
 import { AddressSchema, TunnelProtocol } from '@ambit/proto/workload';
 import { createResourceTable } from '@ambit/xds/server';
 import { startTestXdsServer } from '@ambit/xds/testing';
-import { startNodeProxy, streamAgent, type AgentPod, type NodeProxyProcess } from '../fixtures/node-proxy.ts';
+import {
+  listenerKeeper,
+  startNodeProxy,
+  streamAgent,
+  type AgentPod,
+  type NodeProxyProcess,
+} from '../fixtures/node-proxy.ts';
 
 const client = '127.71.1.1';
 const other = '127.71.1.2';
@@ -277,4 +283,72 @@ test('configured over xDS: pods start when they become known, a new policy close
   const again = await viaSocks(from, to, 8080);
   assert.equal(await echoed(again, 'state is kept'), 'state is kept');
   again.destroy();
+});
+
+test('in a rollout the sockets kept by the node go to the new generation: no connect fails, a long connection lives on', async () => {
+  await using stack = new AsyncDisposableStack();
+  const scratch = mkdtempSync(join(tmpdir(), 'ambit-node-proxy-'));
+  stack.defer(() => rmSync(scratch, { recursive: true, force: true }));
+  const keeper = stack.use(listenerKeeper());
+  const uds = join(scratch, 'zds.sock');
+  stack.use(await streamAgent(uds, [pod('u-c', 'client'), pod('u-s', 'server')]));
+  const echo = createServer((socket) => socket.on('error', () => undefined).pipe(socket));
+  await listening(echo.listen(8080, server));
+  stack.defer(() => {
+    echo.close();
+  });
+  const generation = async (address: string): Promise<NodeProxyProcess> => {
+    const proxy = stack.use(
+      startNodeProxy(
+        {
+          XDS_ADDRESS: '',
+          FAKE_CA: 'true',
+          AMBIT_FAKE_CA_DIR: join(scratch, 'ca'),
+          LOCAL_XDS: state,
+          INPOD_UDS: uds,
+          AMBIT_ZDS_TRANSPORT: 'stream',
+          AMBIT_LOOPBACK_ADDRESS: address,
+          ZTUNNEL_WORKER_THREADS: '2',
+          CONNECTION_TERMINATION_DEADLINE: '10s',
+        },
+        { address, ipc: true },
+      ),
+    );
+    keeper.attach(proxy.child);
+    await proxy.line('loopback pod is served', client);
+    await proxy.line('loopback pod is served', server);
+    return proxy;
+  };
+  const first = await generation('127.71.0.3');
+  const long = await viaSocks(client, vip, 80);
+  assert.equal(await echoed(long, 'before'), 'before');
+
+  const failures: string[] = [];
+  let rounds = 0;
+  let running = true;
+  const loop = async (): Promise<void> => {
+    while (running) {
+      try {
+        const socket = await viaSocks(client, vip, 80);
+        assert.equal(await echoed(socket, 'ping'), 'ping');
+        socket.destroy();
+        rounds += 1;
+      } catch (error) {
+        failures.push(String(error));
+      }
+    }
+  };
+  const loops = [loop(), loop()];
+  await generation('127.71.0.4');
+  first.child.kill('SIGTERM');
+  await first.line('shutdown started');
+  const reached = rounds + 30;
+  while (rounds < reached && failures.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.equal(await echoed(long, 'during'), 'during');
+  running = false;
+  await Promise.all(loops);
+  assert.deepEqual(failures, []);
+  long.destroy();
+  assert.equal(await first.exited, 0);
+  await first.line('data threads drained', 'outcome="drained"');
 });

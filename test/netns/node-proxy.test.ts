@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { AGAIN, bindListener, connect, type Endpoint, EOF, listen, Region, type SocketDomain } from '@ambit/net';
 import { type NodeProxyProcess, startNodeProxy } from '../fixtures/node-proxy.ts';
 import { packetAgent, type PacketAgent } from '../fixtures/packet-agent.ts';
+import { captureWire } from '../fixtures/wire.ts';
 import { createPodNetwork, type PodNamespace, type PodNetwork } from '../fixtures/pod-network.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root for network namespaces';
@@ -31,6 +32,8 @@ interface Node extends AsyncDisposable {
   readonly denied: PodNamespace;
   readonly plain: PodNamespace;
   readonly agent: PacketAgent;
+  /** The namespace whose wire carries what pods send to each other. */
+  readonly bridge: number;
   /** Client addresses that the application saw. */
   readonly seen: string[];
   /** Starts one more generation of the node proxy; its admin ports are on 127.72.0.<generation>. */
@@ -91,6 +94,7 @@ async function startNode(): Promise<Node> {
       denied,
       plain,
       agent,
+      bridge: network.bridge.fd,
       seen,
       generation,
       [Symbol.asyncDispose]: async () => stack.disposeAsync(),
@@ -164,8 +168,10 @@ test(
     await using node = await startNode();
     const proxy = node.generation(1);
     await proxy.line('snapshot complete');
+    using wire = captureWire(node.bridge);
     const plain = await dial(node.plain);
     await assert.rejects(echoed(plain, 'plaintext'));
+    assert.ok(wire.text().includes('plaintext'), 'the capture sees plaintext where there is some');
     const strict = await proxy.line('deny policy match', 'policy="istio-system/strict"');
     assert.match(strict, new RegExp(`src.addr=${plainIp} dst.addr=${serverIp}:8080`));
     const denied = await dial(node.denied);
