@@ -73,8 +73,8 @@ export const labelStep: TourStep = {
     const unprotected = await unprotectedConnections(stage);
     const wire = await onlyTls(stage);
     const line = await findProxyLine(stage, [
-      `src.identity="spiffe://cluster.local/ns/${shop}/sa/bookinfo-productpage"`,
-      `dst.identity="spiffe://cluster.local/ns/${shop}/sa/bookinfo-`,
+      `src.identity="spiffe://cluster.local/ns/${shop}/sa/bookinfo-load"`,
+      `dst.identity="spiffe://cluster.local/ns/${shop}/sa/bookinfo-productpage"`,
     ]);
     return [
       `${pods.length}/${before.length} pods captured, 0 restarts, the same pods as before`,
