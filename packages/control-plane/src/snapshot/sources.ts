@@ -6,9 +6,11 @@ import {
   AUTHORIZATION_TYPE_URL,
   EXTENSION_TYPE_URL,
   SECRET_TYPE_URL,
+  WORKLOAD_TYPE_URL,
   WAYPOINT_TYPE_URLS,
 } from '@ambit/proto/type-urls';
 import { type ClientInfo, createResourceTable, type ResourceSource } from '@ambit/xds/server';
+import { workloadOfAddress } from './workload-of-address.ts';
 import { isOwnWaypoint, waypointOf } from '../clients/authorize.ts';
 
 /** All sources and the way to tell them about changes. */
@@ -39,6 +41,7 @@ export function createSnapshot(current: () => Model): Snapshot {
       createResourceTable(SECRET_TYPE_URL),
       createResourceTable(EXTENSION_TYPE_URL),
       addressSource(current, subscribe(ADDRESS_TYPE_URL)),
+      workloadSource(current, subscribe(WORKLOAD_TYPE_URL)),
       authorizationSource(current, subscribe(AUTHORIZATION_TYPE_URL)),
       ...configTypes.map((typeUrl) => configSource(current, typeUrl, subscribe(typeUrl))),
     ],
@@ -48,7 +51,10 @@ export function createSnapshot(current: () => Model): Snapshot {
         return;
       }
       const addresses = changedAddresses(current(), diff);
-      if (addresses.size > 0) tell(ADDRESS_TYPE_URL, addresses);
+      if (addresses.size > 0) {
+        tell(ADDRESS_TYPE_URL, addresses);
+        tell(WORKLOAD_TYPE_URL, [...addresses].filter(isWorkloadName));
+      }
       const authorizations = [...diff.authorizations.updated, ...diff.authorizations.removed];
       if (authorizations.length > 0) tell(AUTHORIZATION_TYPE_URL, authorizations);
       for (const [typeUrl, names] of diff.config) if (typeUrl !== ADDRESS_TYPE_URL) tell(typeUrl, names);
@@ -91,6 +97,31 @@ function addressSource(current: () => Model, subscribe: Subscribe): ResourceSour
     },
     answersNamed: ({ node }) => isOwnWaypoint(node),
     removesLast: true,
+  };
+}
+
+/** Names of services have one slash, uids of workloads more (spec control-plane 2.2). */
+function isWorkloadName(name: string): boolean {
+  return name.indexOf('/') !== name.lastIndexOf('/');
+}
+
+/** The older type: workloads only. */
+function workloadSource(current: () => Model, subscribe: Subscribe): ResourceSource {
+  const get: ResourceSource['get'] = (name) => {
+    const resource = current().addresses.get(name);
+    return resource?.kind === 'workload' ? { ...resource, bytes: workloadOfAddress(resource.bytes) } : undefined;
+  };
+  return {
+    ...addressSource(current, subscribe),
+    typeUrl: WORKLOAD_TYPE_URL,
+    get,
+    *names() {
+      for (const { name, kind } of current().addresses.all()) if (kind === 'workload') yield name;
+    },
+    lookup: (key) =>
+      current()
+        .addresses.resolve(key)
+        .filter((name) => get(name) !== undefined),
   };
 }
 
