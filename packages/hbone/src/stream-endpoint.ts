@@ -28,7 +28,10 @@ export class StreamEndpoint<Peer> extends NodeStreamEndpoint implements TunnelSt
       remote: facts.remote,
       closeError: facts.connectionError,
       abort: (_stream: Duplex, reason) => abortStream(stream, reason),
-      mapError: (error) => (HboneError.is(error) ? error : streamReset(facts.peerName, stream.rstCode ?? 0, error)),
+      mapError: (error) =>
+        HboneError.is(error)
+          ? error
+          : (facts.connectionError() ?? streamReset(facts.peerName, stream.rstCode ?? 0, error)),
     });
     this.peer = facts.peer;
     this.responseHeaders = facts.responseHeaders;

@@ -183,7 +183,7 @@ suite('tunnel', { timeout: 30_000 }, () => {
       send(tunnel, 'x');
       await readSome(tunnel, 1);
       bench.server.destroyWhere(() => true, new Error('revoked'));
-      await collect(tunnel);
+      void collect(tunnel);
       await end;
       await bench.pool.open(bench.key, { authority: '10.0.0.1:80' });
       assert.equal(bench.dials(), 2);
@@ -204,9 +204,9 @@ suite('tunnel', { timeout: 30_000 }, () => {
       const tunnel = await bench.pool.open(bench.key, { authority: '10.0.0.1:80' });
       const far = await accepted.promise;
       const ends = Promise.all([closed(tunnel), closed(far)]);
-      const data = Promise.all([collect(tunnel), collect(far)]);
+      void collect(tunnel);
+      void collect(far);
       bench.sockets[0]?.destroy(new Error('cable pulled'));
-      await data;
       for (const end of await ends)
         assert.ok(HboneError.is(end) && end.code === 'ERR_HBONE_CONNECTION_LOST', String(end));
     });

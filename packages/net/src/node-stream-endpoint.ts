@@ -201,7 +201,9 @@ export class NodeStreamEndpoint implements Endpoint {
   protected readonly onSourceEnd = (): void => {
     this.#isReadEnded = true;
     this.#askWhetherItBroke();
-    this.#wakeReader();
+    // A reader that saw EOF would take a broken stream for a complete one: it hears of it by onClose only.
+    if (this.#error === undefined) this.#wakeReader();
+    else this.#settleClose();
   };
 
   #activate(): void {
