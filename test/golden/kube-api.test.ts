@@ -150,7 +150,7 @@ class Replay {
   }
 
   async prepare(request: SetupRequest): Promise<void> {
-    if (request.compact === true) return await this.#server.compact();
+    if (request.command !== undefined) return await this.#server.command(request.command);
     const answer = await this.#server.ask({
       method: request.method,
       path: request.path,
@@ -176,6 +176,14 @@ class Replay {
     if (request.path.includes('customresourcedefinitions')) await new Promise((resolve) => setTimeout(resolve, 50));
   }
 
+  /** The address of an OpenAPI document with its hash of now. */
+  async #openApiHash(path: string): Promise<string> {
+    const answer = await this.#server.ask({ method: 'GET', path: '/openapi/v3', headers: this.#headers(undefined) });
+    const { paths } = JSON.parse(answer.body) as { paths: Record<string, { serverRelativeURL: string }> };
+    const name = path.slice('/openapi/v3/'.length, path.indexOf('?'));
+    return paths[name]?.serverRelativeURL ?? path;
+  }
+
   async step(step: Step, during: readonly SetupRequest[], watchFrom: string): Promise<string[]> {
     const { request, response } = step;
     const headers = this.#headers(request.auth, request.headers);
@@ -184,11 +192,12 @@ class Replay {
       /resourceVersion=(741|930)\b/,
       `resourceVersion=${watchFrom}`,
     );
+    const hash = /\?hash=[0-9A-F]{20,}$/.test(path) ? await this.#openApiHash(path) : undefined;
     const body = bodyOf(request.body ?? request.bodyText, headers, this.bindings);
     const isWatch = response.events !== undefined || /[?&]watch=(true|1)/.test(path);
     const asked = this.#server.ask({
       method: request.method,
-      path: encodeURI(path).replaceAll('%25', '%'),
+      path: encodeURI(hash ?? path).replaceAll('%25', '%'),
       headers,
       ...(body === undefined ? {} : { body }),
       ...(isWatch

@@ -26,7 +26,7 @@ function matchText(expected: string, actual: string, bindings: Bindings): boolea
   for (const found of expected.matchAll(placeholder)) {
     source += escape(expected.slice(last, found.index));
     const name = found[0];
-    const bound = bindings.get(name);
+    const bound = name === '<time>' ? undefined : bindings.get(name);
     if (bound !== undefined) source += escape(bound);
     else {
       source += '([^"\\s]*?)';
@@ -94,7 +94,7 @@ function compareLists(
 
 /** Texts of Go's own runtime that only have to be there. */
 const goText =
-  /Object 'Kind' is missing|protobuf message|strconv\.ParseUint|json: cannot unmarshal|<nil>|couldn't get version\/kind|invalid character|line \d+|error decoding|json parse error|\/registry\//;
+  /error parsing regexp|nvalid value: "\{|Object 'Kind' is missing|protobuf message|strconv\.ParseUint|json: cannot unmarshal|<nil>|couldn't get version\/kind|invalid character|line \d+|error decoding|json parse error|\/registry\//;
 
 function compareObjects(
   expected: Record<string, unknown>,

@@ -108,11 +108,11 @@ export class ReplayServer {
     return await promise;
   }
 
-  /** Tells the server to forget old changes. */
-  async compact(): Promise<void> {
+  /** Tells the server to forget old changes (`compact`) or to move its clock by a second (`tick`). */
+  async command(name: 'compact' | 'tick'): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#replies.push(resolve);
-    this.#child.stdin?.write('compact\n');
+    this.#child.stdin?.write(`${name}\n`);
     await promise;
   }
 

@@ -1,6 +1,6 @@
 /**
  * A bare API server as a process, for replay tests: no controllers, no nodes. In: argv[2] = state folder; out: one JSON
- * line `{ port, token, timeMs }` on standard output. `compact` on standard input forgets old changes; the end of standard input
+ * line `{ port, token, timeMs }` on standard output. `compact` on standard input forgets old changes, `tick` moves the clock by a second; the end of standard input
  * ends the process.
  */
 
@@ -10,11 +10,12 @@ import { createApiServer } from '../api/api-server.ts';
 
 const [, , stateDir = ''] = process.argv;
 const startMs = Date.now();
+let ticks = 0;
 const server = await createApiServer({
   stateDir,
   log: silentLogger,
   // A clock that stands still: entries of one scenario sort as if written within one second.
-  now: () => startMs,
+  now: () => startMs + ticks * 1000,
   tokens: { 'limited-token': { username: 'limited' } },
 });
 const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
@@ -22,6 +23,7 @@ process.stdout.write(`${JSON.stringify({ port, token: server.adminToken, timeMs:
 const input = createInterface({ input: process.stdin });
 input.on('line', (line) => {
   if (line === 'compact') server.compact();
+  if (line === 'tick') ticks++;
   process.stdout.write('done\n');
 });
 input.on('close', () => void server.close());

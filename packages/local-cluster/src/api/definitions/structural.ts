@@ -5,6 +5,7 @@ import { forbiddenField, invalidValue, notSupported, required } from '../field-e
 import { isObject, listAt } from '../json.ts';
 import type { JsonObject } from '../json.ts';
 import type { FieldProblem } from '../status.ts';
+import { valueProblems } from './validate.ts';
 
 const types = new Set(['array', 'boolean', 'integer', 'number', 'object', 'string']);
 /** Deepest schema that is read. */
@@ -28,7 +29,13 @@ function ownProblems(schema: JsonObject, path: string): FieldProblem[] {
     try {
       RE2JS.compile(pattern);
     } catch {
-      problems.push(invalidValue(`${path}.pattern`, pattern, 'must be a valid regular expression'));
+      problems.push(
+        invalidValue(
+          `${path}.pattern`,
+          pattern,
+          `must be a valid regular expression, but isn't: error parsing regexp: ${JSON.stringify(pattern)}`,
+        ),
+      );
     }
   }
   for (const field of [
@@ -66,6 +73,54 @@ function ownProblems(schema: JsonObject, path: string): FieldProblem[] {
   return problems;
 }
 
+/** Keys of keyed lists must be there: required or defaulted. */
+function keyProblems(schema: JsonObject, path: string): FieldProblem[] {
+  const { items } = schema;
+  if (schema['x-kubernetes-list-type'] !== 'map' || !isObject(items)) return [];
+  const properties = isObject(items['properties']) ? items['properties'] : {};
+  return listAt(schema, 'x-kubernetes-list-map-keys').flatMap((key) => {
+    const field = typeof key === 'string' ? properties[key] : undefined;
+    if (!isObject(field) || field['default'] !== undefined || listAt(items, 'required').includes(key)) return [];
+    const text = 'this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property';
+    return [required(`${path}.items.properties[${String(key)}].default`, text)];
+  });
+}
+
+/** A default must fit its own schema. */
+function defaultProblems(schema: JsonObject, path: string): FieldProblem[] {
+  const value = schema['default'];
+  if (value === undefined) return [];
+  return valueProblems(value, schema, '').map((problem) => ({
+    ...problem,
+    field: `${path}.default${problem.field === '' ? '' : `.${problem.field}`}`,
+  }));
+}
+
+/** Branches of combinations may only narrow values. */
+function branchProblems(schema: JsonObject, path: string): FieldProblem[] {
+  return ['anyOf', 'allOf', 'oneOf'].flatMap((name) =>
+    listAt(schema, name).flatMap((branch, index) => {
+      if (!isObject(branch) || branch['type'] === undefined || schema['x-kubernetes-int-or-string'] === true) return [];
+      return [forbiddenField(`${path}.${name}[${index}].type`, 'must be empty to be structural')];
+    }),
+  );
+}
+
+/** At the root only name and generateName of metadata may be restricted. */
+function rootMetadataProblems(metadata: JsonObject, path: string): FieldProblem[] {
+  const { type: _type, properties, ...rest } = metadata;
+  const names = isObject(properties) ? Object.keys(properties) : [];
+  const isAllowed = Object.keys(rest).length === 0 && names.every((name) => name === 'name' || name === 'generateName');
+  return isAllowed
+    ? []
+    : [
+        forbiddenField(
+          path,
+          'must not specify anything other than name and generateName, but metadata is implicitly specified',
+        ),
+      ];
+}
+
 /** Problems of a schema; `path` names it in the definition. */
 export function structuralProblems(schema: JsonObject, path: string, depth = 0): FieldProblem[] {
   if (depth > maxDepth) return [invalidValue(path, '', 'nested too deeply')];
@@ -73,12 +128,15 @@ export function structuralProblems(schema: JsonObject, path: string, depth = 0):
     depth === 0 && schema['type'] !== 'object' && schema['type'] !== undefined
       ? [invalidValue(`${path}.type`, schema['type'], 'must be object at the root')]
       : [];
-  problems.push(...ownProblems(schema, path));
+  if (problems.length === 0) problems.push(...ownProblems(schema, path));
+  problems.push(...keyProblems(schema, path), ...defaultProblems(schema, path), ...branchProblems(schema, path));
   const { properties, items, additionalProperties } = schema;
   if (isObject(properties)) {
     for (const [name, value] of Object.entries(properties)) {
-      if (isObject(value) && !(depth === 0 && name === 'metadata'))
-        problems.push(...structuralProblems(value, `${path}.properties[${name}]`, depth + 1));
+      if (!isObject(value)) continue;
+      const here = `${path}.properties[${name}]`;
+      const isMetadata = depth === 0 && name === 'metadata';
+      problems.push(...(isMetadata ? rootMetadataProblems(value, here) : structuralProblems(value, here, depth + 1)));
     }
   }
   if (isObject(items)) problems.push(...structuralProblems(items, `${path}.items`, depth + 1));

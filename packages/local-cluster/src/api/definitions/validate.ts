@@ -202,7 +202,8 @@ function combinationProblems(value: unknown, schema: JsonObject, path: string): 
   return problems;
 }
 
-function valueProblems(value: unknown, schema: JsonObject, path: string): FieldProblem[] {
+/** Problems of one value; `path` names it. */
+export function valueProblems(value: unknown, schema: JsonObject, path: string): FieldProblem[] {
   if (value === null && schema['nullable'] === true) return [];
   const problems = typeProblem(value, schema, path);
   if (problems.length > 0) return [...problems, ...combinationProblems(value, schema, path)];

@@ -76,7 +76,7 @@ async function serveOpenApi(exchange: Exchange, registry: Registry): Promise<boo
   if (document === undefined) return false;
   const hash = query.get('hash');
   if (hash !== null && hash !== document.hash) {
-    exchange.prepare({ Location: `${path}?hash=${document.hash}` });
+    exchange.prepare({ 'Content-Type': 'application/json', Location: `${path}?hash=${document.hash}` });
     exchange.response.statusCode = 301;
     exchange.response.end();
     return true;
