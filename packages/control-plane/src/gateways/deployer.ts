@@ -101,7 +101,8 @@ export function deployGateways({ client, settings, log, signal }: DeployerOption
     const text = JSON.stringify(object);
     const index = OWNED_KINDS.findIndex((kind) => kind === object.kind);
     const { namespace = '', name = '' } = object.metadata ?? {};
-    const live = owned[index]?.get(namespace, name);
+    const seen = owned[index]?.get(namespace, name);
+    const live = seen?.metadata?.labels?.[MANAGED_LABEL] === undefined ? undefined : seen;
     const record = applied.get(key);
     if (record?.text === text && live !== undefined && live.metadata?.generation === record.generation) return;
     if (live === undefined && (await isForeign(client, object))) {

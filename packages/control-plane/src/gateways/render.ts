@@ -245,7 +245,9 @@ function environmentOf(gateway: Gateway, settings: RenderSettings, name: string)
 const volumes: readonly object[] = [
   { name: 'workload-socket', emptyDir: {} },
   { name: 'istio-envoy', emptyDir: { medium: 'Memory' } },
+  { name: 'go-proxy-envoy', emptyDir: { medium: 'Memory' } },
   { name: 'istio-data', emptyDir: {} },
+  { name: 'go-proxy-data', emptyDir: {} },
   {
     name: 'istio-podinfo',
     downwardAPI: {
