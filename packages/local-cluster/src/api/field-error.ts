@@ -5,7 +5,7 @@ import type { FieldProblem } from './status.ts';
 
 const shown = (value: unknown): string => {
   if (typeof value === 'string') return JSON.stringify(value);
-  if (value === undefined) return 'null';
+  if (value === undefined || value === null) return 'null';
   return typeof value === 'object' && value !== null ? JSON.stringify(value) : goMap(value);
 };
 

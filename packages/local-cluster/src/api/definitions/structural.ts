@@ -14,7 +14,10 @@ const maxDepth = 128;
 function typeProblems(schema: JsonObject, path: string): FieldProblem[] {
   const { type } = schema;
   const isOpen =
-    schema['x-kubernetes-int-or-string'] === true || schema['x-kubernetes-preserve-unknown-fields'] === true;
+    schema['x-kubernetes-int-or-string'] === true ||
+    schema['x-kubernetes-preserve-unknown-fields'] === true ||
+    // A reference is refused below; it needs no type.
+    schema['$ref'] !== undefined;
   if (type === undefined || type === '') {
     return isOpen ? [] : [required(`${path}.type`, 'must not be empty for specified object fields')];
   }

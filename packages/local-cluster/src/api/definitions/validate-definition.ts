@@ -185,6 +185,17 @@ function approvalProblems(object: JsonObject): FieldProblem[] {
   return [required('metadata.annotations[api-approved.kubernetes.io]', text)];
 }
 
+/** Every version that stores must be in the list of stored versions. */
+function storedProblems(object: JsonObject): FieldProblem[] {
+  const stored = listAt(object, 'status', 'storedVersions');
+  if (stored.length === 0) return [];
+  return listAt(object, 'spec', 'versions')
+    .filter((version) => isObject(version) && version['storage'] === true && !stored.includes(version['name']))
+    .map((version) =>
+      invalidValue('status.storedVersions', stored, `must have the storage version ${textAt(version, 'name')}`),
+    );
+}
+
 /** Problems of a definition. */
 export function validateDefinition(object: JsonObject, before: JsonObject | undefined): FieldProblem[] {
   const problems = [
@@ -200,6 +211,7 @@ export function validateDefinition(object: JsonObject, before: JsonObject | unde
   if (listAt(object, 'status', 'storedVersions').length === 0) {
     problems.push(invalidValue('status.storedVersions', null, 'must have at least one stored version'));
   }
+  problems.push(...storedProblems(object));
   if (before === undefined) problems.push(...approvalProblems(object));
   return problems;
 }

@@ -10,7 +10,15 @@ import type { PatchType } from '../object-api.ts';
 import { jsonPatch } from '../patch/json-patch.ts';
 import { mergePatch } from '../patch/merge-patch.ts';
 import type { Resource, ScalePaths } from '../resources/resource.ts';
-import { badRequest, invalid, methodNotAllowed, notFound, pathNotFound, statusError } from '../status.ts';
+import {
+  badRequest,
+  invalid,
+  methodNotAllowed,
+  notFound,
+  pathNotFound,
+  qualifiedResource,
+  statusError,
+} from '../status.ts';
 import type { KubeObject } from '../../store/kube-object.ts';
 import { deleteObject } from '../write/delete.ts';
 import { patchObject } from '../write/patch.ts';
@@ -156,6 +164,17 @@ async function serveBinding(request: ResourceRequest): Promise<void> {
   await exchange.value(201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 });
 }
 
+const unsupportedVerb = ({ info, resource }: ResourceRequest): Error =>
+  statusError(
+    405,
+    'MethodNotAllowed',
+    `${info.verb} is not supported on resources of kind "${qualifiedResource(resource)}"`,
+    {
+      group: resource.group,
+      kind: resource.resource,
+    },
+  );
+
 /** Serves status, scale, token, eviction, binding, finalize, approval; streams are served elsewhere. */
 export async function serveSubresource(request: ResourceRequest): Promise<void> {
   const { exchange, resource, info } = request;
@@ -179,5 +198,6 @@ export async function serveSubresource(request: ResourceRequest): Promise<void> 
   if (exchange.method === 'GET') return await read(request);
   if (exchange.method === 'PUT') return await replace(request);
   if (exchange.method === 'PATCH') return await patch(request);
+  if (resource.custom !== undefined) throw unsupportedVerb(request);
   throw methodNotAllowed();
 }

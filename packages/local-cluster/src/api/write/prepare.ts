@@ -3,7 +3,8 @@
  * object; out: the object to store, or an `ApiError` 422. Called by create and update. Pure but for admission steps.
  */
 
-import { schemaProblems, listProblems } from '../definitions/validate.ts';
+import { schemaAt } from '../definitions/schema-at.ts';
+import { listProblems, schemaProblems, valueProblems } from '../definitions/validate.ts';
 import { validateDefinition } from '../definitions/validate-definition.ts';
 import { fillDefaults } from '../definitions/fill-defaults.ts';
 import { builtinDefaults } from '../defaults/builtin-defaults.ts';
@@ -29,6 +30,25 @@ export function admit(environment: WriteEnvironment, request: AdmissionRequest):
   let { object } = request;
   for (const step of environment.admission) object = step({ ...request, object });
   return object as unknown as JsonObject;
+}
+
+/** Only the status, worded as the library does: paths in texts start at the status, fields at the object. */
+function statusProblems(resource: Resource, object: JsonObject): FieldProblem[] {
+  const schema = schemaAt(resource.custom?.openApi, ['status']);
+  const status = object['status'];
+  if (schema === undefined || status === undefined) return [];
+  const problems = [...valueProblems(status, schema, ''), ...listProblems(status, schema)].map((problem) => ({
+    ...problem,
+    field: problem.field.startsWith('<') ? problem.field : `status.${problem.field}`,
+  }));
+  const path = resource.scale?.statusReplicas;
+  const replicas = path === undefined ? undefined : valueAt(object, path);
+  if (path !== undefined && replicas !== undefined && typeof replicas !== 'number') {
+    const field = `.${path.join('.')}`;
+    const text = `${field} accessor error: ${String(replicas)} is of the type ${typeof replicas}, expected int64`;
+    problems.push(invalidValue(field, 0, text));
+  }
+  return problems;
 }
 
 function scaleProblems(resource: Resource, object: JsonObject): FieldProblem[] {
@@ -60,7 +80,12 @@ function customProblems(resource: Resource, object: JsonObject): FieldProblem[] 
 }
 
 /** Refuses an object that does not hold; `before` is the live object of an update. */
-export function validateObject(resource: Resource, object: JsonObject, before: JsonObject | undefined): void {
+export function validateObject(
+  resource: Resource,
+  object: JsonObject,
+  before: JsonObject | undefined,
+  subresource?: string,
+): void {
   const problems: FieldProblem[] = [];
   if (before !== undefined) {
     const changes = metadataUpdateProblems(object, before);
@@ -68,7 +93,8 @@ export function validateObject(resource: Resource, object: JsonObject, before: J
     problems.push(...changes, ...(resource.custom === undefined ? [] : changes));
   }
   problems.push(...metadataProblems(resource, object));
-  if (resource.custom !== undefined) problems.push(...customProblems(resource, object));
+  if (resource.custom !== undefined && subresource === 'status') problems.push(...statusProblems(resource, object));
+  else if (resource.custom !== undefined) problems.push(...customProblems(resource, object));
   else if (resource.storageName === 'customresourcedefinitions.apiextensions.k8s.io') {
     problems.push(...validateDefinition(object, before));
   } else {

@@ -166,7 +166,7 @@ export function updateObject(
   });
   const generation = generationOf(resource, next, live);
   if (generation !== undefined) next = { ...next, metadata: { ...metadataOf(next), generation } };
-  validateObject(resource, next, live);
+  validateObject(resource, next, live, subresource);
   context.warnings.push(...metadataWarnings(next, live));
   if (request.applied !== true) next = track(environment, target, live, next, context);
   if (isFinished(resource, next)) return finish(environment, target, next, live, context);
