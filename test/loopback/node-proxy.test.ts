@@ -56,7 +56,7 @@ interface Mesh extends AsyncDisposable {
 }
 
 /** Two nodes: the clients on the first, an echo server behind the second. */
-async function startMesh(): Promise<Mesh> {
+async function startMesh(environment: Readonly<Record<string, string>> = {}): Promise<Mesh> {
   const scratch = mkdtempSync(join(tmpdir(), 'ambit-node-proxy-'));
   const stack = new AsyncDisposableStack();
   stack.defer(() => rmSync(scratch, { recursive: true, force: true }));
@@ -85,6 +85,7 @@ async function startMesh(): Promise<Mesh> {
         AMBIT_LOOPBACK_ADDRESS: address,
         TERMINATION_GRACE_PERIOD_SECONDS: '30',
         RUST_LOG: 'info',
+        ...environment,
       },
       { address },
     );
@@ -210,6 +211,17 @@ test('a drain lets live connections finish, refuses new ones, and a second signa
   await closed(socket);
   assert.equal(await mesh.two.exited, 0);
   await mesh.two.line('data threads drained', 'outcome="drained"');
+});
+
+test('what is still open at the drain deadline is cut, counted and named in the log', async () => {
+  await using mesh = await startMesh({ CONNECTION_TERMINATION_DEADLINE: '300ms' });
+  const socket = await viaSocks(client, vip, 80);
+  assert.equal(await echoed(socket, 'before'), 'before');
+  mesh.two.child.kill('SIGTERM');
+  assert.equal(await mesh.two.exited, 0);
+  await mesh.two.line('connection complete', 'error="connection closed due to connection drain"');
+  await mesh.two.line('connections were cut at the drain deadline', 'count=1');
+  await closed(socket);
 });
 
 test('configured over xDS: pods start when they become known, a new policy closes what it denies, a removed one allows again', async () => {

@@ -1,10 +1,22 @@
 // A real node proxy serving two pods in network namespaces: redirection, HBONE, policies, and a rollout. Root only.
 import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { AGAIN, bindListener, connect, type Endpoint, EOF, listen, Region, type SocketDomain } from '@ambit/net';
+import {
+  AGAIN,
+  bindListener,
+  bindUdp,
+  connect,
+  type Endpoint,
+  EOF,
+  listen,
+  Region,
+  type SocketDomain,
+} from '@ambit/net';
 import { type NodeProxyProcess, startNodeProxy } from '../fixtures/node-proxy.ts';
 import { packetAgent, type PacketAgent } from '../fixtures/packet-agent.ts';
 import { captureWire } from '../fixtures/wire.ts';
@@ -21,6 +33,8 @@ workloads:
 - { uid: c, name: client, namespace: shop, serviceAccount: client, workloadIps: ["${clientIp}"], protocol: HBONE, node: n1, services: {} }
 - { uid: d, name: denied, namespace: shop, serviceAccount: denied, workloadIps: ["${deniedIp}"], protocol: HBONE, node: n1, services: {} }
 - { uid: s, name: server, namespace: shop, serviceAccount: server, workloadIps: ["${serverIp}"], protocol: HBONE, node: n1, services: {}, authorizationPolicies: ["istio-system/strict", "shop/not-denied"] }
+services:
+- { name: web, namespace: shop, hostname: web.shop.svc.cluster.local, vips: ["/10.96.0.9"], ports: { 80: 8080 } }
 policies:
 - { name: strict, namespace: istio-system, scope: WorkloadSelector, action: Deny, dryRun: false, rules: [[[{ notPrincipals: [!Presence []] }]]] }
 - { name: not-denied, namespace: shop, scope: WorkloadSelector, action: Deny, dryRun: false, rules: [[[{ principals: [!Exact cluster.local/ns/shop/sa/denied] }]]] }
@@ -222,6 +236,54 @@ test(
     await first.line('data threads drained', 'outcome="drained"');
   },
 );
+
+test(
+  'plaintext goes where the mesh ends: to a neighbour without a proxy, and from it to a pod that allows it',
+  { skip },
+  async () => {
+    await using node = await startNode();
+    const proxy = node.generation(1);
+    await proxy.line('snapshot complete');
+    const sources: string[] = [];
+    await using stack = new AsyncDisposableStack();
+    for (const [pod, port] of [
+      [node.plain, 8081],
+      [node.client, 8082],
+    ] as const) {
+      const listener = await listen(bindListener(domainOf(pod), { port }), {
+        onConnection(endpoint) {
+          sources.push(endpoint.remote?.ip ?? '');
+          echoBack(endpoint);
+        },
+      });
+      stack.defer(() => listener.close());
+    }
+    const out = await connect(domainOf(node.client), { host: plainIp, port: 8081 });
+    assert.equal(await echoed(out, 'out'), 'out');
+    out.close();
+    const inward = await connect(domainOf(node.plain), { host: clientIp, port: 8082 });
+    assert.equal(await echoed(inward, 'in'), 'in');
+    inward.close();
+    assert.deepEqual(sources, [clientIp, plainIp]);
+    await proxy.line('connection complete', `dst.addr=${plainIp}:8081`, 'direction="outbound"');
+    await proxy.line('connection complete', `src.addr=${plainIp}:`, `dst.addr=${clientIp}:8082`, 'direction="inbound"');
+  },
+);
+
+test('the DNS proxy answers for a service inside the pod', { skip }, async () => {
+  await using node = await startNode();
+  const proxy = node.generation(1);
+  await proxy.line('snapshot complete');
+  const socket = createSocket('udp4');
+  socket.bind({ fd: bindUdp(domainOf(node.client), { port: 0, address: '127.0.0.1' }) });
+  const name = Buffer.concat(['web', 'shop'].map((label) => Buffer.from([label.length, ...Buffer.from(label)])));
+  const query = Buffer.concat([Buffer.from([0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]), name, Buffer.from([0, 0, 1, 0, 1])]);
+  socket.send(query, 15053, '127.0.0.1');
+  const [reply] = (await once(socket, 'message')) as [Buffer];
+  socket.close();
+  assert.equal(reply.readUInt16BE(2), 0x8580);
+  assert.deepEqual([...reply.subarray(-4)], [10, 96, 0, 9]);
+});
 
 test('a pod whose namespace vanishes does not hurt another', { skip }, async () => {
   await using node = await startNode();

@@ -43,6 +43,7 @@ import { buildInfo } from './version.ts';
 export async function startApp(config: NodeProxyConfig, log: RootLogger, context: RunContext): Promise<RunningApp> {
   const readiness = createReadiness();
   const synced = readiness.register('state manager');
+  const proxy = readiness.register('proxy');
   const metrics = createNodeProxyMetrics({ tag: config.env.ISTIO_META_ISTIO_VERSION });
   const state = new State();
   const store = createStateStore();
@@ -97,6 +98,7 @@ export async function startApp(config: NodeProxyConfig, log: RootLogger, context
     });
     if (context.drain.signal.aborted) return;
     if (config.dedicatedWorkload !== undefined) await startDedicated(starter, config.dedicatedWorkload);
+    proxy.ready();
     if (pods === undefined) return;
     if (config.ownWorkload !== undefined)
       background(log, 'self listener', startSelfListener(starter, config.ownWorkload));

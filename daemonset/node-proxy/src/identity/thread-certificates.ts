@@ -18,6 +18,7 @@ import { NodeProxyError } from '../telemetry/response-flags.ts';
 /** What a connection needs to prove and check identities. */
 export interface TlsIdentity {
   readonly identity: string;
+  readonly serial: string;
   readonly context: TlsContext;
   /** Check of a client: same trust domain as ours. */
   readonly verifyClient: PeerVerifier;
@@ -54,6 +55,8 @@ export function createThreadCertificates(options: { need: (identity: string) => 
       return pending.promise;
     },
     onCertificate(certificate) {
+      // A waiting thread may get the same one twice: as the answer and as news to all.
+      if (ready.get(certificate.identity)?.serial === certificate.serial) return;
       const made = tlsIdentityOf(certificate);
       ready.set(certificate.identity, made);
       waiting.get(certificate.identity)?.resolve(made);
@@ -78,6 +81,7 @@ function tlsIdentityOf(certificate: WorkloadCertificate): TlsIdentity {
   const trustDomain = parseSpiffeId(certificate.identity)?.trustDomain;
   return {
     identity: certificate.identity,
+    serial: certificate.serial,
     context: createTlsContext({
       certChainPem: certificate.certChainPem,
       privateKeyPem: certificate.privateKeyPem,

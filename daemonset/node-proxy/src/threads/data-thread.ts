@@ -6,13 +6,11 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '@ambit/runtime/clock';
-import { createDrain } from '@ambit/runtime/drain';
 import { createLogger, isLogThreshold } from '@ambit/runtime/log';
 import { DnsMetrics } from '../dns/dns-metrics.ts';
 import { createThreadCertificates } from '../identity/thread-certificates.ts';
 import { drainDeadline, errorText } from '../telemetry/response-flags.ts';
 import { TrafficMetrics } from '../telemetry/traffic-metrics.ts';
-import { mayChangeDecisions } from '../updates/policy-watcher.ts';
 import type { DataConfig, FromDataThread, PodAssignment, ToDataThread } from './messages.ts';
 import type { ThreadContext } from './pod-context.ts';
 import { type PodTraffic, startPodTraffic } from './pod-traffic.ts';
@@ -49,7 +47,7 @@ async function onMessage(message: ToDataThread): Promise<void> {
   switch (message.kind) {
     case 'state':
       context.state.apply(message.diff);
-      if (mayChangeDecisions(message.diff)) for (const pod of pods.values()) pod.recheckPolicies();
+      for (const pod of pods.values()) pod.onDiff(message.diff);
       return;
     case 'certificate':
       context.certificates.onCertificate(message.certificate);
@@ -98,20 +96,20 @@ async function addPod(id: number, pod: PodAssignment): Promise<void> {
   }
 }
 
+/** Time for connections that were cut to write their last line. */
+const LAST_WORDS_MS = 500;
+
 /** All pods in parallel: accept no more, let live connections finish until the deadline, then cut. */
 async function drainAll(deadlineMs: number): Promise<void> {
-  const drain = createDrain();
-  const holds = [...pods.values()].map((pod) => ({ pod, hold: drain.hold() }));
-  for (const { pod, hold } of holds) {
-    void pod.close(deadlineMs).finally(() => hold[Symbol.dispose]());
-  }
-  const outcome = await drain.start('graceful', deadlineMs);
+  const all = [...pods.values()];
+  await Promise.all(all.map(async (pod) => pod.close(deadlineMs)));
   let cut = 0;
-  for (const pod of pods.values()) cut += pod.destroy(drainDeadline);
+  for (const pod of all) cut += pod.destroy(drainDeadline);
+  await Promise.all(all.map(async (pod) => pod.ended(LAST_WORDS_MS)));
   pods.clear();
   report();
   await log.flush();
-  post({ kind: 'drained', outcome, cut });
+  post({ kind: 'drained', outcome: cut > 0 ? 'deadline' : 'drained', cut });
 }
 
 function report(): void {

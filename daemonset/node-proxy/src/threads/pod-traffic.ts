@@ -6,6 +6,7 @@
  */
 import { createDrain } from '@ambit/runtime/drain';
 import { applyKeepalive, type Endpoint, listen, type Listener } from '@ambit/net';
+import type { StateDiff } from '@ambit/state';
 import { createConnectionRegistry } from '../connections/registry.ts';
 import { type DnsListener, serveDnsTcp, serveDnsUdp } from '../dns/server.ts';
 import type { PolicyFacts } from '../inbound/authorize.ts';
@@ -15,14 +16,14 @@ import { serveCaptured } from '../outbound/listener.ts';
 import { createPodPool } from '../outbound/pod-pool.ts';
 import { serveSocks5 } from '../outbound/socks5.ts';
 import { podGone } from '../telemetry/response-flags.ts';
-import { closeDenied } from '../updates/policy-watcher.ts';
+import { closeDenied, concerns } from '../updates/policy-watcher.ts';
 import type { DumpedConnection, PodAssignment } from './messages.ts';
 import type { PodContext, ThreadContext } from './pod-context.ts';
 
 /** One running pod of this thread. */
 export interface PodTraffic {
-  /** Closes connections that the current policies deny. */
-  recheckPolicies(): void;
+  /** The state changed: closes connections that are no longer allowed. */
+  onDiff(diff: StateDiff): void;
   /** Live HBONE connections, for the gauge of open sockets. */
   readonly tunnelConnections: number;
   list(): readonly DumpedConnection[];
@@ -30,6 +31,8 @@ export interface PodTraffic {
   close(deadlineMs: number): Promise<void>;
   /** Ends everything now; returns how many connections were cut. */
   destroy(reason?: () => Error): number;
+  /** Resolves when every connection wrote its last line, at the latest after `limitMs`. */
+  ended(limitMs: number): Promise<void>;
 }
 
 /** Starts the listeners. Rejects when one fails; the others are closed then. */
@@ -46,7 +49,8 @@ export async function startPodTraffic(thread: ThreadContext, pod: PodAssignment)
     for (const listener of accepting) listener.close();
   };
   return {
-    recheckPolicies() {
+    onDiff(diff) {
+      if (registry.size === 0 || !concerns(diff, thread.state.findOwn(pod.workload)?.uid)) return;
       const closed = closeDenied(registry, thread.state.snapshot(), thread.config.missingPolicy);
       if (closed > 0) podLog.info('connections closed by a policy change', { count: closed });
     },
@@ -69,6 +73,9 @@ export async function startPodTraffic(thread: ThreadContext, pod: PodAssignment)
       tunnels.destroy();
       context.pool.destroy(reason());
       return cut;
+    },
+    async ended(limitMs) {
+      await drain.start('graceful', limitMs);
     },
   };
 }

@@ -86,6 +86,7 @@ export async function startThreadPool(options: {
     thread.ready.reject(error);
     for (const waiting of thread.pending.values()) waiting.reject(error);
     for (const waiting of thread.removing.values()) waiting.resolve();
+    thread.drained.resolve({ outcome: 'deadline', cut: 0 });
     if (ending) return;
     ending = true;
     log.error('data thread failed', { thread: index, error: error.stack ?? error.message });

@@ -26,21 +26,19 @@ export interface ThreadState {
 /** Makes an empty state. `nodeName` undefined: every workload counts as local. */
 export function createThreadState(options: { nodeName: string | undefined; clock: Clock }): ThreadState {
   const store = createStateStore();
-  const found = new Map<string, Workload>();
-  let foundGeneration = -1;
+  // The uid found last time is looked up first: a search goes through every workload.
+  const foundUid = new Map<string, string>();
   const waiting = new Set<() => void>();
 
   const findOwn = (info: WorkloadInfo): Workload | undefined => {
     const snapshot = store.snapshot();
-    if (snapshot.generation !== foundGeneration) {
-      found.clear();
-      foundGeneration = snapshot.generation;
-    }
     const key = `${info.namespace}/${info.name}/${info.serviceAccount}`;
-    const cached = found.get(key);
-    if (cached !== undefined) return cached;
+    const uid = foundUid.get(key);
+    const known = uid === undefined ? undefined : snapshot.workloads.get(uid);
+    if (known !== undefined && isOwn(known, info, options.nodeName)) return known;
     const workload = search(snapshot, info, options.nodeName);
-    if (workload !== undefined) found.set(key, workload);
+    if (workload === undefined) foundUid.delete(key);
+    else foundUid.set(key, workload.uid);
     return workload;
   };
 
@@ -72,14 +70,17 @@ export function createThreadState(options: { nodeName: string | undefined; clock
 
 /** Finds a workload by name, namespace and service account among those of a node. */
 export function search(snapshot: Snapshot, info: WorkloadInfo, nodeName: string | undefined): Workload | undefined {
-  for (const workload of snapshot.workloads.values()) {
-    const same =
-      workload.name === info.name &&
-      workload.namespace === info.namespace &&
-      workload.serviceAccount === info.serviceAccount;
-    if (same && (nodeName === undefined || workload.node === nodeName)) return workload;
-  }
+  for (const workload of snapshot.workloads.values()) if (isOwn(workload, info, nodeName)) return workload;
   return undefined;
+}
+
+function isOwn(workload: Workload, info: WorkloadInfo, nodeName: string | undefined): boolean {
+  return (
+    workload.name === info.name &&
+    workload.namespace === info.namespace &&
+    workload.serviceAccount === info.serviceAccount &&
+    (nodeName === undefined || workload.node === nodeName)
+  );
 }
 
 function unknown(info: WorkloadInfo): NodeProxyError {

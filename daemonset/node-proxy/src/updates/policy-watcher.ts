@@ -9,10 +9,11 @@ import type { ConnectionRegistry } from '../connections/registry.ts';
 import { authorize, type MissingPolicy, type PolicyFacts } from '../inbound/authorize.ts';
 import { policyChange } from '../telemetry/response-flags.ts';
 
-/** Whether a diff can change what policies say about open connections. */
-export function mayChangeDecisions(diff: StateDiff): boolean {
+/** Whether a diff can change what policies say about the connections of a pod with this workload. */
+export function concerns(diff: StateDiff, ownUid: string | undefined): boolean {
   const { policies, workloads } = diff;
-  return diff.replace || policies.upsert.length + policies.remove.length > 0 || workloads.upsert.length > 0;
+  if (diff.replace || policies.upsert.length + policies.remove.length > 0) return true;
+  return workloads.upsert.some(({ uid }) => uid === ownUid);
 }
 
 /** Closes the connections of one pod that the snapshot denies; returns how many. */
