@@ -9,14 +9,15 @@ import { expect, type TourStep } from '../step.ts';
 const istiod = { ...kinds.deployment, namespace: meshNamespace, name: 'istiod' };
 const absenceMs = 15_000;
 
+/** Proof of life: a policy that did not exist during the outage, on a service that answers everybody until then. */
 const probe = {
   apiVersion: 'security.istio.io/v1',
   kind: 'AuthorizationPolicy',
   metadata: { name: 'after-the-outage', namespace: shop },
   spec: {
-    selector: { matchLabels: { app: 'details' } },
+    targetRefs: [{ kind: 'Service', group: '', name: 'details' }],
     action: 'DENY',
-    rules: [{ from: [{ source: { principals: [`cluster.local/ns/${shop}/sa/bookinfo-load`] } }] }],
+    rules: [{ to: [{ operation: { paths: ['/details/1'] } }] }],
   },
 };
 
@@ -47,8 +48,8 @@ export const controlPlaneStep: TourStep = {
     await stage.api.apply(probe);
     try {
       await waitUntil('new configuration after the outage', 40_000, async () => {
-        const result = await stage.load.burst({ host: 'details:9080', path: '/details/0' });
-        return result.statuses['error'] === 1
+        const result = await stage.load.burst({ host: 'details:9080', path: '/details/1' });
+        return result.statuses['403'] === 1
           ? { value: true }
           : { missing: 'a policy applied after the outage is not in force yet' };
       });
