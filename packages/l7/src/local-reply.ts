@@ -100,6 +100,10 @@ export const upstreamFailureReply = (failure: UpstreamFailure, retried: boolean)
   );
 };
 
+/** An answer to bytes that are no proper request; the connection ends with it. */
+const protocolError = (status: number, body: string, details: string): LocalReply =>
+  localReply(status, body, details, { flag: 'DPE', closeConnection: true });
+
 /** Replies whose words never vary. */
 export const replies = {
   routeNotFound: localReply(404, '', 'route_not_found', { flag: 'NR' }),
@@ -114,12 +118,17 @@ export const replies = {
     localReply(403, 'RBAC: access denied', `rbac_access_denied_matched_policy[${policy}]`),
   pathNormalizationFailed: localReply(400, '', 'path_normalization_failed', { closeConnection: true }),
   missingHost: localReply(400, '', 'missing_host_header', { closeConnection: true }),
-  lowVersion: localReply(426, '', 'low_version', { flag: 'DPE', closeConnection: true }),
   upgradeFailed: localReply(403, '', 'upgrade_failed', { closeConnection: true }),
-  badFraming: localReply(400, '', 'http1.codec_error', { flag: 'DPE', closeConnection: true }),
-  headersTooLarge: localReply(431, '', 'http1.headers_too_large', { flag: 'DPE', closeConnection: true }),
-  tooManyHeaders: localReply(431, '', 'http1.too_many_headers', { flag: 'DPE', closeConnection: true }),
-  badTransferEncoding: localReply(501, '', 'http1.invalid_transfer_encoding', { flag: 'DPE', closeConnection: true }),
+  absolutePathRejected: localReply(404, '', 'absolute_path_rejected'),
+  lowVersion: protocolError(426, 'Upgrade Required', 'low_version'),
+  badFraming: protocolError(400, 'Bad Request', 'http1.codec_error'),
+  invalidCharacters: protocolError(400, 'Bad Request', 'http1.invalid_characters'),
+  invalidAuthority: protocolError(400, 'Bad Request', 'http.invalid_authority'),
+  lengthAndChunked: protocolError(400, 'Bad Request', 'http1.content_length_and_chunked_not_allowed'),
+  httpsOnPlaintext: protocolError(403, 'Forbidden', 'http1.https_url_on_plaintext_connection'),
+  headersTooLarge: protocolError(431, 'Request Header Fields Too Large', 'http1.headers_too_large'),
+  tooManyHeaders: protocolError(431, 'Request Header Fields Too Large', 'http1.too_many_headers'),
+  badTransferEncoding: protocolError(501, 'Not Implemented', 'http1.invalid_transfer_encoding'),
   requestHeaderTimeout: localReply(408, 'request header timeout', 'request_header_timeout', { closeConnection: true }),
   faultAbort: (status: number): LocalReply =>
     localReply(status, 'fault filter abort', 'fault_filter_abort', { flag: 'FI' }),

@@ -46,14 +46,12 @@ export const cleanRequest = (
   localPrincipal: string,
 ): Cleaned => {
   const { head } = exchange;
-  if (exchange.protocol === 'HTTP/1.0' && !settings.acceptHttp10) return refuse(replies.lowVersion);
-  if (head.headers.size > maxHeaderFields) return refuse(replies.tooManyHeaders);
-  if (head.headers.getAll('host').length > 1) return refuse(replies.badFraming);
-  if (exchange.protocol !== 'HTTP/2' && head.headers.has('transfer-encoding') && head.headers.has('content-length')) {
-    return refuse(replies.badFraming);
-  }
+  const refusal = framingProblem(exchange, settings);
+  if (refusal !== undefined) return refuse(refusal);
+  if (head.target.startsWith('https://') && head.scheme !== 'https') return refuse(replies.httpsOnPlaintext);
   const target = splitTarget(head.target, head.authority);
-  if (target.authority === '') return refuse(replies.missingHost);
+  if (!isAuthority(target.authority)) return refuse(replies.invalidAuthority);
+  if (target.path === '*') return refuse(replies.absolutePathRejected);
   const path = normalizePath(target.path, settings.normalize);
   if (!path.ok) return refuse(replies.pathNormalizationFailed);
   const headers = head.headers.clone();
@@ -75,6 +73,32 @@ export const cleanRequest = (
       headers,
     },
   };
+};
+
+/** Version, header counts and everything that two HTTP/1.1 parsers could read differently (spec/waypoint.md 4.6.2). */
+const framingProblem = (exchange: Exchange, settings: ProxySettings): LocalReply | undefined => {
+  const { headers } = exchange.head;
+  if (exchange.protocol === 'HTTP/1.0' && !settings.acceptHttp10) return replies.lowVersion;
+  if (headers.size > maxHeaderFields) return replies.tooManyHeaders;
+  if (exchange.protocol === 'HTTP/2') return exchange.head.authority === '' ? replies.missingHost : undefined;
+  if (headers.getAll('host').length > 1) return replies.badFraming;
+  if (!headers.has('host')) return replies.missingHost;
+  const coding = headers.joined('transfer-encoding');
+  if (coding === undefined) return undefined;
+  if (coding.trim().toLowerCase() !== 'chunked') return replies.badTransferEncoding;
+  return headers.has('content-length') ? replies.lengthAndChunked : undefined;
+};
+
+const authorityMarks = "-._~%!$&'()*+,;=:@[]";
+
+/** Characters of RFC 3986 3.2; an empty authority is one. */
+const isAuthority = (text: string): boolean => {
+  for (const character of text) {
+    const lower = character.toLowerCase();
+    const isPlain = (lower >= 'a' && lower <= 'z') || (character >= '0' && character <= '9');
+    if (!isPlain && !authorityMarks.includes(character)) return false;
+  }
+  return true;
 };
 
 /** Absolute-form targets name the authority themselves (spec/waypoint.md 3.13). */

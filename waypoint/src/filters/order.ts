@@ -176,12 +176,18 @@ const sendLocalReply = (
   record.responseHeaderBytes = headers.byteLength;
   exchange.onClosed = () => record.complete();
   exchange.body.resume(); // what the client still sends is dropped
-  exchange.respond(rendered.status, headers, { endStream: headOnly, closeConnection: reply.closeConnection });
-  if (headOnly) return;
   const bytes = typeof rendered.body === 'string' ? Buffer.from(rendered.body) : rendered.body;
-  record.responseBodyBytes = bytes.byteLength;
-  exchange.sink.write(bytes);
-  exchange.end(undefined);
+  if (!headOnly) record.responseBodyBytes = bytes.byteLength;
+  const send = (): void => {
+    const closeConnection = reply.closeConnection || !exchange.isRequestComplete;
+    exchange.respond(rendered.status, headers, { endStream: headOnly, closeConnection });
+    if (headOnly) return;
+    exchange.sink.write(bytes);
+    exchange.end(undefined);
+  };
+  // A body that came together with its head is complete one turn later, and the connection can be kept.
+  if (exchange.isRequestComplete) send();
+  else setImmediate(send);
 };
 
 const note = (record: RequestRecord, reply: LocalReply): void => {

@@ -29,6 +29,8 @@ export interface Exchange {
   readonly hasBody: boolean;
   /** Request body; paused until somebody reads. */
   readonly body: Readable;
+  /** False while an HTTP/1.1 client is still sending: an answer before that ends the connection. */
+  readonly isRequestComplete: boolean;
   /** Trailers as name/value array; complete once the body ended. */
   requestTrailers(): readonly string[];
   /** True for an HTTP/1.1 websocket upgrade. */

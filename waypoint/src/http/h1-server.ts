@@ -2,9 +2,9 @@
  * HTTP/1.1 towards clients: inner bytes of a tunnel -> exchanges, on Node's strict parser (spec/waypoint.md 4.6.2).
  * Path 4, step 4. One node:http server per data thread that never listens; it is fed sockets.
  */
-import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { HeaderList, type LocalReply, replies } from '@ambit/l7';
+import { HeaderList, type LocalReply, renderLocalReply, replies } from '@ambit/l7';
 import type { Exchange } from './exchange.ts';
 
 /** Bytes of all request headers (spec/waypoint.md 4.6.2). */
@@ -95,30 +95,38 @@ const isWebsocketUpgrade = (request: IncomingMessage): boolean =>
   request.method === 'GET' && request.headers.upgrade?.toLowerCase() === 'websocket';
 
 const replyOfParseError = (error: NodeJS.ErrnoException): LocalReply | undefined => {
-  const code = error.code ?? '';
-  if (code === 'HPE_HEADER_OVERFLOW') return replies.headersTooLarge;
-  if (code === 'HPE_INVALID_TRANSFER_ENCODING') {
-    const both = (error as { reason?: string }).reason?.includes('Content-Length') === true;
-    return both ? replies.badFraming : replies.badTransferEncoding;
+  switch (error.code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return replies.headersTooLarge;
+    case 'HPE_INVALID_TRANSFER_ENCODING': {
+      const both = (error as { reason?: string }).reason?.includes('Content-Length') === true;
+      return both ? replies.lengthAndChunked : replies.badTransferEncoding;
+    }
+    case 'HPE_INVALID_VERSION':
+      return replies.lowVersion;
+    case 'HPE_INVALID_HEADER_TOKEN':
+    case 'HPE_INVALID_URL':
+      return replies.invalidCharacters;
+    case 'HPE_INVALID_EOF_STATE':
+      return undefined;
+    default:
+      return error.code?.startsWith('HPE_') === true ? replies.badFraming : undefined;
   }
-  return code.startsWith('HPE_') && code !== 'HPE_INVALID_EOF_STATE' ? replies.badFraming : undefined;
 };
 
-const statusTexts: Readonly<Record<number, string>> = {
-  400: 'Bad Request',
-  404: 'Not Found',
-  431: 'Request Header Fields Too Large',
-  501: 'Not Implemented',
-};
-
+/** Answers on a socket that no request owns, and ends it. */
 const refuse = (socket: Duplex, reply: LocalReply | undefined): void => {
   if (reply === undefined || !socket.writable) {
     socket.destroy();
     return;
   }
-  const date = new Date().toUTCString();
-  const head = `HTTP/1.1 ${reply.status} ${statusTexts[reply.status] ?? ''}\r\ndate: ${date}\r\nserver: istio-envoy\r\n`;
-  socket.end(`${head}connection: close\r\ncontent-length: 0\r\n\r\n`);
+  const { headers, body } = renderLocalReply(reply, undefined);
+  headers.append('date', new Date().toUTCString());
+  headers.append('server', 'istio-envoy');
+  headers.append('connection', 'close');
+  let head = `HTTP/1.1 ${reply.status} ${STATUS_CODES[reply.status] ?? ''}\r\n`;
+  for (const [name, value] of headers) head += `${name}: ${value}\r\n`;
+  socket.end(`${head}\r\n${typeof body === 'string' ? body : ''}`);
 };
 
 class Http1Exchange implements Exchange {
@@ -165,6 +173,10 @@ class Http1Exchange implements Exchange {
     response.on('close', () => this.#closed());
     if (this.isWebsocket) socket.on('close', () => this.#closed());
     response.sendDate = false;
+  }
+
+  get isRequestComplete(): boolean {
+    return !this.hasBody || this.body.complete;
   }
 
   requestTrailers(): readonly string[] {

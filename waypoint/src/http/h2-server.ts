@@ -63,6 +63,7 @@ class Http2Exchange implements Exchange {
   readonly hasBody: boolean;
   readonly body: ServerHttp2Stream;
   readonly isWebsocket = false;
+  readonly isRequestComplete = true; // what is left of the request is the stream's business, not the connection's
   readonly sink: ServerHttp2Stream;
   onClosed: ((complete: boolean) => void) | undefined;
   readonly #stream: ServerHttp2Stream;
