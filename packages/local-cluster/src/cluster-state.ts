@@ -28,6 +28,8 @@ export interface StatePaths {
   readonly kubeconfig: string;
   readonly images: string;
   readonly ownerFile: string;
+  /** The API port of the last run, kept so that kubeconfigs stay valid. */
+  readonly portFile: string;
   nodeDir(name: string): string;
   podsDir(name: string): string;
 }
@@ -41,6 +43,7 @@ export function statePaths(root: string): StatePaths {
     kubeconfig: join(root, 'kubeconfig'),
     images: join(root, 'images.yaml'),
     ownerFile: join(root, 'owner.json'),
+    portFile: join(root, 'api-port'),
     nodeDir: (name) => join(root, 'nodes', name),
     podsDir: (name) => join(root, 'pods', name),
   };

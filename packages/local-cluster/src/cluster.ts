@@ -1,6 +1,6 @@
 // The cluster, composed: API server, controllers, nodes with their networks, host listeners. The only file that
 // constructs. Comes in: options. Goes out: a running cluster whose `close()` leaves nothing on the machine. Main thread.
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { existsSync, realpathSync } from 'node:fs';
 import { bindListener, bindUdp, openNetns } from '@ambit/net';
 import type { SocketDomain } from '@ambit/net';
@@ -87,7 +87,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     options.mode === 'netns' ? createNodeNetworks(id, nodes) : undefined,
   ]);
   undo.defer(() => server.close());
-  const { port } = await server.listen({ host: '127.0.0.1', port: options.apiPort });
+  const wanted = options.apiPort === 0 ? await lastApiPort(paths) : options.apiPort;
+  const { port } = await server.listen({ host: '127.0.0.1', port: wanted });
+  await writeFile(paths.portFile, String(port));
   const services = watchServices(server.objects);
   undo.defer(() => services.close());
   const parts = { options, paths, id, server, services, images, undo };
@@ -149,6 +151,16 @@ async function checkBefore(options: ClusterOptions, paths: StatePaths): Promise<
   }
   if (options.mode === 'netns') checkNetnsHost();
   await checkPortFree('127.0.0.1', options.apiPort, '--api-port');
+}
+
+// A kubeconfig that was handed out stays valid over restarts, unless somebody else took the port.
+async function lastApiPort(paths: StatePaths): Promise<number> {
+  const last = Number(await readFile(paths.portFile, 'utf8').catch(() => '0'));
+  if (!Number.isInteger(last) || last < 1 || last > 65_535) return 0;
+  return checkPortFree('127.0.0.1', last, '--api-port').then(
+    () => last,
+    () => 0,
+  );
 }
 
 interface Parts {

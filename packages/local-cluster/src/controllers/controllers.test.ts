@@ -8,8 +8,8 @@ import { startControllers } from './start-controllers.ts';
 
 interface World extends Disposable {
   readonly api: ObjectApi;
-  settle(isDone: () => boolean): Promise<void>;
-  makeReady(): Promise<void>;
+  readonly settle: (isDone: () => boolean) => Promise<void>;
+  readonly makeReady: () => Promise<void>;
 }
 
 async function startWorld(): Promise<World> {
@@ -95,7 +95,10 @@ test('a deployment becomes pods spread over the nodes, rolls to a new template a
   }
   assert.ok(isRolledOut());
   const sets = api.list<ReplicaSet>('replicasets.apps').items;
-  assert.deepEqual(sets.map((set) => set.spec.replicas).sort(), [0, 3]);
+  assert.deepEqual(
+    sets.map((set) => set.spec.replicas ?? 0).sort((a, b) => a - b),
+    [0, 3],
+  );
 });
 
 test('a service gets an address and follows readiness; a second service never gets the same address', async () => {

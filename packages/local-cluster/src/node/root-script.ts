@@ -105,6 +105,8 @@ function deviceLines(): string[] {
     ...devices.map((name) => `: > dev/${name}; mount --bind /dev/${name} dev/${name}`),
     'ln -s /proc/self/fd dev/fd; ln -s /proc/self/fd/0 dev/stdin; ln -s /proc/self/fd/1 dev/stdout; ln -s /proc/self/fd/2 dev/stderr',
     'mount -t tmpfs -o mode=1777,size=64m,nosuid,nodev tmpfs dev/shm',
+    // Terminals of `exec -it`; a kernel without them only loses that.
+    'mkdir -p dev/pts; mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,nosuid devpts dev/pts 2>/dev/null || true; ln -s pts/ptmx dev/ptmx',
   ];
 }
 
