@@ -150,7 +150,7 @@ class Replay {
   }
 
   async prepare(request: SetupRequest): Promise<void> {
-    if (request.command !== undefined) return await this.#server.command(request.command);
+    if (request.command !== undefined) return this.#server.command(request.command);
     const answer = await this.#server.ask({
       method: request.method,
       path: request.path,
@@ -328,4 +328,64 @@ test('recorded scenarios of the Kubernetes API', { timeout: 120_000 }, async (co
     for (const problem of problems.slice(0, only === undefined ? 3 : 40)) console.log(`    ${problem}`);
   }
   assert.deepEqual([...failed.keys()], []);
+});
+
+interface ProtobufCase {
+  readonly method: string;
+  readonly path: string;
+  readonly kind: string;
+  readonly bodyBase64: string;
+  readonly status: number;
+  readonly response: unknown;
+}
+
+/** What the recorded clients had made before. */
+async function prepareProtobuf(server: ReplayServer): Promise<void> {
+  const headers = { Authorization: `Bearer ${server.token}`, 'Content-Type': 'application/json' };
+  const post = (path: string, body: unknown): Promise<Answer> =>
+    server.ask({ method: 'POST', path, headers, body: JSON.stringify(body) });
+  await post('/api/v1/namespaces', { metadata: { name: 'pbns' } });
+}
+
+test('recorded protobuf bodies of real clients', { timeout: 60_000 }, async (context) => {
+  const file = join(root, 'kube-clients', 'protobuf-bodies.json');
+  if (!existsSync(file)) {
+    assert.equal(process.env['AMBIT_GOLDEN_DIR'], undefined, `no recordings in ${file}`);
+    context.skip(`no recordings in ${file}`);
+    return;
+  }
+  const { cases } = JSON.parse(readFileSync(file, 'utf8')) as { cases: readonly ProtobufCase[] };
+  const server = await startServer();
+  const failures: string[] = [];
+  try {
+    await prepareProtobuf(server);
+    for (const [index, item] of cases.entries()) {
+      const answer = await server.ask({
+        method: item.method,
+        path: item.path,
+        headers: {
+          Authorization: `Bearer ${server.token}`,
+          Accept: 'application/json',
+          'Content-Type': 'application/vnd.kubernetes.protobuf',
+        },
+        body: Buffer.from(item.bodyBase64, 'base64'),
+      });
+      // The recording server had no autoscaling/v1.
+      if (item.status === 404) {
+        if (answer.status !== 201) failures.push(`case ${index} ${item.kind}: status ${answer.status}`);
+        continue;
+      }
+      const problems =
+        answer.status === item.status
+          ? compare(item.response, JSON.parse(answer.body), 'body', new Map(), { isLoose: true })
+          : [`status: expected ${item.status}, got ${answer.status}: ${answer.body.slice(0, 300)}`];
+      failures.push(...problems.map((text) => `case ${index} ${item.method} ${item.kind}: ${text}`));
+    }
+  } finally {
+    await server.close();
+  }
+  const failed = new Set(failures.map((text) => text.split(' ')[1]));
+  console.log(`golden kube-clients protobuf: ${cases.length - failed.size}/${cases.length}`);
+  for (const text of failures.slice(0, 10)) console.log(`    ${text}`);
+  assert.deepEqual(failures, []);
 });

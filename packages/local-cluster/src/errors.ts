@@ -10,6 +10,8 @@ import { CodedError } from '@ambit/runtime/errors';
  * - `ERR_LOCAL_CLUSTER_COMMAND`: a system command failed.
  * - `ERR_LOCAL_CLUSTER_CONTAINER_CONFIG`: a container refers to something that does not exist or is not allowed.
  * - `ERR_LOCAL_CLUSTER_ADDRESSES`: a range of addresses is used up.
+ * - `ERR_LOCAL_CLUSTER_STATE_VERSION`: the database was written by a newer version of this program.
+ * - `ERR_LOCAL_CLUSTER_LISTEN`: the API server can not listen on an address.
  * - `ERR_LOCAL_CLUSTER_USAGE`: the command line is wrong.
  */
 export type LocalClusterErrorCode =
@@ -21,6 +23,8 @@ export type LocalClusterErrorCode =
   | 'ERR_LOCAL_CLUSTER_COMMAND'
   | 'ERR_LOCAL_CLUSTER_CONTAINER_CONFIG'
   | 'ERR_LOCAL_CLUSTER_ADDRESSES'
+  | 'ERR_LOCAL_CLUSTER_STATE_VERSION'
+  | 'ERR_LOCAL_CLUSTER_LISTEN'
   | 'ERR_LOCAL_CLUSTER_USAGE';
 
 /** Every failure of the local cluster's own code; API refusals are `ApiError`. */

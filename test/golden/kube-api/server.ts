@@ -105,7 +105,7 @@ export class ReplayServer {
     call.on('error', reject);
     if (question.body !== undefined) call.setHeader('Content-Length', Buffer.byteLength(question.body));
     call.end(question.body);
-    return await promise;
+    return promise;
   }
 
   /** Tells the server to forget old changes (`compact`) or to move its clock by a second (`tick`). */

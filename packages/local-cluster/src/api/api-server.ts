@@ -17,7 +17,7 @@ import { Authorizer } from '../auth/rbac.ts';
 import { openCredentials } from '../auth/state-folder.ts';
 import { TokenIssuer } from '../auth/token-issuer.ts';
 import { Database } from '../store/database.ts';
-import { LocalClusterError } from '../store/errors.ts';
+import { LocalClusterError } from '../errors.ts';
 import type { KubeObject } from '../store/kube-object.ts';
 import { ObjectStore } from '../store/object-store.ts';
 import { createObjectApi } from './create-object-api.ts';
@@ -157,7 +157,7 @@ class Listener {
       const address = this.server.address() as AddressInfo | null;
       resolve(address?.port ?? 0);
     });
-    return await promise;
+    return promise;
   }
 
   async close(): Promise<void> {
@@ -202,13 +202,13 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const start = async (address: { host: string; port: number } | { fd: number }): Promise<number> => {
     const listener = new Listener(credentials.serving, services, log);
     listeners.push(listener);
-    return await listener.listen(address);
+    return listener.listen(address);
   };
   const kubeconfig = (server: string): string => kubeconfigText(server, credentials.ca.certPem, credentials.adminToken);
   let closed: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     closing.abort();
-    await Promise.all(listeners.map(async (listener) => await listener.close()));
+    await Promise.all(listeners.map(async (listener) => listener.close()));
     definitions.close();
     authorizer.close();
     store.close();
@@ -233,7 +233,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       admission.push(step);
     },
     compact: () => store.compact(store.revision),
-    close: async () => await (closed ??= close()),
+    close: async () => (closed ??= close()),
   };
 }
 

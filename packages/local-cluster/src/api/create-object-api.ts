@@ -237,6 +237,6 @@ export function createObjectApi(environment: WriteEnvironment, tokens: TokenIssu
       };
       updateObject(environment, target, { next, isReplace: false }, contextOf(undefined));
     },
-    createToken: async (request) => await tokens.issue(request),
+    createToken: async (request) => tokens.issue(request),
   };
 }

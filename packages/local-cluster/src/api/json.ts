@@ -71,3 +71,10 @@ export function equalJson(a: unknown, b: unknown): boolean {
   if (keys.length !== Object.keys(b).length) return false;
   return keys.every((key) => key in b && equalJson(a[key], b[key]));
 }
+
+/** Any value as text: strings as they are, numbers and booleans plainly, everything else as JSON. */
+export function shown(value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (typeof value === 'object' && value !== null) return JSON.stringify(value);
+  return `${value as number | boolean | null | undefined}`;
+}

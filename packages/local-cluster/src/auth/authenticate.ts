@@ -47,7 +47,7 @@ export class Authenticator {
     const hash = digest(token);
     const found = this.#static.find((entry) => timingSafeEqual(entry.digest, hash));
     if (found !== undefined) return found.user;
-    return await this.#accountUser(token, hash.toString('base64'));
+    return this.#accountUser(token, hash.toString('base64'));
   }
 
   async #accountUser(token: string, key: string): Promise<UserInfo> {

@@ -6,7 +6,7 @@
 
 import { DatabaseSync } from 'node:sqlite';
 import type { StatementSync } from 'node:sqlite';
-import { LocalClusterError } from './errors.ts';
+import { LocalClusterError } from '../errors.ts';
 import type { KubeObject } from './kube-object.ts';
 
 /** Version of the tables; a larger one in the file is refused. */

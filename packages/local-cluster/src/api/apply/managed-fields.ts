@@ -3,7 +3,7 @@
  * writes; out: the new object with `metadata.managedFields`, or a conflict. Called by the write path. Pure.
  */
 
-import { equalJson, isObject } from '../json.ts';
+import { equalJson, isObject, shown } from '../json.ts';
 import type { JsonObject } from '../json.ts';
 import type { Schema } from '../schema/schema.ts';
 import { applyConflict, badRequest, internalError } from '../status.ts';
@@ -97,11 +97,11 @@ function parseEntries(object: unknown): Entry[] {
   const metadata = isObject(object) ? object['metadata'] : undefined;
   const list = isObject(metadata) && Array.isArray(metadata['managedFields']) ? metadata['managedFields'] : [];
   return list.filter(isObject).map((entry) => ({
-    manager: String(entry['manager'] ?? ''),
+    manager: shown(entry['manager'] ?? ''),
     operation: entry['operation'] === 'Apply' ? 'Apply' : 'Update',
-    apiVersion: String(entry['apiVersion'] ?? ''),
-    subresource: String(entry['subresource'] ?? ''),
-    time: String(entry['time'] ?? ''),
+    apiVersion: shown(entry['apiVersion'] ?? ''),
+    subresource: shown(entry['subresource'] ?? ''),
+    time: shown(entry['time'] ?? ''),
     fields: parseFieldSet(entry['fieldsV1']),
   }));
 }

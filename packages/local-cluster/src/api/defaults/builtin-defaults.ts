@@ -139,7 +139,15 @@ const roleRefDefaults: Defaulter = (object) => {
   );
 };
 
+const noDisruption = { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 };
+
 const defaulters: Readonly<Record<string, Defaulter>> = {
+  // Fields that JSON always shows, as clients of the real server see them.
+  'ingresses.networking.k8s.io': (object) => fill(object, { status: { loadBalancer: {} } }),
+  'poddisruptionbudgets.policy': (object) => fill(object, { status: noDisruption }),
+  resourcequotas: (object) => fill(object, { status: {} }),
+  'clusterroles.rbac.authorization.k8s.io': (object) => fill(object, { rules: null }),
+  'roles.rbac.authorization.k8s.io': (object) => fill(object, { rules: null }),
   pods: podDefaults,
   services: serviceDefaults,
   namespaces: namespaceDefaults,

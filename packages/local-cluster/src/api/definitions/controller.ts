@@ -5,7 +5,7 @@
  */
 
 import type { Logger } from '@ambit/runtime/log';
-import { isObject, listAt, objectAt, textAt } from '../json.ts';
+import { isObject, listAt, objectAt, textAt, shown } from '../json.ts';
 import type { JsonObject } from '../json.ts';
 import { compareVersions } from '../resources/registry.ts';
 import type { Registry } from '../resources/registry.ts';
@@ -165,7 +165,7 @@ export class DefinitionController {
       if (other.metadata.name === definition.metadata.name || textAt(other, 'spec', 'group') !== group) continue;
       const taken = objectAt(other, 'status', 'acceptedNames') ?? {};
       for (const name of [taken['plural'], taken['singular'], ...listAt(taken, 'shortNames')])
-        plurals.add(String(name ?? ''));
+        plurals.add(shown(name ?? ''));
       kinds.add(textAt(taken, 'kind'));
       kinds.add(textAt(taken, 'listKind'));
     }
@@ -176,7 +176,7 @@ export class DefinitionController {
       return { reason: 'ListKindConflict', message: inUse(textAt(names, 'listKind')) };
     if (isTaken(kinds, textAt(names, 'kind'))) return { reason: 'KindConflict', message: inUse(textAt(names, 'kind')) };
     const short = listAt(names, 'shortNames').find((name) => isTaken(plurals, String(name)));
-    if (short !== undefined) return { reason: 'ShortNamesConflict', message: inUse(String(short)) };
+    if (short !== undefined) return { reason: 'ShortNamesConflict', message: inUse(shown(short)) };
     if (isTaken(plurals, textAt(names, 'singular')))
       return { reason: 'SingularConflict', message: inUse(textAt(names, 'singular')) };
     if (isTaken(plurals, textAt(names, 'plural')))

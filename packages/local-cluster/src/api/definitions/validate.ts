@@ -71,7 +71,7 @@ function typeProblem(value: unknown, schema: JsonObject, path: string): FieldPro
 
 const integerLimits: Readonly<Record<string, readonly [number, number]>> = {
   int32: [-2_147_483_648, 2_147_483_647],
-  int64: [-9_223_372_036_854_775_808, 9_223_372_036_854_775_807],
+  int64: [-(2 ** 63), 2 ** 63 - 1],
 };
 
 function numberProblems(value: number, schema: JsonObject, path: string): FieldProblem[] {
@@ -107,7 +107,7 @@ function numberProblems(value: number, schema: JsonObject, path: string): FieldP
 
 function stringProblems(value: string, schema: JsonObject, path: string): FieldProblem[] {
   const maximum = number(schema['maxLength']);
-  const length = [...value].length;
+  const length = Array.from(value).length;
   if (maximum !== undefined && length > maximum) return [tooLong(path, maximum)];
   const minimum = number(schema['minLength']);
   if (minimum !== undefined && length < minimum) {

@@ -102,7 +102,7 @@ export async function serveDiscovery(exchange: Exchange, registry: Registry): Pr
     await exchange.value(200, serverVersion);
     return true;
   }
-  if (first === 'openapi') return await serveOpenApi(exchange, registry);
+  if (first === 'openapi') return serveOpenApi(exchange, registry);
   if ((first === 'api' || first === 'apis') && parts.length === 1) {
     const isCore = first === 'api';
     if (choose(exchange.header('accept')) === 'aggregated') await serveAggregated(exchange, registry, isCore);

@@ -103,8 +103,8 @@ export class Exchange {
     format: 'json' | 'yaml' = 'json',
     headers: Readonly<Record<string, string>> = {},
   ): Promise<void> {
-    if (format === 'json') return await this.text(code, body, 'application/json', headers);
-    return await this.text(code, stringify(JSON.parse(body)), 'application/yaml', headers);
+    if (format === 'json') return this.text(code, body, 'application/json', headers);
+    return this.text(code, stringify(JSON.parse(body)), 'application/yaml', headers);
   }
 
   /** Answers with a value as JSON. */

@@ -164,7 +164,7 @@ async function remove(request: ResourceRequest): Promise<void> {
   const { exchange, resource, info, services } = request;
   const options = await deleteRequest(exchange, resource);
   const result = deleteObject(services.environment, resource, info.namespace, info.name ?? '', options);
-  if (!result.removed || answersWithObject.has(resource.storageName)) return await answer(request, 200, result.object);
+  if (!result.removed || answersWithObject.has(resource.storageName)) return answer(request, 200, result.object);
   const { name, uid } = result.object.metadata;
   await exchange.value(200, {
     kind: 'Status',
@@ -196,19 +196,19 @@ export async function serveResource(request: ResourceRequest): Promise<void> {
   const { exchange, resource, info } = request;
   if (resource.custom?.deprecation !== undefined) exchange.warnings.push(resource.custom.deprecation);
   const { method } = exchange;
-  if (info.name === undefined) return await serveCollection(request);
+  if (info.name === undefined) return serveCollection(request);
   switch (method) {
     case 'GET':
     case 'HEAD':
-      return await read(request);
+      return read(request);
     case 'PUT':
-      return await replace(request);
+      return replace(request);
     case 'PATCH':
-      return await patch(request);
+      return patch(request);
     case 'DELETE':
-      return await remove(request);
+      return remove(request);
     case 'POST':
-      if (resource.custom !== undefined) return await create(request);
+      if (resource.custom !== undefined) return create(request);
       throw methodNotAllowed();
     default:
       throw methodNotAllowed();
@@ -219,13 +219,13 @@ async function serveCollection(request: ResourceRequest): Promise<void> {
   const { exchange, resource, info } = request;
   const isAll = resource.namespaced && info.namespace === undefined;
   if (isAll && exchange.method !== 'GET' && exchange.method !== 'HEAD' && hasVerb(resource, 'list')) {
-    if (resource.custom !== undefined) return await exchange.pageNotFound();
+    if (resource.custom !== undefined) return exchange.pageNotFound();
     throw methodNotAllowed();
   }
   const isRead = exchange.method === 'GET' || exchange.method === 'HEAD';
-  if (isRead && hasVerb(resource, 'list')) return await list(request);
-  if (exchange.method === 'POST' && hasVerb(resource, 'create')) return await create(request);
-  if (exchange.method === 'DELETE' && hasVerb(resource, 'deletecollection')) return await removeAll(request);
+  if (isRead && hasVerb(resource, 'list')) return list(request);
+  if (exchange.method === 'POST' && hasVerb(resource, 'create')) return create(request);
+  if (exchange.method === 'DELETE' && hasVerb(resource, 'deletecollection')) return removeAll(request);
   if (resource.custom !== undefined && (exchange.method === 'PUT' || exchange.method === 'PATCH'))
     throw badRequest('name must be provided');
   throw methodNotAllowed();

@@ -92,13 +92,13 @@ async function serveFound(
 ): Promise<void> {
   const request = { exchange, info, resource, services };
   if (info.namespace !== undefined && !resource.namespaced) throw pathNotFound();
-  if (info.subresource === undefined) return await serveResource(request);
+  if (info.subresource === undefined) return serveResource(request);
   if (info.subresource === 'log' && resource.storageName === 'pods')
-    return await serveLog(exchange, info, services.environment.store, services.podStreams());
+    return serveLog(exchange, info, services.environment.store, services.podStreams());
   if (isStream(info.subresource) && resource.storageName === 'pods') {
     throw statusError(400, 'BadRequest', 'Upgrade request required');
   }
-  return await serveSubresource(request);
+  return serveSubresource(request);
 }
 
 /** The resource of a request, or undefined. */
@@ -112,20 +112,19 @@ async function route(exchange: Exchange, services: RouterServices): Promise<void
   authorize(exchange, info, services.authorizer);
   const isHealth = isOpenPath(path) && path !== '/version' && path !== '/version/';
   if (isHealth && (await serveHealth(exchange))) return;
-  if (path === '/openid/v1/jwks' || path === '/.well-known/openid-configuration')
-    return await serveKeys(exchange, services);
+  if (path === '/openid/v1/jwks' || path === '/.well-known/openid-configuration') return serveKeys(exchange, services);
   if (info === undefined) {
     if (await serveDiscovery(exchange, services.environment.registry)) return;
     if (path.startsWith('/api/') || path.startsWith('/apis/')) {
       const group = path.split('/')[2] ?? '';
       if (path.startsWith('/api/') || services.environment.registry.isBuiltinGroup(group)) throw pathNotFound();
-      return await exchange.pageNotFound();
+      return exchange.pageNotFound();
     }
-    if (path.startsWith('/openapi')) return await exchange.pageNotFound();
-    return await exchange.value(404, { paths: discoveryPaths(services.environment.registry) });
+    if (path.startsWith('/openapi')) return exchange.pageNotFound();
+    return exchange.value(404, { paths: discoveryPaths(services.environment.registry) });
   }
   const resource = resourceOf(info, services);
-  if (resource !== undefined) return await serveFound(exchange, info, resource, services);
+  if (resource !== undefined) return serveFound(exchange, info, resource, services);
   if (info.group === '' || services.environment.registry.isBuiltinGroup(info.group)) throw pathNotFound();
   await exchange.pageNotFound();
 }

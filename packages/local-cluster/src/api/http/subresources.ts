@@ -73,9 +73,8 @@ async function serveScale(request: ResourceRequest): Promise<void> {
   const paths = resource.scale;
   if (paths === undefined) throw pathNotFound();
   const target = targetOf(request, 'scale');
-  const respond = async (object: KubeObject): Promise<void> =>
-    await exchange.value(200, scaleOf(resource, paths, object));
-  if (exchange.method === 'GET') return await respond(liveObject(services.environment, target));
+  const respond = async (object: KubeObject): Promise<void> => exchange.value(200, scaleOf(resource, paths, object));
+  if (exchange.method === 'GET') return respond(liveObject(services.environment, target));
   const isPatch = exchange.method === 'PATCH';
   const type = isPatch ? patchTypeOf(request) : undefined;
   const { context, force } = contextOf(request, isPatch ? 'PatchOptions' : 'UpdateOptions', type === 'apply');
@@ -84,7 +83,7 @@ async function serveScale(request: ResourceRequest): Promise<void> {
   if (type === 'apply') {
     const applied = replicasOnly(request, paths, decodePatch(type, bytes).patch);
     const { object } = patchObject(services.environment, target, { type, patch: applied, force }, scoped);
-    return await respond(object);
+    return respond(object);
   }
   const change = scaleChange(type, bytes, exchange, resource);
   const next = (live: JsonObject): JsonObject => scaleNext(request, live, change);
@@ -186,18 +185,18 @@ export async function serveSubresource(request: ResourceRequest): Promise<void> 
   if (info.name === undefined) throw notFound(resource, '');
   switch (known.name) {
     case 'scale':
-      return await serveScale(request);
+      return serveScale(request);
     case 'token':
-      return await serveToken(request);
+      return serveToken(request);
     case 'eviction':
-      return await serveEviction(request);
+      return serveEviction(request);
     case 'binding':
-      return await serveBinding(request);
+      return serveBinding(request);
     default:
   }
-  if (exchange.method === 'GET') return await read(request);
-  if (exchange.method === 'PUT') return await replace(request);
-  if (exchange.method === 'PATCH') return await patch(request);
+  if (exchange.method === 'GET') return read(request);
+  if (exchange.method === 'PUT') return replace(request);
+  if (exchange.method === 'PATCH') return patch(request);
   if (resource.custom !== undefined) throw unsupportedVerb(request);
   throw methodNotAllowed();
 }

@@ -42,7 +42,7 @@ export function writeOptions(
       problems.push(forbiddenField('force', 'may not be specified for non-apply patch'));
   }
   if (Buffer.byteLength(manager) > managerLimit) problems.push(tooLong('fieldManager', managerLimit));
-  const bad = [...manager].find((char) => char < ' ' || char === '\u007f');
+  const bad = Array.from(manager).find((char) => char < ' ' || char === '\u007f');
   if (bad !== undefined)
     problems.push(invalidValue('fieldManager', manager, 'should only contain printable characters'));
   const dryRun = query.getAll('dryRun');

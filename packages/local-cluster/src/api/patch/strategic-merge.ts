@@ -3,7 +3,7 @@
  * with merge keys; out: a new object. Called by PATCH with `application/strategic-merge-patch+json`. Pure.
  */
 
-import { equalJson, isObject } from '../json.ts';
+import { equalJson, isObject, shown } from '../json.ts';
 import type { JsonObject } from '../json.ts';
 import { fieldSchema, itemSchema } from '../schema/schema.ts';
 import type { Schema } from '../schema/schema.ts';
@@ -71,7 +71,7 @@ function mergeKeyed(
     const kind = isObject(change) ? change[directive] : undefined;
     if (kind === 'delete') result = result.filter((item) => !(isObject(item) && equalJson(item[key], value)));
     else if (kind !== undefined && kind !== 'merge')
-      throw failed(`unknown patch type: ${String(kind)} in map: ${goMap(change)}`);
+      throw failed(`unknown patch type: ${shown(kind)} in map: ${goMap(change)}`);
     else if (index === -1) added.push(withoutDirectives(change));
     else result[index] = mergeObjects(items, result[index] as JsonObject, change as JsonObject);
   }
@@ -150,7 +150,7 @@ export function mergeObjects(schema: Schema | undefined, live: JsonObject, patch
   if (kind === 'replace') return withoutDirectives({ ...patch, [directive]: undefined }) as JsonObject;
   if (kind === 'delete') return {};
   if (kind !== undefined && kind !== 'merge')
-    throw failed(`unknown patch type: ${String(kind)} in map: ${goMap(patch)}`);
+    throw failed(`unknown patch type: ${shown(kind)} in map: ${goMap(patch)}`);
   const result: JsonObject = { ...live };
   keepOnly(result, patch);
   for (const [key, value] of Object.entries(patch)) {

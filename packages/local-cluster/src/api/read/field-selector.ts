@@ -3,7 +3,7 @@
  * resource (which fields it knows); out: a test. Pure.
  */
 
-import { isObject, valueAt } from '../json.ts';
+import { isObject, valueAt, shown } from '../json.ts';
 import type { Resource } from '../resources/resource.ts';
 import { badRequest } from '../status.ts';
 
@@ -53,13 +53,13 @@ const splitTerms = (text: string): string[] => text.split(',').filter((term) => 
 function textOf(object: unknown, path: readonly string[]): string {
   const name = path.join('.');
   if (name === 'source')
-    return String(valueAt(object, ['source', 'component']) ?? valueAt(object, ['reportingComponent']) ?? '');
-  if (name === 'status.successful') return String(valueAt(object, ['status', 'succeeded']) ?? 0);
+    return shown(valueAt(object, ['source', 'component']) ?? valueAt(object, ['reportingComponent']) ?? '');
+  if (name === 'status.successful') return shown(valueAt(object, ['status', 'succeeded']) ?? 0);
   const value = valueAt(object, path);
-  if (name === 'spec.unschedulable' || name === 'spec.hostNetwork') return String(value ?? false);
-  if (name === 'status.replicas') return String(value ?? 0);
+  if (name === 'spec.unschedulable' || name === 'spec.hostNetwork') return shown(value ?? false);
+  if (name === 'status.replicas') return shown(value ?? 0);
   if (Array.isArray(value))
-    return value.map((item) => (isObject(item) ? String(item['ip'] ?? '') : String(item))).join(',');
+    return value.map((item) => (isObject(item) ? shown(item['ip'] ?? '') : String(item))).join(',');
   return value === undefined || value === null ? '' : String(value as string | number | boolean);
 }
 

@@ -60,7 +60,7 @@ export function servePortForward(options: StreamRequest): void {
   server.handleUpgrade(options.request, options.socket, options.head, (socket) => {
     const gone = new AbortController();
     socket.on('error', (error) => options.log.debug('port-forward connection failed', { error: error.message }));
-    const joined = ports.map(async (port, index) => await join(socket, index, port, options, gone.signal));
+    const joined = ports.map(async (port, index) => join(socket, index, port, options, gone.signal));
     socket.on('message', (raw: Buffer) => {
       const id = raw[0] ?? 0;
       const stream = joined[Math.floor(id / 2)];

@@ -3,7 +3,7 @@
  * (spec/local-cluster.md 7.1). In: resource and object; out: column definitions and cells. Pure.
  */
 
-import { isObject, listAt, objectAt, textAt, valueAt } from '../json.ts';
+import { isObject, listAt, objectAt, textAt, valueAt, shown } from '../json.ts';
 import type { JsonObject } from '../json.ts';
 import type { Column, Resource } from '../resources/resource.ts';
 import { ageOf, humanDuration } from './age.ts';
@@ -57,7 +57,7 @@ function portsText(service: unknown): string {
   return ports
     .map(
       (port) =>
-        `${String(port['port'])}${port['nodePort'] === undefined ? '' : `:${String(port['nodePort'])}`}/${String(port['protocol'] ?? 'TCP')}`,
+        `${String(port['port'])}${port['nodePort'] === undefined ? '' : `:${shown(port['nodePort'])}`}/${shown(port['protocol'] ?? 'TCP')}`,
     )
     .join(',');
 }
@@ -135,7 +135,7 @@ function endpointsText(slice: unknown): string {
 }
 
 function slicePorts(slice: unknown): string {
-  const ports = listAt(slice, 'ports').map((port) => String(valueAt(port, ['port']) ?? '*'));
+  const ports = listAt(slice, 'ports').map((port) => shown(valueAt(port, ['port']) ?? '*'));
   return ports.length === 0 ? '<unset>' : ports.join(',');
 }
 
@@ -287,7 +287,7 @@ const builtin: Readonly<Record<string, Printer>> = {
     (object, now) => [
       nameOf(object),
       jobStatus(object),
-      `${count(object, 'status', 'succeeded')}/${String(valueAt(object, ['spec', 'completions']) ?? 1)}`,
+      `${count(object, 'status', 'succeeded')}/${shown(valueAt(object, ['spec', 'completions']) ?? 1)}`,
       jobDuration(object, now),
       age(object, now),
       ...templateCells(object),
@@ -308,7 +308,7 @@ const builtin: Readonly<Record<string, Printer>> = {
       nameOf(object),
       textAt(object, 'spec', 'schedule'),
       noneIfEmpty(textAt(object, 'spec', 'timeZone')),
-      String(valueAt(object, ['spec', 'suspend']) ?? false),
+      shown(valueAt(object, ['spec', 'suspend']) ?? false),
       listAt(object, 'status', 'active').length,
       textAt(object, 'status', 'lastScheduleTime') === ''
         ? '<none>'
@@ -435,8 +435,8 @@ const builtin: Readonly<Record<string, Printer>> = {
     [name, column('Min Available'), column('Max Unavailable'), column('Allowed Disruptions', 'integer'), ageColumn],
     (object, now) => [
       nameOf(object),
-      String(valueAt(object, ['spec', 'minAvailable']) ?? 'N/A'),
-      String(valueAt(object, ['spec', 'maxUnavailable']) ?? 'N/A'),
+      shown(valueAt(object, ['spec', 'minAvailable']) ?? 'N/A'),
+      shown(valueAt(object, ['spec', 'maxUnavailable']) ?? 'N/A'),
       count(object, 'status', 'disruptionsAllowed'),
       age(object, now),
     ],

@@ -1,6 +1,6 @@
 /** The row of a pod in `kubectl get pods`. In: a pod; out: cells. Pure. */
 
-import { isObject, listAt, textAt, valueAt } from '../json.ts';
+import { isObject, listAt, textAt, valueAt, shown } from '../json.ts';
 import type { JsonObject } from '../json.ts';
 import type { Column } from '../resources/resource.ts';
 import { ageOf } from './age.ts';
@@ -42,7 +42,7 @@ function endReason(state: unknown): string | undefined {
   const reason = textAt(ended, 'reason');
   if (reason !== '') return reason;
   const signal = valueAt(ended, ['signal']);
-  return typeof signal === 'number' && signal !== 0 ? `Signal:${signal}` : `ExitCode:${String(ended['exitCode'] ?? 0)}`;
+  return typeof signal === 'number' && signal !== 0 ? `Signal:${signal}` : `ExitCode:${shown(ended['exitCode'] ?? 0)}`;
 }
 
 function initStatus(pod: unknown): string | undefined {

@@ -4,7 +4,7 @@
  */
 
 import { trackUpdate } from '../apply/managed-fields.ts';
-import { isObject } from '../json.ts';
+import { isObject, shown } from '../json.ts';
 import type { JsonObject } from '../json.ts';
 import type { Resource } from '../resources/resource.ts';
 import { alreadyExists, badRequest, forbidden, internalError, statusError } from '../status.ts';
@@ -77,14 +77,14 @@ export function createObject(
   const sent = isObject(body['metadata']) ? body['metadata'] : {};
   checkBody(resource, namespace, sent, options.pathName);
   if (resource.custom?.terminating === true) {
-    const name = options.pathName ?? String(sent['name'] ?? '');
+    const name = options.pathName ?? shown(sent['name'] ?? '');
     throw forbidden(resource, name, 'create not allowed while custom resource definition is terminating');
   }
-  if (namespace !== undefined) checkNamespace(environment.store, resource, namespace, String(sent['name'] ?? ''));
+  if (namespace !== undefined) checkNamespace(environment.store, resource, namespace, shown(sent['name'] ?? ''));
   for (let attempt = 1; ; attempt++) {
     const time = timeText(environment.now());
     const metadata = createMetadata(resource, sent, namespace, time);
-    const name = String(metadata['name'] ?? '');
+    const name = shown(metadata['name'] ?? '');
     const generated = metadata['generateName'] !== undefined && (sent['name'] === undefined || sent['name'] === '');
     const isTaken = environment.store.get(resource.storageName, namespace ?? '', name) !== undefined;
     if (generated && isTaken && attempt < nameTries) continue;
@@ -101,7 +101,7 @@ function storeNew(
 ): KubeObject {
   const metadata = body['metadata'] as JsonObject;
   const namespace = typeof metadata['namespace'] === 'string' ? metadata['namespace'] : undefined;
-  const name = String(metadata['name'] ?? '');
+  const name = shown(metadata['name'] ?? '');
   let object: JsonObject = { ...body };
   if (resource.hasStatus) delete object['status'];
   object = withDefaults(resource, object, undefined);

@@ -10,7 +10,7 @@ import { fillDefaults } from '../definitions/fill-defaults.ts';
 import { builtinDefaults } from '../defaults/builtin-defaults.ts';
 import { builtinProblems, builtinUpdateProblems } from './builtin-validation.ts';
 import { invalidValue } from '../field-error.ts';
-import { isObject, valueAt } from '../json.ts';
+import { isObject, valueAt, shown } from '../json.ts';
 import type { JsonObject } from '../json.ts';
 import type { Resource } from '../resources/resource.ts';
 import { invalid } from '../status.ts';
@@ -45,7 +45,7 @@ function statusProblems(resource: Resource, object: JsonObject): FieldProblem[] 
   const replicas = path === undefined ? undefined : valueAt(object, path);
   if (path !== undefined && replicas !== undefined && typeof replicas !== 'number') {
     const field = `.${path.join('.')}`;
-    const text = `${field} accessor error: ${String(replicas)} is of the type ${typeof replicas}, expected int64`;
+    const text = `${field} accessor error: ${shown(replicas)} is of the type ${typeof replicas}, expected int64`;
     problems.push(invalidValue(field, 0, text));
   }
   return problems;
@@ -61,7 +61,7 @@ function scaleProblems(resource: Resource, object: JsonObject): FieldProblem[] {
       invalidValue(
         field,
         0,
-        `${field} accessor error: ${String(parent)} is of the type ${typeof parent}, expected map[string]interface{}`,
+        `${field} accessor error: ${shown(parent)} is of the type ${typeof parent}, expected map[string]interface{}`,
       ),
     ];
   }
@@ -102,7 +102,7 @@ export function validateObject(
     if (before !== undefined) problems.push(...builtinUpdateProblems(resource, object, before));
   }
   if (problems.length === 0) return;
-  const name = String(valueAt(object, ['metadata', 'name']) ?? '');
+  const name = shown(valueAt(object, ['metadata', 'name']) ?? '');
   throw invalid({ group: resource.group, kind: resource.kind }, name, problems);
 }
 

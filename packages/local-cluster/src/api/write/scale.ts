@@ -36,9 +36,7 @@ export function scaleOf(resource: Resource, paths: ScalePaths, object: KubeObjec
     kind: 'Scale',
     apiVersion: 'autoscaling/v1',
     metadata: Object.fromEntries(Object.entries(metadata).filter(([, value]) => value !== undefined)),
-    spec: {
-      ...(typeof wanted === 'number' && (resource.custom === undefined || wanted !== 0) ? { replicas: wanted } : {}),
-    },
+    spec: typeof wanted === 'number' && (resource.custom === undefined || wanted !== 0) ? { replicas: wanted } : {},
     status: {
       replicas: typeof current === 'number' ? current : 0,
       ...(selector === '' ? {} : { selector }),

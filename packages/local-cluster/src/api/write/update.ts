@@ -4,7 +4,7 @@
  */
 
 import { trackUpdate } from '../apply/managed-fields.ts';
-import { equalJson, isObject, listAt } from '../json.ts';
+import { equalJson, isObject, listAt, shown } from '../json.ts';
 import type { JsonObject } from '../json.ts';
 import type { Resource } from '../resources/resource.ts';
 import { badRequest, conflict, internalError, invalid, notFound, statusError } from '../status.ts';
@@ -224,8 +224,8 @@ export function checkPatchedName(target: UpdateTarget, next: JsonObject): void {
     throw statusError(
       422,
       'Invalid',
-      `${target.resource.group === '' ? target.resource.kind : `${target.resource.kind}.${target.resource.group}`} "${String(name)}" is invalid: metadata.name: Invalid value: ${JSON.stringify(name)}: field is immutable`,
-      { name: String(name), kind: target.resource.kind },
+      `${target.resource.group === '' ? target.resource.kind : `${target.resource.kind}.${target.resource.group}`} "${shown(name)}" is invalid: metadata.name: Invalid value: ${JSON.stringify(name)}: field is immutable`,
+      { name: shown(name), kind: target.resource.kind },
     );
   }
 }
