@@ -31,3 +31,12 @@ export {
 export * from './socket-domain.ts';
 export { descriptorOf } from './socket-endpoint.ts';
 export * from './tls-context.ts';
+export { openCapture, type PacketCapture } from './native/capture.ts';
+export {
+  connectSequenced,
+  listenSequenced,
+  type SequencedListener,
+  type SequencedPacket,
+  type SequencedSocket,
+} from './native/sequenced.ts';
+export * from './proxy-protocol.ts';
