@@ -6,6 +6,7 @@ import { CodedError } from '@ambit/runtime/errors';
 export type WaypointErrorCode =
   | 'ERR_WAYPOINT_UPSTREAM' // a try against a backend ended without a response
   | 'ERR_WAYPOINT_CLIENT_GONE' // the client left before the response was complete
+  | 'ERR_WAYPOINT_DENIED' // a raw connection that the policies do not allow (any more)
   | 'ERR_WAYPOINT_DRAIN' // ended by the drain deadline
   | 'ERR_WAYPOINT_THREAD'; // a data thread failed
 

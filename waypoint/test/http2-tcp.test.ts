@@ -195,6 +195,28 @@ describe('raw TCP', () => {
     assert.equal(await exchange('\u0000\u0001binary'), '\u0000\u0001binary');
   });
 
+  test('a connection that a new policy denies is ended', async () => {
+    setProtocol(4);
+    mesh.addWorkload(2, { raw: echo });
+    const ports = [{ port: 80, protocol: 4, backend: backendKey }];
+    const socket = tunnelSocket(await mesh.tunnel());
+    socket.write('one');
+    assert.equal(
+      await new Promise((resolve) => socket.once('data', (piece: Buffer) => resolve(piece.toString()))),
+      'one',
+    );
+    const ended = new Promise<void>((resolve) => {
+      socket.once('end', resolve);
+      socket.once('close', resolve);
+    });
+    mesh.configure({
+      frontends: { [frontendKey]: { hostname: HOSTNAME, namespace: 'apps', ports, policies: [{ policy: 'p' }] } },
+      policies: { p: { body: { case: 'authz', value: { action: 1, rules: [{}] } } } },
+    });
+    await ended;
+    socket.destroy();
+  });
+
   test('policies hold for raw connections', async () => {
     setProtocol(4);
     mesh.addWorkload(2, { raw: echo });

@@ -15,6 +15,7 @@ import type { TcpCounters } from '../telemetry/metrics.ts';
 import type { CompiledConfig } from '../updates/compiled-config.ts';
 import type { Picker, UpstreamEndpoint } from '../upstream/pick.ts';
 import type { Transport } from '../upstream/transport.ts';
+import type { ConnectionRegistry } from './registry.ts';
 
 /** How long both directions may be quiet (spec/waypoint.md 5.8). */
 const idleTimeoutMs = 3_600_000;
@@ -30,6 +31,7 @@ export interface TcpOptions {
   readonly ownIp: string;
   readonly random: () => number;
   readonly signal: AbortSignal;
+  readonly registry: ConnectionRegistry;
   /** Starts the series of a connection whose destination is decided. */
   readonly opened: (
     tunnel: Tunnel,
@@ -52,7 +54,7 @@ export const serveTcp = async (client: Endpoint, head: Buffer, tunnel: Tunnel, o
       source: tunnel.peer.principal,
       destination: tunnel.authority,
     });
-    client.destroy(new WaypointError('ERR_WAYPOINT_UPSTREAM', `rbac_access_denied_matched_policy[${verdict.policy}]`));
+    client.destroy(new WaypointError('ERR_WAYPOINT_DENIED', `rbac_access_denied_matched_policy[${verdict.policy}]`));
     return;
   }
   const key = chooseBackend(frontend.l4Routes, frontend.backend, tunnel, frontend.port, options.random);
@@ -115,9 +117,15 @@ const relayTo = async (
   };
   let latest = { received: 0, sent: 0 };
   const timer = setInterval(() => report(latest.received, latest.sent), reportMs).unref();
+  const denied = new AbortController();
+  let policy: string | undefined;
+  using _open = options.registry.add(tunnel, (by) => {
+    policy = by;
+    denied.abort(new WaypointError('ERR_WAYPOINT_DENIED', `connection is no longer allowed by ${by}`));
+  });
   const result = await relay(client, upstream, {
     idleTimeoutMs,
-    signal: options.signal,
+    signal: AbortSignal.any([options.signal, denied.signal]),
     onProgress: (received, sent) => {
       latest = { received, sent };
     },
@@ -125,6 +133,13 @@ const relayTo = async (
   clearInterval(timer);
   report(result.aToB, result.bToA);
   counters.closed('-');
+  if (policy !== undefined) {
+    options.log.info('connection ended by policy', {
+      policy,
+      source: tunnel.peer.principal,
+      destination: tunnel.authority,
+    });
+  }
 };
 
 /** First L4 route that fits, else the default destination. */

@@ -12,6 +12,12 @@ const maxHeaderBytes = 60 * 1024;
 /** Idle time between two requests of one connection. */
 const keepAliveMs = 3_600_000;
 
+/** First byte of a request to the end of its headers (spec/waypoint.md 4.6.4). */
+const headersTimeoutMs = 60_000;
+
+/** Pace at which idle connections are looked for during a drain. */
+const idleCheckMs = 500;
+
 /** Receives requests, and parse errors that were answered here. */
 export interface Http1Handler<Context> {
   onExchange(exchange: Exchange, context: Context): void;
@@ -24,22 +30,27 @@ export interface Http1Server<Context> {
   accept(socket: Duplex, context: Context): void;
   /** From now on every response ends its connection. */
   drain(): void;
+  /** Ends every connection now. */
+  destroy(): void;
 }
 
 /** Makes the server. */
 export const createHttp1Server = <Context>(handler: Http1Handler<Context>): Http1Server<Context> => {
   const contexts = new WeakMap<object, Context>();
   let isDraining = false;
+  let idleCheck: NodeJS.Timeout | undefined;
   const server = createServer({
     insecureHTTPParser: false,
     maxHeaderSize: maxHeaderBytes,
     requireHostHeader: false,
     keepAliveTimeout: keepAliveMs,
     requestTimeout: 0,
-    headersTimeout: 0,
+    headersTimeout: headersTimeoutMs,
+    connectionsCheckingInterval: headersTimeoutMs / 4,
     shouldUpgradeCallback: isWebsocketUpgrade,
   });
   server.timeout = 0;
+  server.emit('listening'); // starts Node's check of header times, which otherwise comes with a socket of its own
   const start = (
     request: IncomingMessage,
     response: ServerResponse,
@@ -67,6 +78,13 @@ export const createHttp1Server = <Context>(handler: Http1Handler<Context>): Http
     drain: () => {
       isDraining = true;
       server.closeIdleConnections();
+      // A connection whose last response began before the drain becomes idle without having been told.
+      idleCheck ??= setInterval(() => server.closeIdleConnections(), idleCheckMs).unref();
+    },
+    destroy: () => {
+      clearInterval(idleCheck);
+      server.close(); // ends the check of header times
+      server.closeAllConnections();
     },
   };
 };
@@ -107,6 +125,8 @@ const replyOfParseError = (error: NodeJS.ErrnoException): LocalReply | undefined
     case 'HPE_INVALID_HEADER_TOKEN':
     case 'HPE_INVALID_URL':
       return replies.invalidCharacters;
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return replies.requestHeaderTimeout;
     case 'HPE_INVALID_EOF_STATE':
       return undefined;
     default:

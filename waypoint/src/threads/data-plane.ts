@@ -11,6 +11,7 @@ import { background } from '@ambit/runtime/background';
 import type { RootLogger } from '@ambit/runtime/log';
 import { createMetricsRegistry } from '@ambit/runtime/metrics';
 import { addressKey, createStateStore, findWorkload } from '@ambit/state';
+import { createConnectionRegistry } from '../connections/registry.ts';
 import { serveTcp } from '../connections/tcp.ts';
 import { WaypointError } from '../errors.ts';
 import { createPipeline } from '../filters/order.ts';
@@ -77,6 +78,7 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
   const http1 = createHttp1Client();
   const http2 = createHttp2Client();
   const picker = createPicker();
+  const connections = createConnectionRegistry();
   const shared = { picker, transport, ownIp: settings.ownIp, config: () => config, snapshot: () => store.snapshot() };
 
   const endsOf = (tunnel: Tunnel, backend: Backend | undefined, endpoint: UpstreamEndpoint | undefined): Ends => {
@@ -122,6 +124,7 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     ...shared,
     random,
     signal: ending.signal,
+    registry: connections,
     opened: (tunnel: Tunnel, backend: Backend | undefined, endpoint: UpstreamEndpoint | undefined) =>
       metrics.tcpOpened(endsOf(tunnel, backend, endpoint)),
     log: log.child('access'),
@@ -157,6 +160,7 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     ending.abort(reason);
     listener?.close();
     server.destroy(reason);
+    h1.destroy();
     http1.close();
     http2.close();
     transport.destroy();
@@ -168,6 +172,7 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     switch (message.kind) {
       case 'config':
         config = compileConfig(applyConfigDiff(config.snapshot, message.diff));
+        connections.recheck(config);
         return;
       case 'state':
         store.applyDiff(message.diff);

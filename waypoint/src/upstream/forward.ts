@@ -360,6 +360,11 @@ class Forwarding {
   #giveUp(outcome: UpstreamResponse | UpstreamError): void {
     this.#body.detach();
     if (outcome instanceof UpstreamError) return;
+    if (!this.#body.isComplete) {
+      // The backend answered before it had the whole body: its connection cannot be used again.
+      this.#call?.cancel(new WaypointError('ERR_WAYPOINT_UPSTREAM', 'another try replaces this one'));
+      return;
+    }
     if (outcome.upgraded !== undefined) outcome.upgraded.destroy();
     else outcome.body.resume();
   }
