@@ -14,18 +14,26 @@ export function parentKey(ref: ParentRef, routeNamespace: string): string | unde
   return undefined;
 }
 
-/** Routes attached to one port of a service, oldest first, then by namespace and name. */
-export function routesOfPort(view: View, service: ServiceDefinition, port: number): AnyRoute[] {
+/** A route at one port of a service. */
+export interface AttachedRoute {
+  readonly route: AnyRoute;
+  /** Routes of one group are merged by precedence; groups follow each other in the order of their first routes. */
+  readonly group: string;
+}
+
+/** Routes attached to one port of a service: those that name the port, then the others; each oldest first, then by name. */
+export function routesOfPort(view: View, service: ServiceDefinition, port: number): AttachedRoute[] {
   const parent = `${service.kind} ${service.namespace}/${service.name}`;
-  return view
-    .routesOfParent(parent)
-    .filter(({ object }) =>
-      (object.spec?.parentRefs ?? []).some(
-        (ref) =>
-          parentKey(ref, object.metadata.namespace ?? '') === parent && (ref.port === undefined || ref.port === port),
-      ),
-    )
-    .toSorted(byAge);
+  const attached: AttachedRoute[] = [];
+  for (const route of view.routesOfParent(parent).toSorted(byAge)) {
+    const { namespace = '' } = route.object.metadata;
+    const ref = (route.object.spec?.parentRefs ?? []).find(
+      (r) => parentKey(r, namespace) === parent && (r.port === undefined || r.port === port),
+    );
+    if (ref !== undefined) attached.push({ route, group: `${namespace}:${ref.port ?? ''}` });
+  }
+  // Who names the port means it more than who names the service only.
+  return attached.toSorted((a, b) => Number(a.group.endsWith(':')) - Number(b.group.endsWith(':')));
 }
 
 function byAge(a: AnyRoute, b: AnyRoute): number {

@@ -10,6 +10,7 @@ import { filtersOf } from './filters.ts';
 import { backendKey } from './keys.ts';
 import { compareRanks, grpcMatch, httpMatch, type RankedMatch } from './matches.ts';
 import { metaOf } from './meta.ts';
+import type { AttachedRoute } from './parents.ts';
 
 type Init<T> = Exclude<T, { $typeName: string }>;
 type HttpRouteInit = Init<MessageInitShape<typeof HttpRouteSchema>>;
@@ -25,11 +26,13 @@ export interface RoutesResult {
 const DEFAULT_RETRY_ON = ['connect-failure', 'refused-stream', 'unavailable', 'cancelled', 'retriable-status-codes'];
 const DEFAULT_ATTEMPTS = 2;
 
-/** Merges routes: each pair of rule and match is one entry, the most specific first. */
-export function routesOf(view: View, routes: readonly AnyRoute[], service: ServiceDefinition): RoutesResult {
-  const entries: { rank: RankedMatch['rank']; route: HttpRouteInit }[] = [];
+/** Merges routes: each pair of rule and match is one entry, the most specific of a group first. */
+export function routesOf(view: View, routes: readonly AttachedRoute[], service: ServiceDefinition): RoutesResult {
+  const groups = new Map<string, { rank: RankedMatch['rank']; route: HttpRouteInit }[]>();
   const destinations: { service: ServiceDefinition; port: number }[] = [];
-  for (const route of routes) {
+  for (const { route, group } of routes) {
+    const entries = groups.get(group) ?? [];
+    groups.set(group, entries);
     const namespace = route.object.metadata.namespace ?? '';
     // A route of another namespace is meant for the clients of that namespace only.
     const sourceNamespaces = namespace === service.namespace ? [] : [namespace];
@@ -41,7 +44,8 @@ export function routesOf(view: View, routes: readonly AnyRoute[], service: Servi
       }
     }
   }
-  return { routes: entries.toSorted((a, b) => compareRanks(a.rank, b.rank)).map((e) => e.route), destinations };
+  const ordered = [...groups.values()].flatMap((g) => g.toSorted((a, b) => compareRanks(a.rank, b.rank)));
+  return { routes: ordered.map((entry) => entry.route), destinations };
 }
 
 function matchesOf(route: AnyRoute, rule: HttpRouteRule | GrpcRouteRule): RankedMatch[] {
