@@ -12,7 +12,7 @@ import { nowSeconds } from '../controllers/context.ts';
 import type { EventRecorder } from '../controllers/events.ts';
 import type { ConfigMap, Container, ContainerStatus, Pod, Secret, Service } from '../controllers/objects.ts';
 import { canonicalJson } from '../controllers/pod-from-template.ts';
-import { buildContainerEnv, serviceVariables } from './container-env.ts';
+import { buildContainerEnv, expandVariables, serviceVariables } from './container-env.ts';
 import { createContainerRunner } from './container-runner.ts';
 import type { ContainerRunner } from './container-runner.ts';
 import { etcFilesOf } from './etc-files.ts';
@@ -203,7 +203,7 @@ export function startPodWorker(context: PodWorkerContext, first: Pod): PodWorker
     };
     const facts = { podIp: made.ip, hostIp: context.hostIp };
     const env = buildContainerEnv(pod, container, facts, sourcesOf(context.api, namespace), standard);
-    const argv = argvOf(image, container, base);
+    const argv = argvOf(image, container, base).map((word) => expandVariables(word, env));
     if (argv.length === 0) throw new Error(`image ${container.image ?? ''} has no command and the pod gives none`);
     return {
       argv,
