@@ -15,8 +15,15 @@ import {
   type TunnelRequest,
 } from '@ambit/hbone';
 import type { PeerIdentity } from '@ambit/identity';
-import { type Endpoint, Region, type SocketAddress, type TlsContext } from '@ambit/net';
-import { formatIpPort, identityOf, type InboundAuthority, type Workload } from '@ambit/state';
+import {
+  encodeProxyV2,
+  type Endpoint,
+  PROXY_TLV_IDENTITY,
+  Region,
+  type SocketAddress,
+  type TlsContext,
+} from '@ambit/net';
+import { formatIpPort, identityOf, type InboundAuthority, type IpPort, type Workload } from '@ambit/state';
 import { carry } from '../connections/carry.ts';
 import type { TlsIdentity } from '../identity/thread-certificates.ts';
 import { hboneLimits } from '../outbound/upstream-options.ts';
@@ -27,7 +34,6 @@ import { illegalPorts, ownWorkload, type PodContext } from '../threads/pod-conte
 import { authorize, denied, type InboundPlan, planTunnel, type TunnelFacts } from './authorize.ts';
 import { connectApplication } from './forward.ts';
 import { logDecision } from './policy-log.ts';
-import { proxyHeaderBytes } from './proxy-header.ts';
 
 /** The HBONE server of one pod on one thread. */
 export interface TunnelServer {
@@ -194,7 +200,7 @@ async function carryTunnel(
   const baggage = context.config.responseBaggage ? { baggage: formatBaggage(baggageOf(own)) } : undefined;
   const tunnel = request.accept(baggage);
   if (plan.proxyDestination !== undefined) {
-    upstream.write([Region.of(proxyHeaderBytes(client, plan.proxyDestination, plan.facts.sourceIdentity))]);
+    upstream.write([proxyHeader(client, plan.proxyDestination, request.peer.uri)]);
   }
   await carry(tunnel, upstream, { record, signal: abort.signal });
 }
@@ -221,6 +227,11 @@ function recordOf(
     },
     performance.now.bind(performance),
   );
+}
+
+/** The first bytes for an application behind a PROXY tunnel: client, addressed destination, source identity (spec 3.2.6). */
+function proxyHeader(client: SocketAddress, destination: IpPort, identity: string): Region {
+  return Region.of(encodeProxyV2(client, destination, [{ type: PROXY_TLV_IDENTITY, value: Buffer.from(identity) }]));
 }
 
 function addressText(address: SocketAddress | undefined): string {

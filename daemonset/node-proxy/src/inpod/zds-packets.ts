@@ -1,7 +1,7 @@
 /**
  * The packet form of ZDS: SEQPACKET with network namespace descriptors. Main thread; the calls are `@ambit/net`'s.
  */
-import { connectSequenced } from '@ambit/net/native/sequenced';
+import { connectSequenced } from '@ambit/net';
 import type { ZdsTransport } from './zds-client.ts';
 
 /** Connects to the node agent's socket. Rejects when it is not there. */
