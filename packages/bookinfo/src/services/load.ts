@@ -18,6 +18,7 @@ export async function serveLoad(config: BookinfoConfig): Promise<RunningService>
     },
     '/burst': async ({ body }) => ({ status: 200, body: await runBurst(JSON.parse(body) as Burst) }),
     '/connections': async ({ method, body }) => {
+      if (method === 'DELETE') held.close();
       if (method !== 'POST') return { status: 200, body: held.list() };
       const { host, port } = JSON.parse(body) as { host: string; port: number };
       return { status: 200, body: await held.open(host, port) };

@@ -42,6 +42,8 @@ export interface LoadClient {
   readonly burst: (order: BurstOrder) => Promise<BurstResult>;
   readonly hold: (host: string, port: number) => Promise<HeldConnection>;
   readonly held: (id: number) => Promise<HeldConnection>;
+  /** Closes all held connections. */
+  readonly releaseHeld: () => Promise<void>;
 }
 
 /** Opens the door at this address of the local machine. */
@@ -61,6 +63,7 @@ export function createLoadClient(url: string): LoadClient {
     reset: async () => void (await ask('DELETE', '/load')),
     burst: async (order) => ask('POST', '/burst', order),
     hold: async (host, port) => ask('POST', '/connections', { host, port }),
+    releaseHeld: async () => void (await ask('DELETE', '/connections')),
     held: async (id) => {
       const found = (await ask<readonly HeldConnection[]>('GET', '/connections')).find(
         (connection) => connection.id === id,

@@ -47,6 +47,8 @@ export const leaveStep: TourStep = {
     await waitUntilReleased(stage.api, shop, 60_000);
     const rules = await noRulesLeft(stage);
     const traffic = await plainAgain(stage);
+    // A replaced proxy keeps serving its long-lived connections until they end; these have shown what they were opened for.
+    await stage.load.releaseHeld();
     await uninstall(stage.api, demoValues, { purge: false });
     const { pid, id } = stage.cluster.description;
     await removeCluster(dirname(stage.cluster.directory), demoName);

@@ -6,7 +6,7 @@ import { SERVICE_NAME } from '../../labels.ts';
 import { HOST_NETWORK, UNHEALTHY, type WorkloadInit } from '../../wire.ts';
 import { hostnameOf } from '../service/definition.ts';
 import { inOrder } from './membership.ts';
-import { networkFields } from './common.ts';
+import { networkFields } from './shared-fields.ts';
 import { trustDomainOnWire } from './trust-domain.ts';
 
 /** Workloads of a slice; none when its Service does not exist. This is how `kubernetes.default` becomes reachable. */

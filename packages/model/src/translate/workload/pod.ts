@@ -5,7 +5,7 @@ import { ipBytes } from '../../ip.ts';
 import { REGION, SUBZONE, ZONE } from '../../labels.ts';
 import { HOST_NETWORK, UNHEALTHY, WORKLOAD_TYPE_POD, type WorkloadInit } from '../../wire.ts';
 import { policiesOf } from '../authorization/attachment.ts';
-import { canonicalFields, localityOf, networkFields, tunnelFields, waypointFields } from './common.ts';
+import { canonicalFields, localityOf, networkFields, tunnelFields, waypointFields } from './shared-fields.ts';
 import { servicesOfPod } from './membership.ts';
 import { workloadNameOfPod } from './names.ts';
 import { trustDomainOnWire } from './trust-domain.ts';

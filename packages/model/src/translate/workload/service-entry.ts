@@ -5,7 +5,7 @@ import { ipBytes } from '../../ip.ts';
 import { WORKLOAD_TYPE_POD, type WorkloadInit } from '../../wire.ts';
 import { policiesOf } from '../authorization/attachment.ts';
 import { winnersOf } from '../service/winners.ts';
-import { canonicalFields, localityOfText, networkFields, tunnelFields, waypointFields } from './common.ts';
+import { canonicalFields, localityOfText, networkFields, tunnelFields, waypointFields } from './shared-fields.ts';
 import { inOrder, serviceEntryTarget } from './membership.ts';
 import { trustDomainOnWire } from './trust-domain.ts';
 

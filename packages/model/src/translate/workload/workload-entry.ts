@@ -5,7 +5,7 @@ import { ipBytes } from '../../ip.ts';
 import type { Labels } from '../../labels.ts';
 import { WORKLOAD_TYPE_POD, type WorkloadInit } from '../../wire.ts';
 import { policiesOf } from '../authorization/attachment.ts';
-import { canonicalFields, localityOfText, networkFields, tunnelFields, waypointFields } from './common.ts';
+import { canonicalFields, localityOfText, networkFields, tunnelFields, waypointFields } from './shared-fields.ts';
 import { servicesOfWorkloadEntry } from './membership.ts';
 import { trustDomainOnWire } from './trust-domain.ts';
 
