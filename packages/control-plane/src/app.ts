@@ -36,6 +36,20 @@ export interface AppParts {
   readonly client: KubeClient;
   readonly log: Logger;
   readonly metrics: MetricsRegistry;
+  /** Ports that differ from upstream's; 0 = any free one. */
+  readonly ports?: Partial<Ports>;
+}
+
+/** Ports of a control plane. */
+export interface Ports {
+  /** xDS without TLS, 15010. */
+  readonly plaintext: number;
+  /** xDS and CA over TLS, 15012. */
+  readonly tls: number;
+  /** Metrics and debug, 15014. */
+  readonly monitoring: number;
+  /** Readiness, 8080. */
+  readonly readiness: number;
 }
 
 /** A running control plane. */
@@ -44,24 +58,19 @@ export interface ControlPlane {
   readonly xds: XdsServer;
   /** Every trusted root, as clients need it. */
   readonly rootPem: string;
-  /** Ports as bound; they differ from the defaults by `AMBIT_PORT_OFFSET`. */
-  readonly ports: {
-    readonly plaintext: number;
-    readonly tls: number;
-    readonly monitoring: number;
-    readonly readiness: number;
-  };
+  /** Ports as bound. */
+  readonly ports: Ports;
   readonly isReady: boolean;
   /** Ends streams, gives leadership up, closes ports. Idempotent. */
   close(): Promise<void>;
 }
 
-const PORTS = { plaintext: 15010, tls: 15012, monitoring: 15014, readiness: 8080 };
+const PORTS: Ports = { plaintext: 15010, tls: 15012, monitoring: 15014, readiness: 8080 };
 /** Changes in one batch up to which clients are told at once. */
 const SMALL_BATCH = 20;
 
 /** Starts the control plane; resolves when its ports are open. Readiness comes when the caches are synced. */
-export async function startControlPlane({ config, client, log, metrics }: AppParts): Promise<ControlPlane> {
+export async function startControlPlane({ config, client, log, metrics, ports }: AppParts): Promise<ControlPlane> {
   const stack = new AsyncDisposableStack();
   const options = await initialOptions(client, config, log);
   const material = await loadMaterial({
@@ -124,7 +133,7 @@ export async function startControlPlane({ config, client, log, metrics }: AppPar
   stack.defer(() => meshConfig.close());
 
   const certificate = await issueLocally(authority, servingNames(config), MAX_LEAF_TTL_MS);
-  const port = (base: number): number => base + config.AMBIT_PORT_OFFSET;
+  const wanted = { ...PORTS, ...ports };
   const host = config.AMBIT_LISTEN_HOST;
   const ca = caService(
     authority,
@@ -134,11 +143,11 @@ export async function startControlPlane({ config, client, log, metrics }: AppPar
     () => [trustDomain(), ...cluster.model.options.trustDomainAliases],
     log,
   );
-  const plaintext = await listenGrpc(host, port(PORTS.plaintext), undefined, (server) =>
+  const plaintext = await listenGrpc(host, wanted.plaintext, undefined, (server) =>
     xds.mount(server, { isTls: false }),
   );
   stack.defer(() => closeListener(plaintext));
-  const tls = await listenGrpc(host, port(PORTS.tls), certificate, (server) => {
+  const tls = await listenGrpc(host, wanted.tls, certificate, (server) => {
     xds.mount(server);
     if (config.ENABLE_CA_SERVER) server.addService(ca.definition, ca.implementation);
   });
@@ -156,9 +165,9 @@ export async function startControlPlane({ config, client, log, metrics }: AppPar
     }),
     log,
   });
-  const readinessAddress = await readiness.listen({ host, port: port(PORTS.readiness) });
+  const readinessAddress = await readiness.listen({ host, port: wanted.readiness });
   stack.defer(() => readiness.destroy());
-  const monitoringAddress = await monitoring.listen({ host, port: port(PORTS.monitoring) });
+  const monitoringAddress = await monitoring.listen({ host, port: wanted.monitoring });
   stack.defer(() => monitoring.destroy());
 
   const elections = startWriters({ config, client, log, cluster, status, authority });

@@ -37,7 +37,6 @@ export const environment = {
   PILOT_ENABLE_K8S_SELECT_WORKLOAD_ENTRIES: bool(true, 'Services may select WorkloadEntries.'),
   AMBIT_PROXY_IMAGE: text('ambit/proxyv2:latest', 'Image of the waypoints that are deployed.'),
   AMBIT_LISTEN_HOST: text('0.0.0.0', 'Address of the xDS, CA, readiness and metrics ports.'),
-  AMBIT_PORT_OFFSET: count(0, 'Added to every port, to run several control planes on one machine.', { max: 40_000 }),
   AMBIT_LOG_FORMAT: text('plain', 'plain or json.'),
 } as const;
 

@@ -107,11 +107,16 @@ before(async () => {
   cluster.put(testService('apps', 'web', '10.96.0.10', { app: 'web' }));
   cluster.tokens.set('ztunnel', token('istio-system', 'default', 'ztunnel-1'));
   cluster.tokens.set('stranger', token('apps', 'default', 'web-1'));
-  const config = readConfig(
-    { CA_TRUSTED_NODE_ACCOUNTS: 'istio-system/default', AMBIT_LISTEN_HOST: '127.0.0.1', AMBIT_PORT_OFFSET: '31000' },
-    ['discovery'],
-  );
-  app = await startControlPlane({ config, client: cluster, log: silentLogger, metrics: createMetricsRegistry() });
+  const config = readConfig({ CA_TRUSTED_NODE_ACCOUNTS: 'istio-system/default', AMBIT_LISTEN_HOST: '127.0.0.1' }, [
+    'discovery',
+  ]);
+  app = await startControlPlane({
+    config,
+    client: cluster,
+    log: silentLogger,
+    metrics: createMetricsRegistry(),
+    ports: { plaintext: 0, tls: 0, monitoring: 0, readiness: 0 },
+  });
   await app.cluster.synced;
 });
 
