@@ -5,13 +5,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CliError } from '../errors.ts';
 import { waitUntil } from '../output/wait-until.ts';
+import { chooseMode, type ClusterMode, thisMachine } from './choose-mode.ts';
 import { type ClusterDescription, clusterDirectory, readCluster } from './state-folder.ts';
 
 /** How a cluster is started. */
 export interface LaunchOptions {
   readonly root: string;
   readonly name: string;
-  readonly mode: 'auto' | 'netns' | 'loopback';
+  readonly mode: ClusterMode | 'auto';
   readonly nodes: number;
   /** True: the cluster outlives this process. */
   readonly background: boolean;
@@ -30,6 +31,8 @@ const clusterMain = fileURLToPath(new URL('../../../local-cluster/src/main.ts', 
 
 /** Runs the local cluster's program with these arguments, its output in a log file. */
 function startProcess(options: LaunchOptions, directory: string, logFile: string): ChildProcess {
+  const { mode, reason } = chooseMode(options.mode, thisMachine());
+  if (reason !== undefined) process.stderr.write(`  loopback mode: ${reason}\n`);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const output = openSync(logFile, 'w', 0o600);
   try {
@@ -42,7 +45,7 @@ function startProcess(options: LaunchOptions, directory: string, logFile: string
         '--state',
         directory,
         '--mode',
-        options.mode,
+        mode,
         '--nodes',
         String(options.nodes),
       ],
