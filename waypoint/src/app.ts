@@ -86,6 +86,7 @@ export const startWaypoint = async (
     rootPem: () => readFileSync(env.CA_ROOT_CA, 'utf8'),
     token: () => readFile(env.AMBIT_TOKEN_PATH, 'utf8'),
     clusterId: env.ISTIO_META_CLUSTER_ID,
+    ...(env.ALT_CA_HOSTNAME === undefined ? {} : { serverName: env.ALT_CA_HOSTNAME }),
     impersonate: false,
     log: log.child('ca'),
   });
@@ -106,6 +107,7 @@ export const startWaypoint = async (
           rootsPath: env.XDS_ROOT_CA,
           tokenPath: env.AMBIT_TOKEN_PATH,
           clusterId: env.ISTIO_META_CLUSTER_ID,
+          ...(env.ALT_XDS_HOSTNAME === undefined ? {} : { serverName: env.ALT_XDS_HOSTNAME }),
         }),
     node: { id: config.nodeId, metadata: config.metadata as never },
     subscriptions: updates.handlers.map((handler) => ({ handler, mode: 'wildcard' as const })),

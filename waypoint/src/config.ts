@@ -25,6 +25,8 @@ export const schema = {
     'PEM file of the roots that the control plane is checked with.',
   ),
   CA_ROOT_CA: text('/var/run/secrets/istio/root-cert.pem', 'PEM file of the roots that the authority is checked with.'),
+  ALT_XDS_HOSTNAME: text(undefined, 'Name to expect in the certificate of the control plane instead of its host.'),
+  ALT_CA_HOSTNAME: text(undefined, 'Name to expect in the certificate of the authority instead of its host.'),
   AMBIT_TOKEN_PATH: text(
     '/var/run/secrets/tokens/istio-token',
     'File of the service account token for control plane and authority.',
