@@ -1,0 +1,15 @@
+// `bench <suite> [--json]`: runs one suite of measurements and prints it. In: argv. Out: a table or JSON on standard
+// output, progress on standard error. Figures are never an assertion of `test` (decisions 7).
+import { runL4 } from './l4/suite.ts';
+import { type BenchReport, formatReport } from './report.ts';
+
+const SUITES: Readonly<Record<string, () => Promise<BenchReport>>> = { l4: runL4 };
+
+const [name, ...flags] = process.argv.slice(2);
+const suite = name === undefined ? undefined : SUITES[name];
+if (suite === undefined) {
+  process.stderr.write(`usage: bench <suite> [--json]\nsuites: ${Object.keys(SUITES).join(', ')}\n`);
+  process.exit(2);
+}
+const report = await suite();
+process.stdout.write(flags.includes('--json') ? `${JSON.stringify(report, undefined, 2)}\n` : formatReport(report));

@@ -1,0 +1,52 @@
+// The result of a suite, as data and as text. Pure.
+
+/** One measured quantity of one path. */
+export interface BenchFigure {
+  readonly quantity: string;
+  readonly unit: string;
+  readonly path: string;
+  /** Median of the rounds. */
+  readonly median: number;
+  /** Every round, in order. */
+  readonly rounds: readonly number[];
+  /** Median of the same-round ratios to the reference path; 1 for the reference. */
+  readonly ratio: number | undefined;
+}
+
+/** What a suite found. */
+export interface BenchReport {
+  readonly suite: string;
+  readonly date: string;
+  readonly node: string;
+  readonly cpus: number;
+  /** The path that ratios refer to. */
+  readonly reference: string;
+  readonly figures: readonly BenchFigure[];
+  /** Paths that could not be measured, with the reason. */
+  readonly notRun: readonly string[];
+  /** What a reader must know to compare. */
+  readonly notes: readonly string[];
+  readonly elapsedSeconds: number;
+}
+
+/** The median; NaN of nothing. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
+}
+
+/** A table: one line per quantity and path. */
+export function formatReport(report: BenchReport): string {
+  const head = `${report.suite}: ${report.date}, node ${report.node}, ${report.cpus} cpus, ${report.elapsedSeconds} s; ratios to ${report.reference}`;
+  const rows = report.figures.map((figure) => {
+    const ratio = figure.ratio === undefined ? '' : `${figure.ratio.toFixed(2)}x`;
+    return `${figure.quantity.padEnd(26)}${figure.path.padEnd(10)}${round(figure.median).padStart(10)} ${figure.unit.padEnd(10)}${ratio.padStart(8)}`;
+  });
+  return `${[head, ...rows, ...report.notes.map((note) => `note: ${note}`), ...report.notRun.map((why) => `not run: ${why}`)].join('\n')}\n`;
+}
+
+function round(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value >= 1 ? value.toFixed(1) : value.toFixed(3);
+}
