@@ -127,7 +127,8 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
     snapshot.announce(diff);
     // One pod more or less is told at once; a storm waits for quiet.
     if (changes.length <= SMALL_BATCH && cluster.isSynced) xds.flush();
-    if (diff !== undefined) status.onDiff(diff);
+    if (diff === undefined) status.onNewModel(cluster.model);
+    else status.onDiff(diff);
   });
   const meshConfig = watchMeshConfig(client, config, options, log, (next) => cluster.setOptions(next));
   stack.defer(() => meshConfig.close());

@@ -24,6 +24,8 @@ export interface StatusWriter {
   onDiff(diff: ModelDiff): void;
   /** Starts writing: everything that the model wants is compared with the cluster. */
   lead(model: Model, signal: AbortSignal): void;
+  /** Looks at everything again, after the translation was made anew. */
+  onNewModel(model: Model): void;
 }
 
 type Task = { readonly conditions: ObjectConditions } | { readonly status: StatusResult };
@@ -41,6 +43,12 @@ export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
   const add = (task: Task): void => {
     const isWanted = 'conditions' in task ? options.writesConditions : options.writesGatewayStatus;
     if (isWanted && isLeading()) pending.set(keyOf(task), task);
+  };
+  const addAll = (model: Model): void => {
+    pending.clear();
+    for (const conditions of model.conditions()) add({ conditions });
+    for (const status of model.statuses()) add({ status });
+    start();
   };
   const start = (): void => {
     while (active < workers && pending.size > 0) {
@@ -99,11 +107,9 @@ export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
     },
     lead(model, signal) {
       term = signal;
-      pending.clear();
-      for (const conditions of model.conditions()) add({ conditions });
-      for (const status of model.statuses()) add({ status });
-      start();
+      addAll(model);
     },
+    onNewModel: addAll,
   };
 }
 
