@@ -129,10 +129,45 @@ async function route(exchange: Exchange, services: RouterServices): Promise<void
   await exchange.pageNotFound();
 }
 
+/** The user a request acts as: `Impersonate-User` and groups, when the real one may. */
+function impersonate(exchange: Exchange, services: RouterServices): void {
+  const name = exchange.header('impersonate-user');
+  if (name === undefined || name === '') return;
+  const groups = (exchange.header('impersonate-group') ?? '')
+    .split(',')
+    .map((group) => group.trim())
+    .filter((group) => group !== '');
+  const wanted = [['users', name] as const, ...groups.map((group) => ['groups', group] as const)];
+  for (const [resource, value] of wanted) {
+    const attributes = {
+      verb: 'impersonate',
+      group: '',
+      resource,
+      subresource: '',
+      namespace: '',
+      name: value,
+      path: undefined,
+    };
+    if (services.authorizer.allows(exchange.user, attributes)) continue;
+    throw forbidden(
+      { group: '', resource },
+      value,
+      `User ${JSON.stringify(exchange.user.username)} cannot impersonate resource ${JSON.stringify(resource)} in API group "" at the cluster scope`,
+    );
+  }
+  exchange.user = { username: name, groups: [...groups, 'system:authenticated'] };
+}
+
+/** Authenticates a request; throws 401 for a wrong token, 403 for a forbidden impersonation. */
+export async function authenticate(exchange: Exchange, services: RouterServices): Promise<void> {
+  exchange.user = await services.authenticator.user(exchange.header('authorization'));
+  impersonate(exchange, services);
+}
+
 /** Serves one request; never rejects. */
 export async function serveRequest(exchange: Exchange, services: RouterServices): Promise<void> {
   try {
-    exchange.user = await services.authenticator.user(exchange.header('authorization'));
+    await authenticate(exchange, services);
     await route(exchange, services);
   } catch (error) {
     await exchange.failure(error).catch(() => exchange.response.destroy());

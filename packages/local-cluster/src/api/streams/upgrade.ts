@@ -11,7 +11,7 @@ import { ApiError } from '../status.ts';
 import { requestInfo } from '../http/request-info.ts';
 import type { RequestInfo } from '../http/request-info.ts';
 import { Exchange } from '../http/exchange.ts';
-import { authorize } from '../http/router.ts';
+import { authenticate, authorize } from '../http/router.ts';
 import type { RouterServices } from '../http/router.ts';
 import { chooseContainer, isStream } from './log.ts';
 import { serveExec } from './exec.ts';
@@ -41,7 +41,7 @@ export async function serveUpgrade(
 ): Promise<void> {
   try {
     const exchange = new Exchange(request, undefined as never);
-    exchange.user = await services.authenticator.user(exchange.header('authorization'));
+    await authenticate(exchange, services);
     const found = requestInfo(exchange.method, exchange.path, exchange.query);
     const info = found === undefined ? undefined : { ...found, verb: 'create' };
     authorize(exchange, info, services.authorizer);
