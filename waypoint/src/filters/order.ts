@@ -114,6 +114,7 @@ const run = async (
   const table = routes.kind === 'table' ? routes.table : undefined;
   const decision = table?.select(request, options.random);
   record.routeName = decision?.route?.name;
+  if (decision?.kind === 'forward') record.backend = config.backend(decision.target.backend);
   const context: RequestContext = {
     exchange,
     tunnel,

@@ -8,6 +8,7 @@ import type { Backend } from '@ambit/proto/waypoint';
 import { identityOf, type Workload } from '@ambit/state';
 import { labelsOfWorkload, type PeerLabels, unknownPeer } from './peer-labels.ts';
 import type { RequestRecord } from './request-record.ts';
+import { createSeriesCache } from './series-cache.ts';
 
 const peerLabelNames = [
   'reporter',
@@ -96,39 +97,67 @@ export const createWaypointMetrics = (registry: MetricsRegistry): WaypointMetric
   const closed = tcp('istio_tcp_connections_closed_total', 'Raw connections that ended.');
   const sent = tcp('istio_tcp_sent_bytes_total', 'Bytes sent to clients over raw connections.');
   const received = tcp('istio_tcp_received_bytes_total', 'Bytes received from clients over raw connections.');
+  const requestSeries = createSeriesCache(
+    (values: RequestValues) => ({
+      requests: requests.bind(values),
+      duration: duration.bind(values),
+      requestBytes: requestBytes.bind(values),
+      responseBytes: responseBytes.bind(values),
+    }),
+    withoutPeers,
+  );
+  const tcpSeries = createSeriesCache(
+    (values: TcpValues) => ({
+      opened: opened.bind(values),
+      closed: closed.bind(values),
+      sent: sent.bind(values),
+      received: received.bind(values),
+    }),
+    withoutPeers,
+  );
   return {
     request: (record, ends) => {
-      const values = {
+      const series = requestSeries.get({
         ...peerValues(ends),
         request_protocol: record.start.isGrpc ? 'grpc' : 'http',
         response_code: String(record.status),
         grpc_response_status: record.start.isGrpc ? (record.grpcStatus ?? '') : '',
         response_flags: flagsText(record.flags),
-        connection_security_policy: ends.peer.principal === undefined ? 'none' : 'mutual_tls',
-      };
-      requests.add(values);
-      duration.observe(values, record.durationMs);
-      requestBytes.observe(values, record.start.requestHeaderBytes + record.requestBodyBytes);
-      responseBytes.observe(values, record.responseHeaderBytes + record.responseBodyBytes);
+        connection_security_policy: securityOf(ends),
+      });
+      series.requests.add();
+      series.duration.observe(record.durationMs);
+      series.requestBytes.observe(record.start.requestHeaderBytes + record.requestBodyBytes);
+      series.responseBytes.observe(record.responseHeaderBytes + record.responseBodyBytes);
     },
     tcpOpened: (ends) => {
-      const common = {
-        ...peerValues(ends),
-        request_protocol: 'tcp',
-        connection_security_policy: ends.peer.principal === undefined ? 'none' : 'mutual_tls',
-      };
-      const open = { ...common, response_flags: '-' };
-      opened.add(open);
+      const common = { ...peerValues(ends), request_protocol: 'tcp', connection_security_policy: securityOf(ends) };
+      const open = tcpSeries.get({ ...common, response_flags: '-' });
+      open.opened.add();
       return {
         add: (fromClient, toClient) => {
-          if (fromClient > 0) received.add(open, fromClient);
-          if (toClient > 0) sent.add(open, toClient);
+          if (fromClient > 0) open.received.add(fromClient);
+          if (toClient > 0) open.sent.add(toClient);
         },
-        closed: (flags) => closed.add({ ...common, response_flags: flags }),
+        closed: (flags) => tcpSeries.get({ ...common, response_flags: flags }).closed.add(),
       };
     },
   };
 };
+
+type RequestValues = Record<(typeof requestLabelNames)[number], string>;
+type TcpValues = Record<(typeof tcpLabelNames)[number], string>;
+
+const securityOf = (ends: Ends): string => (ends.peer.principal === undefined ? 'none' : 'mutual_tls');
+
+/** The overflow series: what is said about both peers becomes `other`. */
+const withoutPeers = <Values extends object>(values: Values): Values =>
+  Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [
+      name,
+      name.startsWith('source_') || name.startsWith('destination_') ? 'other' : value,
+    ]),
+  ) as Values;
 
 /** Flags as metrics and logs print them. */
 export const flagsText = (flags: ReadonlySet<string>): string => (flags.size === 0 ? '-' : [...flags].join(','));
