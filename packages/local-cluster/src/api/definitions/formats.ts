@@ -13,8 +13,9 @@ function isDateTime(text: string): boolean {
 }
 
 function isDuration(text: string): boolean {
+  if (text.length > 128) return false;
   if (/^-?\d{1,15}$/.test(text)) return true;
-  return /^[+-]?(?:\d{1,15}(?:\.\d{1,15})?(?:ns|us|µs|ms|s|m|h|d|w))+$/.test(text) && text.length < 128;
+  return /^[+-]?(?:\d{1,15}(?:\.\d{1,15})?(?:ns|us|µs|ms|s|m|h|d|w))+$/.test(text);
 }
 
 const isHostname = (text: string): boolean =>
