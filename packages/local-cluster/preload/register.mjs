@@ -25,6 +25,9 @@ const {
   AMBIT_LOOPBACK_WORKING_DIR: workingDir = '/',
 } = process.env;
 
+// The checkout that programs run from stays where it is, even when a volume is mounted above it (a checkout below /tmp).
+const checkout = resolvePath(import.meta.dirname, '../../..');
+
 if (podIp !== undefined) {
   const mounts = Object.entries(JSON.parse(mountsText)).sort((a, b) => b[0].length - a[0].length);
   patchFiles(mounts);
@@ -38,8 +41,11 @@ function mapPath(mounts, path) {
   if (typeof path !== 'string') return path;
   // A relative path is meant from the container's working directory, which is not where the process really is.
   const full = resolvePath(workingDir, path);
+  const isBelow = (folder) => full === folder || full.startsWith(`${folder}/`);
+  // A path that was mapped before (a result of realpath) is not mapped again.
+  if (isBelow(checkout) || mounts.some(([, source]) => isBelow(source))) return path;
   for (const [target, source] of mounts) {
-    if (full === target || full.startsWith(`${target}/`)) return source + full.slice(target.length);
+    if (isBelow(target)) return source + full.slice(target.length);
   }
   return path;
 }
