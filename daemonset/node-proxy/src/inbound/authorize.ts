@@ -28,6 +28,8 @@ export type PolicyFacts = Omit<ConnectionFacts, 'destination'> & {
   readonly destinationUid: string;
   /** The record when the connection began, used when the uid is gone. */
   readonly destination: Workload;
+  /** Name of the source workload for the log, when it is known. */
+  readonly sourceWorkload?: string;
 };
 
 /** How a missing policy counts (decision W3). */
@@ -71,15 +73,17 @@ export function planTunnel(snapshot: Snapshot, request: TunnelFacts): InboundPla
     };
   }
   const { target } = decision;
+  const source = findSource(snapshot, own, remote.ip, request.forwardedNetwork);
   return {
     kind: 'forward',
     target,
     proxyDestination: decision.proxyDestination,
-    source: findSource(snapshot, own, remote.ip, request.forwardedNetwork),
+    source,
     service: destinationService(own, decision.services, target.port, request.forwardedHost),
     facts: {
       destinationUid: own.uid,
       destination: own,
+      ...(source === undefined ? {} : { sourceWorkload: source.name }),
       sourceIp: remote.ip,
       sourceIdentity: request.peer,
       destinationIp: target.ip,
@@ -101,15 +105,17 @@ export function planPlaintext(
   const { own, remote, destination } = request;
   if (request.illegalPorts.has(destination.port)) return { kind: 'refuse', status: 503, error: selfCall() };
   const services = Object.keys(own.services).flatMap((key) => snapshot.services.get(key) ?? []);
+  const source = findSource(snapshot, own, remote.ip, undefined);
   return {
     kind: 'forward',
     target: destination,
     proxyDestination: undefined,
-    source: findSource(snapshot, own, remote.ip, undefined),
+    source,
     service: destinationService(own, services, destination.port, undefined),
     facts: {
       destinationUid: own.uid,
       destination: own,
+      ...(source === undefined ? {} : { sourceWorkload: source.name }),
       sourceIp: remote.ip,
       destinationIp: destination.ip,
       destinationPort: destination.port,
@@ -138,6 +144,7 @@ export function decisionFields(decision: L4Decision, facts: PolicyFacts): Record
   return {
     policy,
     'src.addr': unquoted(facts.sourceIp),
+    'src.workload': facts.sourceWorkload,
     'src.identity': facts.sourceIdentity,
     'dst.addr': unquoted(formatIpPort(facts.destinationIp, facts.destinationPort)),
     'dst.workload': facts.destination.name,

@@ -11,6 +11,7 @@ import { createConnectionRegistry } from '../connections/registry.ts';
 import { type DnsListener, serveDnsTcp, serveDnsUdp } from '../dns/server.ts';
 import type { PolicyFacts } from '../inbound/authorize.ts';
 import { createTunnelServer, type TunnelServer } from '../inbound/listener.ts';
+import { logDecision } from '../inbound/policy-log.ts';
 import { servePlaintext } from '../inbound/passthrough.ts';
 import { serveCaptured } from '../outbound/listener.ts';
 import { createPodPool } from '../outbound/pod-pool.ts';
@@ -51,7 +52,9 @@ export async function startPodTraffic(thread: ThreadContext, pod: PodAssignment)
   return {
     onDiff(diff) {
       if (registry.size === 0 || !concerns(diff, thread.state.findOwn(pod.workload)?.uid)) return;
-      const closed = closeDenied(registry, thread.state.snapshot(), thread.config.missingPolicy);
+      const closed = closeDenied(registry, thread.state.snapshot(), thread.config.missingPolicy, (decision, facts) =>
+        logDecision(context, decision, facts),
+      );
       if (closed > 0) podLog.info('connections closed by a policy change', { count: closed });
     },
     get tunnelConnections() {

@@ -35,8 +35,14 @@ test('a connection is closed when its workload starts to list a policy that deni
     const dump = { direction: 'inbound', src: '', originalDst: null, actualDst: '', protocol: 'TCP' } as const;
     registry.register({ facts: plan.facts, dump, destroy: (reason) => ended.push(`${port} ${reason.message}`) });
   }
-  assert.equal(closeDenied(registry, store.snapshot(), 'deny'), 0);
+  const told: string[] = [];
+  const close = (): number =>
+    closeDenied(registry, store.snapshot(), 'deny', (decision) => {
+      if (!decision.allow) told.push(decision.policy ?? '');
+    });
+  assert.equal(close(), 0);
   store.apply(parseLocalState(`workloads: [${workload('shop/deny')}]`));
-  assert.equal(closeDenied(registry, store.snapshot(), 'deny'), 1);
+  assert.equal(close(), 1);
+  assert.deepEqual(told, ['shop/deny']);
   assert.deepEqual(ended, ['80 connection closed due to policy change']);
 });

@@ -4,7 +4,7 @@
  * Called by `threads/data-thread.ts` after each applied diff, on a data thread. Unlike ztunnel a change of the
  * workload record (its list of policies) is looked at too (spec/node-proxy.md 3.7, 14.1-5).
  */
-import type { Snapshot, StateDiff } from '@ambit/state';
+import type { L4Decision, Snapshot, StateDiff } from '@ambit/state';
 import type { ConnectionRegistry } from '../connections/registry.ts';
 import { authorize, type MissingPolicy, type PolicyFacts } from '../inbound/authorize.ts';
 import { policyChange } from '../telemetry/response-flags.ts';
@@ -16,11 +16,17 @@ export function concerns(diff: StateDiff, ownUid: string | undefined): boolean {
   return workloads.upsert.some(({ uid }) => uid === ownUid);
 }
 
-/** Closes the connections of one pod that the snapshot denies; returns how many. */
+/** Closes the connections of one pod that the snapshot denies, telling each denial first; returns how many. */
 export function closeDenied(
   registry: ConnectionRegistry<PolicyFacts>,
   snapshot: Snapshot,
   missing: MissingPolicy,
+  onDenied: (decision: L4Decision, facts: PolicyFacts) => void,
 ): number {
-  return registry.recheck((facts) => authorize(snapshot, facts, missing).allow, policyChange);
+  const isAllowed = (facts: PolicyFacts): boolean => {
+    const decision = authorize(snapshot, facts, missing);
+    if (!decision.allow) onDenied(decision, facts);
+    return decision.allow;
+  };
+  return registry.recheck(isAllowed, policyChange);
 }
