@@ -16,6 +16,7 @@ import { destroySoon } from './destroy-soon.ts';
 import { startKeepalive } from './keepalive.ts';
 import { createResetLimiter, type ResetLimiter } from './reset-limiter.ts';
 import { serverSessionOptions } from './session-options.ts';
+import { stopWhenSent } from './stop-when-sent.ts';
 import { StreamEndpoint } from './stream-endpoint.ts';
 import type { HboneLimits, TunnelHeaders, TunnelRequest } from './tunnel.ts';
 
@@ -204,11 +205,7 @@ class IncomingTunnel<Peer> implements TunnelRequest<Peer> {
     const stream = this.#stream;
     if (stream.destroyed || stream.closed) return;
     stream.respond({ ':status': status }, ENDED);
-    stream.resume();
-    // The answer leaves at the end of this turn; then a peer that does not end its half is told to stop.
-    setImmediate(() => {
-      if (!stream.closed) stream.close(constants.NGHTTP2_NO_ERROR);
-    });
+    stopWhenSent(stream);
   }
 
   /** The stream is over. */

@@ -4,6 +4,7 @@ import { constants, type ClientHttp2Stream, type ServerHttp2Stream } from 'node:
 import type { Duplex } from 'node:stream';
 import { NodeStreamEndpoint, type SocketAddress } from '@ambit/net';
 import { HboneError, streamReset } from './errors.ts';
+import { stopWhenSent } from './stop-when-sent.ts';
 import type { TunnelHeaders, TunnelStream } from './tunnel.ts';
 
 /** What the endpoint tells about itself. */
@@ -38,9 +39,10 @@ export class StreamEndpoint<Peer> extends NodeStreamEndpoint implements TunnelSt
   }
 }
 
-// After everything was sent the peer is only told to stop (NO_ERROR); a tunnel dropped halfway is a CANCEL.
+// A tunnel dropped halfway is a CANCEL, at once.
 function abortStream(stream: ClientHttp2Stream | ServerHttp2Stream, reason: Error | undefined): void {
   if (stream.destroyed) return;
-  if (!stream.closed) stream.close(reason === undefined ? constants.NGHTTP2_NO_ERROR : constants.NGHTTP2_CANCEL);
+  if (reason === undefined) return stopWhenSent(stream);
+  if (!stream.closed) stream.close(constants.NGHTTP2_CANCEL);
   stream.destroy();
 }

@@ -198,6 +198,34 @@ suite('tunnel', { timeout: 30_000 }, () => {
       await bench.server.closed;
     }));
 
+  test('a tunnel that is accepted and closed at once is an accepted tunnel with its data', () => {
+    const onTunnel = (request: TunnelRequest<string>): void => {
+      const tunnel = request.accept();
+      if (request.authority === 'data:1') send(tunnel, 'bye');
+      tunnel.close();
+    };
+    return withBench({ onTunnel }, async (bench) => {
+      for (const [authority, expected] of [
+        ['none:1', ''],
+        ['data:1', 'bye'],
+      ] as const) {
+        const tunnels = await Promise.all(Array.from({ length: 20 }, () => bench.pool.open(bench.key, { authority })));
+        for (const tunnel of tunnels) assert.equal((await collect(tunnel)).toString(), expected);
+      }
+    });
+  });
+
+  test('close tells a peer that goes on sending to stop', () => {
+    const onTunnel = (request: TunnelRequest<string>): void => request.accept().close();
+    return withBench({ onTunnel }, async (bench) => {
+      const tunnel = await bench.pool.open(bench.key, { authority: '10.0.0.1:80' });
+      const end = closed(tunnel);
+      send(tunnel, 'nobody reads this');
+      await collect(tunnel);
+      assert.equal(await end, undefined);
+    });
+  });
+
   test('a cut connection ends its tunnels with an error, on both sides', () => {
     const accepted = Promise.withResolvers<Endpoint>();
     return withBench({ onTunnel: (request) => accepted.resolve(request.accept()) }, async (bench) => {
