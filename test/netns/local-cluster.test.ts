@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -96,6 +96,23 @@ test(
     assert.match(events.message, /not granted/);
   },
 );
+
+const hasMemoryGroups =
+  existsSync('/sys/fs/cgroup/memory/cgroup.procs') ||
+  (existsSync('/sys/fs/cgroup/cgroup.subtree_control') &&
+    readFileSync('/sys/fs/cgroup/cgroup.subtree_control', 'utf8').includes('memory'));
+const skipMemory = skip !== false ? skip : hasMemoryGroups ? false : 'needs a memory cgroup';
+
+test('a container over its memory limit is killed and says so', { skip: skipMemory, timeout: 60_000 }, async () => {
+  await using cluster = await startTestCluster('netns', [{ match: 'test/node', command: ['${NODE}', '-e'] }]);
+  const hungry = 'const all = []; while (all.length < 512) all.push(Buffer.alloc(1 << 20, 1));';
+  await runOnce(cluster, 'hungry', hungry, {
+    container: { image: 'test/node', resources: { limits: { memory: '128Mi' } } },
+  });
+  const { status } = await cluster.api('GET', '/api/v1/namespaces/default/pods/hungry');
+  const { exitCode, signal, reason } = status.containerStatuses[0].state.terminated;
+  assert.deepEqual({ exitCode, signal, reason }, { exitCode: 137, signal: 9, reason: 'OOMKilled' });
+});
 
 test('the next start cleans what a crash left behind', { skip, timeout: 60_000 }, async () => {
   const stateDir = mkdtempSync(join(tmpdir(), 'ambit-t-cluster-'));

@@ -316,7 +316,7 @@ function terminated(
   return {
     exitCode: exit.exitCode,
     ...(exit.signal === undefined ? {} : { signal: exit.signal }),
-    reason: exit.exitCode === 0 ? 'Completed' : 'Error',
+    reason: exit.isOutOfMemory === true ? 'OOMKilled' : exit.exitCode === 0 ? 'Completed' : 'Error',
     startedAt: iso(startedAtMs),
     finishedAt: iso(Date.now()),
     ...(containerID === undefined ? {} : { containerID }),

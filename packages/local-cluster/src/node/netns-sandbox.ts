@@ -16,7 +16,7 @@ import { netnsPrefix } from '../network/topology.ts';
 import type { NodePlace } from '../network/topology.ts';
 import type { AddressLease } from './address-lease.ts';
 import { takeUserId } from './address-lease.ts';
-import { createCgroups, processesOfPod, removeCgroups } from './cgroup.ts';
+import { createCgroups, processesOfPod, removeCgroups, wasOutOfMemory } from './cgroup.ts';
 import { writeEtcFiles } from './etc-files.ts';
 import { hasHandler, sendSignal } from './host-process.ts';
 import type { ResolvedImage } from './images.ts';
@@ -146,7 +146,7 @@ async function startContainer(
       root,
       etcDir,
       pidFile,
-      cgroups: createCgroups(podUid, start.id),
+      cgroups: createCgroups(podUid, start.id, { memoryBytes: start.memoryBytes }),
       hostname,
       ambitHome: node.ambitHome,
       nodeBinary: node.nodeBinary,
@@ -183,7 +183,7 @@ async function startContainer(
     env: SETUP_ENV,
     cwd: '/',
   });
-  return containerProcess(child, pidFile, netns, start, user);
+  return containerProcess(child, { pidFile, netns, podUid }, start, user);
 }
 
 // The state folder inside the checkout would otherwise come along with it.
@@ -192,10 +192,19 @@ function hiddenIn(ambitHome: string, stateDir: string): string[] {
   return path === '' || path.startsWith('..') ? [] : [path];
 }
 
+interface ContainerPlace {
+  readonly pidFile: string;
+  readonly netns: string;
+  readonly podUid: string;
+}
+
+// What unshare says (with status 1) when its child was killed: it can not die of SIGKILL itself to pass that on.
+const KILLED_TEXT = 'unshare: sigprocmask unblock failed';
+const LAST_OUTPUT_MS = 100;
+
 function containerProcess(
   child: ChildProcess,
-  pidFile: string,
-  netns: string,
+  { pidFile, netns, podUid }: ContainerPlace,
   start: ContainerStart,
   user: number,
 ): ContainerProcess {
@@ -210,7 +219,21 @@ function containerProcess(
   };
   const exited = new Promise<ContainerExit>((resolve) => {
     child.once('error', () => resolve({ exitCode: 128, signal: undefined }));
-    child.once('exit', (code, signal) => resolve(exitOf(code, signal)));
+    let tail = ''; // the text may come in pieces
+    child.stderr?.on('data', (chunk: Buffer) => {
+      tail = (tail + chunk.toString('latin1')).slice(-256);
+    });
+    child.once('exit', (code, signal) => {
+      const done = (): void => {
+        const wasKilled = code === 1 && tail.includes(KILLED_TEXT);
+        const exit = wasKilled ? exitOf(null, 'SIGKILL') : exitOf(code, signal);
+        resolve(exit.signal === 9 ? { ...exit, isOutOfMemory: wasOutOfMemory(podUid, start.id) } : exit);
+      };
+      if (code !== 1) return done();
+      // The text may still be on its way; `close` comes after the last output, unless somebody else holds the pipe.
+      child.once('close', done);
+      setTimeout(done, LAST_OUTPUT_MS);
+    });
   });
   let isOver = false;
   void exited.then(() => {

@@ -12,7 +12,7 @@ import { nowSeconds } from '../controllers/context.ts';
 import type { EventRecorder } from '../controllers/events.ts';
 import type { ConfigMap, Container, ContainerStatus, Pod, Secret, Service } from '../controllers/objects.ts';
 import { canonicalJson } from '../controllers/pod-from-template.ts';
-import { buildContainerEnv, expandVariables, serviceVariables } from './container-env.ts';
+import { buildContainerEnv, expandVariables, parseQuantity, serviceVariables } from './container-env.ts';
 import { createContainerRunner } from './container-runner.ts';
 import type { ContainerRunner } from './container-runner.ts';
 import { etcFilesOf } from './etc-files.ts';
@@ -211,6 +211,7 @@ export function startPodWorker(context: PodWorkerContext, first: Pod): PodWorker
       workingDir: container.workingDir ?? image.workingDir ?? '/',
       mounts: (await volumes?.mountsOf(container)) ?? [],
       capabilities: capabilitiesOf(container),
+      memoryBytes: memoryLimitOf(container),
     };
   };
 
@@ -323,6 +324,12 @@ function sourcesOf(
     configMap: (name) => api.get<ConfigMap>('configmaps', name, namespace),
     secret: (name) => api.get<Secret>('secrets', name, namespace),
   };
+}
+
+function memoryLimitOf(container: Container): number | undefined {
+  const limit = container.resources?.limits?.['memory'];
+  const bytes = limit === undefined ? 0 : Math.floor(parseQuantity(String(limit)));
+  return bytes > 0 ? bytes : undefined;
 }
 
 function capabilitiesOf(container: Container): readonly string[] | undefined {

@@ -23,6 +23,8 @@ export interface ContainerStart {
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly workingDir: string;
+  /** limits.memory in bytes. */
+  readonly memoryBytes: number | undefined;
   readonly mounts: readonly HostMount[];
   /** Capabilities the container asks for (`NET_ADMIN`); what the image's grant lacks is not given. */
   readonly capabilities: readonly string[] | undefined;
@@ -34,6 +36,8 @@ export interface ContainerStart {
 export interface ContainerExit {
   readonly exitCode: number;
   readonly signal: number | undefined;
+  /** The kernel ended it for want of memory. */
+  readonly isOutOfMemory?: boolean;
 }
 
 /** A running container process. */
