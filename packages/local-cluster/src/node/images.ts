@@ -63,7 +63,7 @@ export const PRESET_IMAGES: readonly ImageEntry[] = [
   ),
   ...role('install-cni', 'daemonset/node-agent/src/main.ts', {
     root: true,
-    hostPaths: [...NODE_HOSTPATHS, '/proc', '/var/run/netns', '/run/netns', '/sys/fs/cgroup'],
+    hostPaths: [...NODE_HOSTPATHS, '/proc', '/var/run/netns', '/run/netns'],
     sharedPid: true,
     capabilities: ['NET_ADMIN', 'NET_RAW', 'SYS_PTRACE', 'SYS_ADMIN', 'DAC_OVERRIDE'],
   }),
