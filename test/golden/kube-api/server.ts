@@ -31,23 +31,28 @@ export interface Question {
 
 const entry = join(import.meta.dirname, '../../../packages/local-cluster/src/testing/serve-api.ts');
 
+/** What the server says of itself at its start. */
+interface Started {
+  readonly port: number;
+  readonly token: string;
+  readonly caPem: string;
+  readonly timeMs: number;
+}
+
 /** The running server. */
 export class ReplayServer {
   readonly #child: ChildProcess;
   readonly #folder: string;
+  readonly #caPem: string;
   readonly port: number;
   readonly token: string;
   /** The server's clock, which stands still. */
   readonly timeMs: number;
   readonly #replies: (() => void)[];
 
-  constructor(
-    child: ChildProcess,
-    folder: string,
-    { port, token, timeMs }: { port: number; token: string; timeMs: number },
-    replies: (() => void)[],
-  ) {
+  constructor(child: ChildProcess, folder: string, { port, token, caPem, timeMs }: Started, replies: (() => void)[]) {
     this.timeMs = timeMs;
+    this.#caPem = caPem;
     this.#child = child;
     this.#folder = folder;
     this.port = port;
@@ -64,7 +69,7 @@ export class ReplayServer {
         method: question.method,
         path: question.path,
         headers: question.headers,
-        rejectUnauthorized: false,
+        ca: this.#caPem,
         agent: false,
       },
       (response) => {
@@ -134,10 +139,10 @@ export async function startServer(): Promise<ReplayServer> {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const replies: (() => void)[] = [];
-  const { promise, resolve, reject } = Promise.withResolvers<{ port: number; token: string; timeMs: number }>();
+  const { promise, resolve, reject } = Promise.withResolvers<Started>();
   child.once('exit', (code) => reject(new Error(`api server ended with code ${code}`)));
   createInterface({ input: child.stdout }).on('line', (line) => {
-    if (line.startsWith('{')) resolve(JSON.parse(line) as { port: number; token: string; timeMs: number });
+    if (line.startsWith('{')) resolve(JSON.parse(line) as Started);
     else replies.shift()?.();
   });
   return new ReplayServer(child, folder, await promise, replies);

@@ -1,6 +1,6 @@
 /**
  * A bare API server as a process, for replay tests: no controllers, no nodes. In: argv[2] = state folder; out: one JSON
- * line `{ port, token, timeMs }` on standard output. `compact` on standard input forgets old changes, `tick` moves the clock by a second; the end of standard input
+ * line `{ port, token, caPem, timeMs }` on standard output. `compact` on standard input forgets old changes, `tick` moves the clock by a second; the end of standard input
  * ends the process.
  */
 
@@ -19,7 +19,7 @@ const server = await createApiServer({
   tokens: { 'limited-token': { username: 'limited' } },
 });
 const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
-process.stdout.write(`${JSON.stringify({ port, token: server.adminToken, timeMs: startMs })}\n`);
+process.stdout.write(`${JSON.stringify({ port, token: server.adminToken, caPem: server.caPem, timeMs: startMs })}\n`);
 const input = createInterface({ input: process.stdin });
 input.on('line', (line) => {
   if (line === 'compact') server.compact();
