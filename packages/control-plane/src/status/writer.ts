@@ -36,8 +36,9 @@ const ATTEMPTS = 5;
 export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
   const { client, workers, log } = options;
   const pending = new Map<string, Task>();
+  /** Under way. A newer wish for the same object waits: written at the same time, the older one could win. */
+  const writing = new Set<string>();
   let term: AbortSignal | undefined;
-  let active = 0;
 
   const isLeading = (): boolean => term?.aborted === false;
   const add = (task: Task): void => {
@@ -50,21 +51,29 @@ export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
     for (const status of model.statuses()) add({ status });
     start();
   };
+  const takeNext = (): [string, Task] | undefined => {
+    if (!isLeading()) pending.clear();
+    for (const entry of pending) {
+      if (writing.has(entry[0])) continue;
+      pending.delete(entry[0]);
+      return entry;
+    }
+    return undefined;
+  };
   const start = (): void => {
-    while (active < workers && pending.size > 0) {
-      active++;
-      background(log, 'status writer', work());
+    while (writing.size < workers) {
+      const next = takeNext();
+      if (next === undefined) return;
+      writing.add(next[0]);
+      background(log, 'status writer', work(...next));
     }
   };
-  const work = async (): Promise<void> => {
+  const work = async (key: string, task: Task): Promise<void> => {
     try {
-      for (const [key, task] of pending) {
-        pending.delete(key);
-        if (!isLeading()) pending.clear();
-        else await writeWithRetry(task);
-      }
+      await writeWithRetry(task);
     } finally {
-      active--;
+      writing.delete(key);
+      start();
     }
   };
   const writeWithRetry = async (task: Task): Promise<void> => {
