@@ -31,6 +31,8 @@ export interface StatusWriter {
 type Task = { readonly conditions: ObjectConditions } | { readonly status: StatusResult };
 
 const ATTEMPTS = 5;
+/** Pause after all attempts failed. */
+const LATER_MS = 15_000;
 
 /** Makes the writer. */
 export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
@@ -38,12 +40,16 @@ export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
   const pending = new Map<string, Task>();
   /** Under way. A newer wish for the same object waits: written at the same time, the older one could win. */
   const writing = new Set<string>();
+  /** Newest wish of each object that is not written yet: what is tried again later must not be an older one. */
+  const latest = new Map<string, Task>();
   let term: AbortSignal | undefined;
 
   const isLeading = (): boolean => term?.aborted === false;
   const add = (task: Task): void => {
     const isWanted = 'conditions' in task ? options.writesConditions : options.writesGatewayStatus;
-    if (isWanted && isLeading()) pending.set(keyOf(task), task);
+    if (!isWanted || !isLeading()) return;
+    pending.set(keyOf(task), task);
+    latest.set(keyOf(task), task);
   };
   const addAll = (model: Model): void => {
     pending.clear();
@@ -76,16 +82,24 @@ export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
       start();
     }
   };
+  const tryLater = (task: Task): void => {
+    setTimeout(() => {
+      if (latest.get(keyOf(task)) === task) add(task);
+      start();
+    }, LATER_MS).unref();
+  };
   const writeWithRetry = async (task: Task): Promise<void> => {
     for (let attempt = 1; isLeading(); attempt++) {
       try {
         await write(task);
+        if (latest.get(keyOf(task)) === task) latest.delete(keyOf(task));
         return;
       } catch (error) {
         // Gone objects and kinds need no status; a newer wish is already in the queue.
         if (KubeError.is(error, 'ERR_KUBE_NOT_FOUND') || pending.has(keyOf(task))) return;
         if (attempt >= ATTEMPTS || KubeError.is(error, 'ERR_KUBE_FORBIDDEN', 'ERR_KUBE_INVALID')) {
           log.warn('status not written', { object: keyOf(task), error: explain(error) });
+          if (!KubeError.is(error, 'ERR_KUBE_INVALID')) tryLater(task);
           return;
         }
         await new Promise((resolve) => setTimeout(resolve, 100 * 2 ** attempt).unref());
