@@ -68,7 +68,7 @@ export interface KubeClient {
     body: unknown,
     options: { type: PatchType; subresource?: 'status'; fieldManager?: string },
   ): Promise<KubernetesObject>;
-  /** False when there was nothing to delete. */
-  delete(ref: ObjectRef): Promise<boolean>;
+  /** False when there was nothing to delete. `gracePeriodSeconds` shortens what a pod may take to end. */
+  delete(ref: ObjectRef, options?: { gracePeriodSeconds?: number }): Promise<boolean>;
   reviewToken(token: string, audiences: readonly string[]): Promise<TokenReview>;
 }

@@ -3,16 +3,27 @@ import { CodedError } from '@ambit/runtime/errors';
 
 /** Codes of {@link KubeError}. */
 export type KubeErrorCode =
+  /** The kubeconfig or the files of the service account cannot be used. */
   | 'ERR_KUBE_CONFIG'
+  /** The API server could not be reached, or its answer broke off. */
   | 'ERR_KUBE_UNREACHABLE'
+  /** The credentials were not accepted (401). */
   | 'ERR_KUBE_UNAUTHORIZED'
+  /** The credentials are known but a role is missing (403). */
   | 'ERR_KUBE_FORBIDDEN'
+  /** There is no such object or kind (404). */
   | 'ERR_KUBE_NOT_FOUND'
+  /** An object of this name exists (409). */
   | 'ERR_KUBE_ALREADY_EXISTS'
+  /** Somebody else changed the object first, or holds the lease (409). */
   | 'ERR_KUBE_CONFLICT'
+  /** The version to watch from is too old; list again (410). */
   | 'ERR_KUBE_GONE'
+  /** The API server refused the object or the request (400, 405, 415, 422). */
   | 'ERR_KUBE_INVALID'
+  /** The API server asks to wait (429, 503). */
   | 'ERR_KUBE_BUSY'
+  /** The answer is not what a Kubernetes API server sends, or is too long. */
   | 'ERR_KUBE_PROTOCOL';
 
 /** Every failure of this package. `status` is the HTTP status, 0 when there was no answer. */

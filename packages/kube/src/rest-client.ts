@@ -90,9 +90,10 @@ export function createRestClient(access: ApiAccess, options: { userAgent: string
         contentType: CONTENT_TYPES[type],
       });
     },
-    async delete({ kind, namespace, name }) {
+    async delete({ kind, namespace, name }, { gracePeriodSeconds } = {}) {
+      const parameters = query({ gracePeriodSeconds: gracePeriodSeconds?.toString() });
       try {
-        await call({ method: 'DELETE', path: apiPath(kind, namespace, name) });
+        await call({ method: 'DELETE', path: apiPath(kind, namespace, name) + parameters });
         return true;
       } catch (error) {
         if (KubeError.is(error, 'ERR_KUBE_NOT_FOUND')) return false;

@@ -31,8 +31,8 @@ export interface ClusterApi {
   readonly apply: (object: KubernetesObject) => Promise<KubernetesObject>;
   /** JSON merge patch; null removes a field. */
   readonly patch: (ref: ObjectRef, patch: object) => Promise<KubernetesObject>;
-  /** True when there was something to delete. */
-  readonly delete: (ref: ObjectRef) => Promise<boolean>;
+  /** True when there was something to delete. `gracePeriodSeconds` shortens what a pod may take to end. */
+  readonly delete: (ref: ObjectRef, options?: { readonly gracePeriodSeconds?: number }) => Promise<boolean>;
   /** Log text of one container. */
   readonly podLog: (ref: {
     readonly namespace: string;

@@ -36,7 +36,7 @@ export async function connectCluster(kubeconfig: string, context: string | undef
     },
     patch: async (ref, patch) =>
       client.patch({ ...ref, kind: kindName(ref) }, patch, { type: 'merge', fieldManager: 'ambit' }),
-    delete: async (ref) => client.delete({ ...ref, kind: kindName(ref) }),
+    delete: async (ref, options) => client.delete({ ...ref, kind: kindName(ref) }, options),
     podLog: async ({ namespace, name, container, sinceSeconds }) => {
       const query = new URLSearchParams({
         ...(container === undefined ? {} : { container }),

@@ -40,15 +40,32 @@ export async function uninstall(
   progress.update('deleting the objects of the mesh');
   const objects = renderMesh(values).toReversed();
   for (const object of objects.filter((candidate) => options.purge || !isShared(candidate))) await remove(api, object);
-  const namespace = values.namespace ?? 'istio-system';
+  await endMeshPods(api, values.namespace ?? 'istio-system', progress.update);
+  progress.done('the mesh is uninstalled');
+}
+
+/** How long the pods of the mesh get to end by themselves. */
+const patienceMs = 5000;
+
+/**
+ * Waits until the mesh's pods have ended. A replaced node proxy would serve its long-lived connections up to its drain limit; no pod is
+ * in the mesh any more, so nobody is protected by waiting for that, and what is left is ended.
+ */
+async function endMeshPods(api: ClusterApi, namespace: string, onMissing: (text: string) => void): Promise<void> {
+  const started = performance.now();
+  let isHurried = false;
   await waitUntil(
     'end of the mesh workloads',
     90_000,
     async () => {
       const pods = await api.list(kinds.pod, { namespace });
+      if (!isHurried && performance.now() - started > patienceMs) {
+        isHurried = true;
+        for (const pod of pods)
+          await api.delete({ ...kinds.pod, namespace, name: nameOf(pod) }, { gracePeriodSeconds: 1 });
+      }
       return pods.length === 0 ? { value: true } : { missing: `still there: ${pods.map(nameOf).join(', ')}` };
     },
-    { onMissing: progress.update },
+    { onMissing },
   );
-  progress.done('the mesh is uninstalled');
 }

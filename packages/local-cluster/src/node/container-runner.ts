@@ -259,6 +259,8 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
       wakeUp.wake();
       endProbes();
       if (graceMs <= 0) live?.kill();
+      // Asked again: the end may only come sooner.
+      else if (stopped !== undefined) setTimeout(() => live?.kill(), graceMs).unref();
       stopped ??= live === undefined ? Promise.resolve() : endProcess(live, graceMs);
       return stopped;
     },

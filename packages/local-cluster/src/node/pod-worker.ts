@@ -272,6 +272,8 @@ export function startPodWorker(context: PodWorkerContext, first: Pod): PodWorker
       });
   };
 
+  // A pod that is deleted again may only end sooner.
+  let shortestGraceMs = Number.POSITIVE_INFINITY;
   const life = live().catch((error: unknown) => {
     context.log.error('pod failed', { pod: `${metadata.namespace ?? ''}/${metadata.name}`, error: messageOf(error) });
   });
@@ -285,7 +287,8 @@ export function startPodWorker(context: PodWorkerContext, first: Pod): PodWorker
       if (ending === undefined) {
         ending = endDeleted(graceMs);
         background(context.log, 'end pod', ending);
-      } else if (graceMs === 0) for (const runner of runners) void runner.stop(0);
+      } else if (graceMs < shortestGraceMs) for (const runner of runners) void runner.stop(graceMs);
+      shortestGraceMs = Math.min(shortestGraceMs, graceMs);
     },
     refresh,
     uses: (kind, name) => usesOf(pod, kind).has(name),
