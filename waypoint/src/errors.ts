@@ -4,11 +4,16 @@ import { CodedError } from '@ambit/runtime/errors';
 
 /** Stable reasons. */
 export type WaypointErrorCode =
-  | 'ERR_WAYPOINT_UPSTREAM' // a try against a backend ended without a response
-  | 'ERR_WAYPOINT_CLIENT_GONE' // the client left before the response was complete
-  | 'ERR_WAYPOINT_DENIED' // a raw connection that the policies do not allow (any more)
-  | 'ERR_WAYPOINT_DRAIN' // ended by the drain deadline
-  | 'ERR_WAYPOINT_THREAD'; // a data thread failed
+  /** A try against a backend ended without a complete response. */
+  | 'ERR_WAYPOINT_UPSTREAM'
+  /** The client left before the response was complete. */
+  | 'ERR_WAYPOINT_CLIENT_GONE'
+  /** A raw connection that the policies do not allow, or not any more. */
+  | 'ERR_WAYPOINT_DENIED'
+  /** A connection was still open at the drain deadline, or at the stop of the waypoint. */
+  | 'ERR_WAYPOINT_DRAIN'
+  /** A data thread failed. */
+  | 'ERR_WAYPOINT_THREAD';
 
 /** Base of everything that the waypoint throws or destroys with. */
 export class WaypointError extends CodedError<WaypointErrorCode> {

@@ -3,7 +3,7 @@
 import { STATUS_CODES } from 'node:http';
 import { CodedError } from '@ambit/runtime/errors';
 
-/** Stable codes; documented in the README. */
+/** Stable codes; listed in packages/docs/errors.md. */
 export type HboneErrorCode =
   /** TCP to the peer timed out. */
   | 'ERR_HBONE_CONNECT_TIMEOUT'
@@ -30,9 +30,7 @@ export type HboneErrorCode =
   /** The peer resets streams faster than allowed. */
   | 'ERR_HBONE_ABUSE'
   /** `:authority` is neither ip:port nor host:port. */
-  | 'ERR_HBONE_AUTHORITY'
-  /** A header field is too long or malformed. */
-  | 'ERR_HBONE_HEADER';
+  | 'ERR_HBONE_AUTHORITY';
 
 const brand: unique symbol = Symbol.for('@ambit/hbone.HboneError');
 

@@ -5,11 +5,16 @@
 
 /** Stable reasons why a resource could not be compiled. */
 export type L7ErrorCode =
-  | 'ERR_L7_REGEX' // not RE2 syntax, or longer than the limit
-  | 'ERR_L7_TEMPLATE' // malformed path template
-  | 'ERR_L7_CIDR' // address block that is not one
-  | 'ERR_L7_UNSUPPORTED' // a field or a kind that this version does not enforce
-  | 'ERR_L7_HEADER'; // header name or value that cannot be sent
+  /** A regular expression is not RE2 syntax, or is longer than the limit. */
+  | 'ERR_L7_REGEX'
+  /** A path template is malformed. */
+  | 'ERR_L7_TEMPLATE'
+  /** An address block is not one. */
+  | 'ERR_L7_CIDR'
+  /** A field or a kind that this version does not enforce. */
+  | 'ERR_L7_UNSUPPORTED'
+  /** A header name or value that cannot be sent. */
+  | 'ERR_L7_HEADER';
 
 const brand: unique symbol = Symbol.for('@ambit/l7.L7Error');
 

@@ -2,7 +2,7 @@
 import { CodedError } from '@ambit/runtime/errors';
 import type { SocketAddress } from './endpoint.ts';
 
-/** Stable codes; documented in the README. */
+/** Stable codes; listed in packages/docs/errors.md. */
 export type NetErrorCode =
   /** `connect` was not answered in time. */
   | 'ERR_NET_CONNECT_TIMEOUT'

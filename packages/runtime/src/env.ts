@@ -3,7 +3,9 @@
 import { CodedError } from './errors.ts';
 
 /** Codes of {@link ConfigError}. */
-export type ConfigErrorCode = 'ERR_RUNTIME_CONFIG';
+export type ConfigErrorCode =
+  /** The environment does not fit the table of variables; the message names every problem. */
+  'ERR_RUNTIME_CONFIG';
 
 /** The environment does not fit the table. `problems` has one sentence per variable. */
 export class ConfigError extends CodedError<ConfigErrorCode> {

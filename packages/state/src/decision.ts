@@ -17,16 +17,23 @@ export type Target =
   | { readonly kind: 'ip'; readonly ip: string; readonly port: number }
   | { readonly kind: 'hostname'; readonly hostname: string; readonly port: number; readonly family: 4 | 6 };
 
-/** Why an outbound connection is refused; `ERR_…` codes are stable, `message` is the access-log text. */
+/** Codes of {@link OutboundReject}; stable. */
+export type OutboundRejectCode =
+  /** The service has no endpoint that can be used from here. */
+  | 'ERR_STATE_NO_HEALTHY_UPSTREAM'
+  /** The waypoint that the destination is bound to is not known. */
+  | 'ERR_STATE_UNKNOWN_WAYPOINT'
+  /** The gateway of the network that the destination is in is not known. */
+  | 'ERR_STATE_UNKNOWN_GATEWAY'
+  /** The destination workload has no address and no host name. */
+  | 'ERR_STATE_NO_ROUTE'
+  /** A destination in another network belongs to no service. */
+  | 'ERR_STATE_NO_SERVICE';
+
+/** Why an outbound connection is refused; `message` is the access-log text. */
 export interface OutboundReject {
   readonly kind: 'reject';
-  readonly code:
-    | 'ERR_STATE_NO_HEALTHY_UPSTREAM'
-    | 'ERR_STATE_UNKNOWN_WAYPOINT'
-    | 'ERR_STATE_UNKNOWN_GATEWAY'
-    | 'ERR_STATE_NO_ROUTE'
-    | 'ERR_STATE_NO_SERVICE'
-    | 'ERR_STATE_SELF_CALL';
+  readonly code: OutboundRejectCode;
   readonly message: string;
 }
 

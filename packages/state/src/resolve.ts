@@ -2,7 +2,7 @@
 // to dial and whom to expect there, or a reject. Called by the node proxy's outbound/route.ts and `ambit explain`; pure apart
 // from `random`; data threads.
 
-import type { IpPort, OutboundDecision, OutboundReject } from './decision.ts';
+import type { IpPort, OutboundDecision, OutboundReject, OutboundRejectCode } from './decision.ts';
 import { describeGateway, isFromGateway, resolveGateway } from './gateway.ts';
 import type { GatewayQuery, ResolvedGateway } from './gateway.ts';
 import { formatIpPort } from './ip.ts';
@@ -204,6 +204,6 @@ function noRoute(workload: Workload): OutboundReject {
   return reject('ERR_STATE_NO_ROUTE', `no valid routing destination for workload: ${workload.uid}`);
 }
 
-function reject(code: OutboundReject['code'], message: string): OutboundReject {
+function reject(code: OutboundRejectCode, message: string): OutboundReject {
   return { kind: 'reject', code, message };
 }

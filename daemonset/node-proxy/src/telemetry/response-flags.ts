@@ -20,18 +20,31 @@ export type ResponseFlag =
 
 /** Codes of every failure this app itself names. */
 export type NodeProxyErrorCode =
+  /** A root certificate, token or setting that the environment names cannot be used. */
   | 'ERR_NODE_PROXY_CONFIG'
+  /** An authorization policy denied the connection. */
   | 'ERR_NODE_PROXY_DENIED'
+  /** A policy arrived that denies an open connection. */
   | 'ERR_NODE_PROXY_POLICY_CHANGE'
+  /** The connection was still open at the drain deadline. */
   | 'ERR_NODE_PROXY_DRAIN'
+  /** The pod of the connection left the mesh or was deleted. */
   | 'ERR_NODE_PROXY_POD_GONE'
+  /** The destination is a port of the node proxy itself. */
   | 'ERR_NODE_PROXY_SELF_CALL'
+  /** There is no workload, waypoint or address to send the connection to; the message says which. */
   | 'ERR_NODE_PROXY_NO_ROUTE'
+  /** The control plane has not sent the local workload that the connection belongs to. */
   | 'ERR_NODE_PROXY_UNKNOWN_WORKLOAD'
+  /** There is no certificate for the identity of the local workload. */
   | 'ERR_NODE_PROXY_IDENTITY'
+  /** The application or the service relay could not be reached, or a port could not be bound. */
   | 'ERR_NODE_PROXY_CONNECT'
+  /** A SOCKS5 client broke the protocol or named a host that cannot be resolved. */
   | 'ERR_NODE_PROXY_SOCKS5'
+  /** The node agent sent something that is no ZDS message, or a pod without a network namespace. */
   | 'ERR_NODE_PROXY_ZDS'
+  /** The file or text of local workloads, services and policies cannot be read. */
   | 'ERR_NODE_PROXY_LOCAL_STATE';
 
 /** Every failure the node proxy names. `code` is stable; `message` is the access-log text of spec/node-proxy.md 12. */
