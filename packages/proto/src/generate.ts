@@ -1,5 +1,6 @@
 // In: every .proto under packages/proto/proto. Out: packages/proto/gen (JavaScript with declarations), made from scratch.
-// Called by: the root script `gen`; run directly with `node src/generate.ts`. CI runs it and fails when git sees a difference.
+// Called by: the root script `gen`; run directly with `node src/generate.ts`. A repository test calls `generateInto` and
+// fails when the committed code differs.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -13,13 +14,17 @@ function bufBinary(): string {
   return join(dirname(platform), 'bin', process.platform === 'win32' ? 'buf.exe' : 'buf');
 }
 
-/** Formats the .proto files and generates; buf works without network, since no module has dependencies. */
+/** Generates into `<output>/gen` and leaves the package as it is. Needs no network, since no module has dependencies. */
+export function generateInto(packageDir: string, output: string): void {
+  execFileSync(bufBinary(), ['generate', '--output', output], { cwd: packageDir, stdio: 'inherit', timeout: 60_000 });
+}
+
+/** Formats the .proto files and generates the package's own code anew. */
 export function generate(packageDir: string): void {
-  const buf = bufBinary();
   const fresh = mkdtempSync(join(packageDir, '.gen-'));
   try {
-    execFileSync(buf, ['format', '-w', 'proto'], { cwd: packageDir, stdio: 'inherit' });
-    execFileSync(buf, ['generate', '--output', fresh], { cwd: packageDir, stdio: 'inherit' });
+    execFileSync(bufBinary(), ['format', '-w', 'proto'], { cwd: packageDir, stdio: 'inherit', timeout: 60_000 });
+    generateInto(packageDir, fresh);
     // Swapped in one step, so that a program started meanwhile never sees half of it.
     renameSync(join(packageDir, 'gen'), join(fresh, 'old'));
     renameSync(join(fresh, 'gen'), join(packageDir, 'gen'));
