@@ -24,9 +24,6 @@ import { file_kubernetes_storage } from '../gen/kubernetes/storage_pb.js';
 export * from '../gen/kubernetes/options_pb.js';
 export { UnknownSchema } from '../gen/kubernetes/meta_pb.js';
 
-/** The file that describes meta/v1 (ObjectMeta, DeleteOptions, Time, Quantity and their like). */
-export const kubernetesMetaFile: DescFile = file_kubernetes_meta;
-
 /** Group/version (`v1`, `apps/v1`) to the file that describes its kinds. */
 export const kubernetesFiles: ReadonlyMap<string, DescFile> = new Map<string, DescFile>([
   ['v1', file_kubernetes_core],

@@ -46,8 +46,3 @@ export const WAYPOINT_TYPE_URLS = [
 export function typeUrlOf(typeName: string): string {
   return PREFIX + typeName;
 }
-
-/** The message type name of a type URL: what stands after the last slash. */
-export function typeNameOf(typeUrl: string): string {
-  return typeUrl.slice(typeUrl.lastIndexOf('/') + 1);
-}

@@ -1,7 +1,7 @@
 // Checks one object against the schema of its kind. In: any JSON value. Out: problems as data, never an exception.
 // Called by the control plane before an object enters the model, and by the command line tool.
 import { Ajv, type ValidateFunction } from 'ajv';
-import { type KindName, kinds, type ObjectOf } from './kinds.ts';
+import { type KindName, kinds } from './kinds.ts';
 
 /** Why an object does not fit its kind. */
 export interface Problem {
@@ -30,9 +30,4 @@ export function problemsOf(kind: KindName, object: unknown): Problem[] {
   const validate = validatorOf(kind);
   if (validate(object)) return [];
   return (validate.errors ?? []).slice(0, 20).map((e) => ({ path: e.instancePath, message: e.message ?? 'invalid' }));
-}
-
-/** True when `object` fits `kind`; narrows the type. */
-export function isKind<K extends KindName>(kind: K, object: unknown): object is ObjectOf<K> {
-  return validatorOf(kind)(object);
 }

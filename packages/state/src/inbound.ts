@@ -3,7 +3,7 @@
 
 import type { IpPort } from './decision.ts';
 import { gatewayRecord } from './gateway.ts';
-import { familyOf, formatIpPort } from './ip.ts';
+import { familyOf } from './ip.ts';
 import { serviceKey } from './service.ts';
 import type { Service } from './service.ts';
 import { findServiceByHostname, findServiceByVip, findWorkload } from './snapshot.ts';
@@ -139,11 +139,4 @@ function proxyDestinationOf(
 
 function refuse<S extends 400 | 503>(status: S, message: string): { kind: 'reject'; status: S; message: string } {
   return { kind: 'reject', status, message };
-}
-
-/** A CONNECT authority as text, for logs. */
-export function formatAuthority(authority: InboundAuthority): string {
-  return authority.kind === 'address'
-    ? formatIpPort(authority.ip, authority.port)
-    : `${authority.hostname}:${authority.port}`;
 }

@@ -4,7 +4,7 @@
 export const redirectionAnnotation = 'ambient.istio.io/redirection';
 
 /** Number of connections from before the enrolment that are still open and unprotected (decisions W19). */
-export const unprotectedAnnotation = 'ambient.ambit.io/unprotected-connections';
+const unprotectedAnnotation = 'ambient.ambit.io/unprotected-connections';
 
 /** Merge patch of the pod's status subresource; null removes the annotations. */
 export function redirectionPatch(state: 'enabled' | 'pending' | undefined): object {

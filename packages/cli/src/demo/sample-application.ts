@@ -5,7 +5,7 @@ import { kinds } from '../cluster/kinds.ts';
 import { shop } from './stage.ts';
 
 /** Annotation with which the local cluster forwards a port of this machine to a Service. */
-export const hostPortAnnotation = 'ambit.io/host-port';
+const hostPortAnnotation = 'ambit.io/host-port';
 
 const manifest = (name: string): string =>
   readFileSync(new URL(`../../../bookinfo/manifests/${name}`, import.meta.url), 'utf8');

@@ -42,15 +42,6 @@ export function listAt(value: unknown, ...path: readonly string[]): readonly unk
   return Array.isArray(found) ? found : [];
 }
 
-/** The object under a key, made when missing. */
-export function childObject(parent: JsonObject, key: string): JsonObject {
-  const found = parent[key];
-  if (isObject(found)) return found;
-  const made: JsonObject = {};
-  parent[key] = made;
-  return made;
-}
-
 /** Deep copy of a JSON value; faster than structuredClone for plain data. */
 export function copyJson<T>(value: T): T {
   if (Array.isArray(value)) return value.map(copyJson) as T;

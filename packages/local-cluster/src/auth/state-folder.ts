@@ -3,7 +3,7 @@
  * admin token. Files are 0600 in a folder of 0700. Called once at start.
  */
 
-import { randomBytes, X509Certificate } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createCa, createServingCertificate, createSigningKey } from './certificate.ts';
@@ -47,7 +47,3 @@ export function openCredentials(stateDir: string, names: readonly string[], nowM
     adminToken: kept(join(folder, 'admin.token'), () => randomBytes(32).toString('base64url')),
   };
 }
-
-/** True when the certificate was signed by the CA; for tests and diagnosis. */
-export const isSignedBy = (certPem: string, caPem: string): boolean =>
-  new X509Certificate(certPem).verify(new X509Certificate(caPem).publicKey);

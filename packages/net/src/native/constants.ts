@@ -45,9 +45,6 @@ export const MSG_CMSG_CLOEXEC = 0x40000000;
 /** Namespaces and descriptors. */
 export const CLONE_NEWNET = 0x40000000;
 export const F_DUPFD_CLOEXEC = 1030;
-export const POLLIN = 1;
 
-/** errno values that are answers, not failures. */
-export const EINTR = 4;
+/** The errno value that is an answer, not a failure. */
 export const EAGAIN = 11;
-export const ENOENT = 2;

@@ -27,15 +27,6 @@ export function trySetOption(fd: number, level: number, option: number, value: n
   return libc().setsockopt(fd, level, option, bytes, 4) === 0;
 }
 
-/** Reads an integer option. */
-export function getOption(fd: number, level: number, option: number): number {
-  const bytes = Buffer.alloc(4);
-  const length = Buffer.alloc(4);
-  length.writeUInt32LE(4, 0);
-  checked('getsockopt', `level ${level}, option ${option}`, libc().getsockopt(fd, level, option, bytes, length));
-  return bytes.readInt32LE(0);
-}
-
 /** Where a redirected connection wanted to go; undefined when the kernel tracked nothing. IPv4 first, as upstream. */
 export function readOriginalDestination(fd: number): SocketAddress | undefined {
   return originalDestinationAt(fd, c.SOL_IP, 16) ?? originalDestinationAt(fd, c.SOL_IPV6, 28);
@@ -46,15 +37,6 @@ function originalDestinationAt(fd: number, level: number, bytes: number): Socket
   const length = Buffer.alloc(4);
   length.writeUInt32LE(bytes, 0);
   if (libc().getsockopt(fd, level, c.SO_ORIGINAL_DST, address, length) !== 0) return undefined;
-  return decodeSocketAddress(address);
-}
-
-/** Our address of a bound descriptor. */
-export function boundAddress(fd: number): SocketAddress | undefined {
-  const address = Buffer.alloc(28);
-  const length = Buffer.alloc(4);
-  length.writeUInt32LE(28, 0);
-  checked('getsockname', `fd ${fd}`, libc().getsockname(fd, address, length));
   return decodeSocketAddress(address);
 }
 

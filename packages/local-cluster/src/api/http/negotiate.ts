@@ -21,9 +21,6 @@ export interface AcceptClause {
 
 const supported = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'];
 
-/** Plain JSON. */
-export const plainJson: Representation = { format: 'json', as: undefined, version: '' };
-
 /** Splits an Accept header; clauses with a lower q come later. */
 export function parseAccept(header: string | undefined): AcceptClause[] {
   if (header === undefined || header.trim() === '') return [{ type: '*/*', params: new Map() }];

@@ -83,9 +83,3 @@ export function parseFieldSelector(text: string, resource: Resource): ObjectTest
   }
   return (object) => tests.every((test) => test(object));
 }
-
-/** The object name a selector pins down (`metadata.name=x`), if it does. */
-export function pinnedName(text: string): string | undefined {
-  const term = splitTerms(text).find((part) => /^metadata\.name==?[^=]/.test(part));
-  return term?.slice(term.lastIndexOf('=') + 1);
-}

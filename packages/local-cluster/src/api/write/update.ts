@@ -4,10 +4,10 @@
  */
 
 import { trackUpdate } from '../apply/managed-fields.ts';
-import { equalJson, isObject, listAt, shown } from '../json.ts';
+import { equalJson, isObject, listAt } from '../json.ts';
 import type { JsonObject } from '../json.ts';
 import type { Resource } from '../resources/resource.ts';
-import { badRequest, conflict, internalError, invalid, notFound, statusError } from '../status.ts';
+import { badRequest, conflict, internalError, invalid, notFound } from '../status.ts';
 import { invalidValue } from '../field-error.ts';
 import type { KubeObject } from '../../store/kube-object.ts';
 import { timeText } from './context.ts';
@@ -215,17 +215,4 @@ function track(
       time: timeText(environment.now()),
     },
   });
-}
-
-/** Refuses a patch that would rename the object. */
-export function checkPatchedName(target: UpdateTarget, next: JsonObject): void {
-  const { name } = metadataOf(next);
-  if (name !== undefined && name !== target.name) {
-    throw statusError(
-      422,
-      'Invalid',
-      `${target.resource.group === '' ? target.resource.kind : `${target.resource.kind}.${target.resource.group}`} "${shown(name)}" is invalid: metadata.name: Invalid value: ${JSON.stringify(name)}: field is immutable`,
-      { name: shown(name), kind: target.resource.kind },
-    );
-  }
 }
