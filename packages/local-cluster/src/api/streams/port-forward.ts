@@ -1,13 +1,13 @@
 /**
  * Port forwarding over WebSocket in the form of @kubernetes/client-node: `?ports=` with channels 2i (data) and 2i+1
- * (error), each opening with the port (spec/local-cluster.md 7.3). kubectl's SPDY tunnel is not served yet. Main thread.
+ * (error), each opening with the port (spec/local-cluster.md 7.3). kubectl's form is in port-forward-spdy.ts. Main thread.
  */
 
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
 import { badRequest } from '../status.ts';
-import type { StreamRequest } from './exec.ts';
+import type { StreamRequest } from './command.ts';
 
 const server = new WebSocketServer({
   noServer: true,

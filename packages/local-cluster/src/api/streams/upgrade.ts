@@ -1,6 +1,6 @@
 /**
- * Upgraded connections: exec, attach and portforward over WebSocket (spec/local-cluster.md 7.3). In: an upgrade request;
- * out: a running stream, or an error answer on the raw socket. Called by the listener. SPDY is not served yet.
+ * Upgraded connections: exec, attach and portforward over WebSocket or SPDY/3.1 (spec/local-cluster.md 7.3). In: an
+ * upgrade request; out: a running stream, or an error answer on the raw socket. Called by the listener.
  */
 
 import type { IncomingMessage } from 'node:http';
@@ -15,6 +15,9 @@ import { authenticate, authorize } from '../http/router.ts';
 import type { RouterServices } from '../http/router.ts';
 import { chooseContainer, isStream } from './log.ts';
 import { serveExec } from './exec.ts';
+import { serveExecSpdy } from './exec-spdy.ts';
+import { servePortForwardSpdy, servePortForwardTunnel, tunnelProtocol } from './port-forward-spdy.ts';
+import { wantsSpdy } from './spdy-upgrade.ts';
 import { servePortForward } from './port-forward.ts';
 
 function refuse(socket: Duplex, error: unknown): void {
@@ -30,6 +33,9 @@ function refuse(socket: Duplex, error: unknown): void {
 function check(info: RequestInfo | undefined): asserts info is RequestInfo & { subresource: string } {
   if (info?.resource !== 'pods' || info.subresource === undefined || !isStream(info.subresource)) throw pathNotFound();
 }
+
+const offersTunnel = (header: string | undefined): boolean =>
+  (header ?? '').split(',').some((name) => name.trim() === tunnelProtocol);
 
 /** Serves an upgrade request; never rejects. */
 export async function serveUpgrade(
@@ -50,23 +56,20 @@ export async function serveUpgrade(
     if (pod === undefined) throw notFound({ group: '', resource: 'pods' }, info.name ?? '');
     const streams = services.podStreams();
     if (streams === undefined) throw notImplemented('this server runs no pods');
-    if ((exchange.header('upgrade') ?? '').toLowerCase() !== 'websocket') {
-      throw statusError(400, 'BadRequest', 'only WebSocket upgrades are served');
+    const base = { request, socket, head, pod, streams, query: exchange.query, log };
+    const isSpdy = wantsSpdy(exchange.header('upgrade'));
+    if (!isSpdy && (exchange.header('upgrade') ?? '').toLowerCase() !== 'websocket') {
+      throw statusError(400, 'BadRequest', 'only upgrades to WebSocket and SPDY/3.1 are served');
     }
-    if (info.subresource === 'portforward')
-      return servePortForward({ request, socket, head, pod, streams, query: exchange.query, log });
+    if (info.subresource === 'portforward') {
+      if (isSpdy) return servePortForwardSpdy(base);
+      if (offersTunnel(exchange.header('sec-websocket-protocol'))) return servePortForwardTunnel(base);
+      return servePortForward(base);
+    }
     const container = chooseContainer(pod, exchange.query.get('container') ?? '');
-    serveExec({
-      request,
-      socket,
-      head,
-      pod,
-      streams,
-      container,
-      query: exchange.query,
-      isAttach: info.subresource === 'attach',
-      log,
-    });
+    const command = { ...base, container, isAttach: info.subresource === 'attach' };
+    if (isSpdy) serveExecSpdy(command);
+    else serveExec(command);
   } catch (error) {
     refuse(socket, error);
   }
