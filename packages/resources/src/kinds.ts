@@ -87,6 +87,7 @@ export const kinds = {
   StatefulSet: define('apps', 'v1', 'StatefulSet', 'statefulsets', StatefulSetSchema),
   DaemonSet: define('apps', 'v1', 'DaemonSet', 'daemonsets', DaemonSetSchema),
   Job: define('batch', 'v1', 'Job', 'jobs', JobSchema),
+  Event: define('', 'v1', 'Event', 'events', InstalledObjectSchema, { shortNames: ['ev'] }),
   Lease: define('coordination.k8s.io', 'v1', 'Lease', 'leases', LeaseSchema),
   NetworkPolicy: define('networking.k8s.io', 'v1', 'NetworkPolicy', 'networkpolicies', InstalledObjectSchema),
   CustomResourceDefinition: define(
