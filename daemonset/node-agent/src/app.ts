@@ -4,19 +4,19 @@
 import { createAdminServer } from '@ambit/runtime/admin';
 import type { Logger } from '@ambit/runtime/log';
 import { createMetricsRegistry } from '@ambit/runtime/metrics';
-import { openNetns, type NetnsHandle } from '@ambit/net';
+import { openNetns } from '@ambit/net';
 import { loopbackCapture } from './capture/loopback-capture.ts';
-import { createNetnsCapture } from './capture/netns-capture.ts';
+import { startNetnsCapture } from './capture/netns-capture.ts';
 import type { PodSource } from './cluster/pod-source.ts';
 import type { NodeAgentConfig } from './config.ts';
-import { podConnections } from './enrol/connection-table.ts';
+import { adoptEnrolled } from './enrol/adopt.ts';
+import type { CaptureBackend } from './enrol/capture-backend.ts';
+import { DriftCheck, watchDrift } from './enrol/drift.ts';
 import { NetnsCache } from './enrol/netns-cache.ts';
 import { Reconciler } from './enrol/reconciler.ts';
-import { Enrolment, type CaptureBackend } from './enrol/sequence.ts';
-import { redirectionAnnotation, unprotectedPatch } from './enrol/status.ts';
+import { Enrolment } from './enrol/sequence.ts';
 import { UnprotectedConnections } from './enrol/unprotected.ts';
-import { HostRules } from './rules/host.ts';
-import { addressesOf, hasEnded } from './select/pod-events.ts';
+import { watchUnprotected } from './enrol/watch-unprotected.ts';
 import { parseSelectors } from './select/selection-config.ts';
 import { createNodeAgentMetrics } from './telemetry/metrics.ts';
 import { listenForProxies } from './zds/listen.ts';
@@ -28,102 +28,16 @@ export interface RunningAgent {
   readonly close: () => Promise<void>;
 }
 
-/** User whose probes are exempt where no kubelet process tells (decisions W8). */
-const fallbackProbeUid = 0;
-
-interface Capture {
-  readonly backend: CaptureBackend;
-  readonly hostNetns: NetnsHandle | undefined;
-}
-
-async function startCapture(config: NodeAgentConfig, log: Logger): Promise<Capture> {
-  if (config.AMBIT_ZDS_TRANSPORT === 'stream') return { backend: loopbackCapture, hostNetns: undefined };
-  const hostNetns = config.ALLOW_SWITCH_TO_HOST_NS ? openNetns(`${config.AMBIT_HOST_PROC}/1/ns/net`) : undefined;
-  log.warn('probes of user 0 are exempt from capture', { reason: 'no kubelet process was looked for' });
-  const host = new HostRules(
-    {
-      netns: hostNetns?.fd,
-      probeIp: config.HOST_PROBE_SNAT_IP,
-      probeIpv6: config.HOST_PROBE_SNAT_IPV6,
-      probeUid: fallbackProbeUid,
-    },
-    log.child('host'),
-  );
-  await host.install();
-  return { backend: createNetnsCapture(config, host, log.child('rules')), hostNetns };
-}
-
-/** Enrols again what an earlier agent had enrolled, before any proxy is accepted. One pod's failure does not stop the others. */
-async function adoptEnrolled(
-  source: PodSource,
-  cache: NetnsCache,
-  capture: CaptureBackend,
-  log: Logger,
-): Promise<void> {
-  const enrolled = source
-    .pods()
-    .filter((pod) => pod.metadata?.annotations?.[redirectionAnnotation] === 'enabled' && !hasEnded(pod));
-  for (const pod of enrolled) {
-    const uid = pod.metadata?.uid ?? '';
-    const ips = addressesOf(pod);
-    try {
-      const spec = pod['spec'] as { serviceAccountName?: string } | undefined;
-      const workload = {
-        name: pod.metadata?.name ?? '',
-        namespace: pod.metadata?.namespace ?? '',
-        serviceAccount: spec?.serviceAccountName ?? 'default',
-      };
-      const held = cache.put({ uid, workload, ips, netns: capture.open(uid, ips) });
-      await capture.installRules(held, pod);
-      await capture.host?.add(uid, ips);
-    } catch (error) {
-      log.warn('an enrolled pod could not be taken over', {
-        pod: pod.metadata?.name,
-        namespace: pod.metadata?.namespace,
-        error: error instanceof Error ? error.message : String(error),
-      });
-    }
-  }
-  log.info('enrolled pods taken over', { pods: enrolled.length });
-}
-
-/** Counts the unprotected connections again and publishes what changed. */
-function watchUnprotected(
+/** Capture as configured, and the descriptor that it works in. */
+async function startCapture(
   config: NodeAgentConfig,
-  parts: {
-    readonly cache: NetnsCache;
-    readonly unprotected: UnprotectedConnections;
-    readonly source: PodSource;
-    readonly log: Logger;
-    readonly onTotal: (total: number) => void;
-  },
-): Disposable {
-  const published = new Map<string, number>();
-  let isBusy = false;
-  const once = async (): Promise<void> => {
-    const pods = new Map(parts.source.pods().map((pod) => [pod.metadata?.uid ?? '', pod]));
-    for (const held of parts.cache.list()) {
-      const count = parts.unprotected.refresh(held.uid, podConnections(held));
-      const pod = pods.get(held.uid);
-      if (pod === undefined || (published.get(held.uid) ?? 0) === count) continue;
-      await parts.source.patchPodStatus(pod, unprotectedPatch(count));
-      published.set(held.uid, count);
-    }
-    parts.onTotal(parts.unprotected.total());
-  };
-  const timer = setInterval(() => {
-    if (isBusy) return;
-    isBusy = true;
-    once()
-      .catch((error: unknown) =>
-        parts.log.warn('unprotected connections could not be counted', {
-          error: error instanceof Error ? error.message : String(error),
-        }),
-      )
-      .finally(() => (isBusy = false));
-  }, config.AMBIT_UNPROTECTED_INTERVAL_SECONDS * 1000);
-  timer.unref();
-  return { [Symbol.dispose]: () => clearInterval(timer) };
+  stack: AsyncDisposableStack,
+  log: Logger,
+): Promise<CaptureBackend> {
+  if (config.AMBIT_ZDS_TRANSPORT === 'stream') return loopbackCapture;
+  const hostNetns = config.ALLOW_SWITCH_TO_HOST_NS ? openNetns(`${config.AMBIT_HOST_PROC}/1/ns/net`) : undefined;
+  stack.defer(() => hostNetns?.close());
+  return startNetnsCapture(config, hostNetns, log.child('rules'));
 }
 
 /** Starts everything; rejects, with everything undone, when a step fails. */
@@ -157,17 +71,19 @@ export async function startNodeAgent(config: NodeAgentConfig, source: PodSource,
     stack.defer(async () => exposition.close());
   }
 
-  const { backend, hostNetns } = await startCapture(config, log);
-  stack.defer(() => hostNetns?.close());
+  const capture = await startCapture(config, stack, log);
   const cache = new NetnsCache();
   stack.defer(() => cache.close());
   const zds = new ZdsServer({
     snapshot: () => cache.list(),
-    onProxies: (count) => metrics.proxies.set({}, count),
+    onProxies: (count) => {
+      metrics.proxies.set({}, count);
+      metrics.conditions.set({ condition: 'proxy' }, count > 0 ? 1 : 0);
+    },
     log: log.child('zds'),
   });
   const unprotected = new UnprotectedConnections();
-  const enrolment = new Enrolment({ cache, zds, source, capture: backend, unprotected, log: log.child('enrol') });
+  const enrolment = new Enrolment({ cache, zds, source, capture, unprotected, log: log.child('enrol') });
   const reconciler = new Reconciler({
     source,
     enrolment,
@@ -184,7 +100,7 @@ export async function startNodeAgent(config: NodeAgentConfig, source: PodSource,
     onNamespace: (namespace) => void (isAdopting || reconciler.onNamespace(namespace)),
   });
   stack.defer(() => source.close());
-  await adoptEnrolled(source, cache, backend, log.child('adopt'));
+  await adoptEnrolled(source, cache, capture, log.child('adopt'));
   isAdopting = false;
   const listener = await listenForProxies(config, zds, log.child('zds'));
   stack.defer(async () => {
@@ -192,17 +108,37 @@ export async function startNodeAgent(config: NodeAgentConfig, source: PodSource,
     await listener.close();
   });
   for (const pod of source.pods()) reconciler.onPod(pod);
-  const counting = watchUnprotected(config, {
-    cache,
-    unprotected,
-    source,
-    log,
-    onTotal: (total) => {
-      metrics.unprotected.set({}, total);
-      metrics.enrolled.set({}, cache.list().length);
+  const counting = watchUnprotected(
+    {
+      cache,
+      unprotected,
+      source,
+      log,
+      onTotal: (total) => {
+        metrics.unprotected.set({}, total);
+        metrics.enrolled.set({}, cache.list().length);
+      },
     },
-  });
+    config.AMBIT_UNPROTECTED_INTERVAL_SECONDS * 1000,
+  );
   stack.defer(() => counting[Symbol.dispose]());
+  if (config.AMBIT_DRIFT_INTERVAL_SECONDS > 0 && capture.hasNamespaces) {
+    const check = new DriftCheck({
+      cache,
+      capture,
+      enrolment,
+      source,
+      log: log.child('drift'),
+      onRound: ({ pods, host }) => {
+        metrics.conditions.set({ condition: 'rules' }, 1);
+        if (pods > 0) metrics.repairs.add({ place: 'pod' }, pods);
+        if (host) metrics.repairs.add({ place: 'node' });
+      },
+    });
+    const checking = watchDrift(check, config.AMBIT_DRIFT_INTERVAL_SECONDS * 1000, log.child('drift'));
+    stack.defer(() => checking[Symbol.dispose]());
+  }
+  metrics.conditions.set({ condition: 'adopted' }, 1);
   isReady = true;
   log.info('node agent is ready', {
     node: config.NODE_NAME,
@@ -215,7 +151,7 @@ export async function startNodeAgent(config: NodeAgentConfig, source: PodSource,
     close: async () => {
       isReady = false;
       const fate = config.AMBIENT_DISABLE_SAFE_UPGRADE ? 'remove' : await source.fateOfOwnDaemonSet();
-      if (fate === 'remove') await backend.host?.uninstall();
+      if (fate === 'remove') await capture.host?.uninstall();
       log.info('node agent stops', { hostRules: fate === 'remove' ? 'removed' : 'kept for the next agent' });
       await running.disposeAsync();
     },

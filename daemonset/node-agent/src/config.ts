@@ -16,6 +16,8 @@ export const nodeAgentEnv = {
   AMBIENT_IPV6: bool(false, 'Install rules for IPv6 too.'),
   AMBIENT_RECONCILE_POD_RULES_ON_STARTUP: bool(false, 'Install the rules of enrolled pods anew at start.'),
   AMBIENT_DISABLE_SAFE_UPGRADE: bool(false, 'Remove host rules at every stop, not only at an uninstall.'),
+  NATIVE_NFTABLES: text('', 'true: nftables, false: iptables, unset: nftables where it works.'),
+  FORCE_IPTABLES_BINARY: text('', 'legacy or nft: use exactly this variant of iptables.'),
   EXCLUDE_NAMESPACES: list([], 'Namespaces whose pods are never enrolled.'),
   HOST_PROBE_SNAT_IP: text('169.254.7.127', 'Source address that node probes get, exempt from capture.'),
   HOST_PROBE_SNAT_IPV6: text('fd16:9254:7127:1337:ffff:ffff:ffff:ffff', 'The same for IPv6.'),
@@ -26,8 +28,20 @@ export const nodeAgentEnv = {
   ZTUNNEL_UDS_ADDRESS: text('/var/run/ztunnel/ztunnel.sock', 'Socket on which node proxies are served.'),
   MONITORING_PORT: count(15_014, 'Port of /metrics; 0 switches it off.'),
   LOG_LEVEL: text('info', 'Log level: error, warn, info, debug or trace.'),
-  AMBIT_HEALTH_PORT: count(8000, 'Port of /healthz and /readyz.'),
+  AMBIT_HEALTH_PORT: count(8000, 'Port of /healthz and /readyz.', { max: 65_535 }),
   AMBIT_HOST_PROC: text('/host/proc', "The node's process table, as mounted into this pod."),
+  AMBIT_HOST_ROOT: text('/host', 'Folder under which paths of the node are mounted into this pod.'),
+  AMBIT_SERVICE_ACCOUNT_DIR: text(
+    '/var/run/secrets/kubernetes.io/serviceaccount',
+    "Folder with this pod's token and the API server's CA.",
+  ),
+  AMBIT_DRIFT_INTERVAL_SECONDS: count(
+    60,
+    'How often rules of pods and node are compared with what they should be; 0: never.',
+    {
+      max: 86_400,
+    },
+  ),
   AMBIT_ZDS_TRANSPORT: choice(
     ['seqpacket', 'stream'],
     'seqpacket',

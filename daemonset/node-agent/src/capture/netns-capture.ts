@@ -1,13 +1,21 @@
 // In: settings. Out: capture by rules in the pods' network namespaces. Called by app.ts, used by enrol/sequence.ts. Main thread.
+import { openNetns, type NetnsHandle } from '@ambit/net';
 import type { KubernetesObject } from '@ambit/resources';
 import type { Logger } from '@ambit/runtime/log';
+import { dirname, join } from 'node:path';
 import type { NodeAgentConfig } from '../config.ts';
-import type { CaptureBackend } from '../enrol/sequence.ts';
+import type { CaptureBackend } from '../enrol/capture-backend.ts';
 import { NodeAgentError } from '../errors.ts';
 import { findNamespaces } from '../netns/find.ts';
-import { applyPodRules, removePodRules } from '../rules/apply.ts';
-import type { HostRules } from '../rules/host.ts';
+import { applyPodRules, printPodRules, removePodRules } from '../rules/apply.ts';
+import { chooseBackend } from '../rules/choose-backend.ts';
+import { HostRules } from '../rules/host.ts';
+import { findKubeletUid } from '../rules/kubelet-uid.ts';
 import { isInterfaceName, type PodRuleSettings } from '../rules/plan.ts';
+import type { RuleBackend } from '../rules/rule-backend.ts';
+
+/** User whose probes are exempt where no kubelet process tells (decisions W8). */
+const fallbackProbeUid = 0;
 
 const trueTexts = new Set(['1', 't', 'T', 'TRUE', 'true', 'True']);
 const falseTexts = new Set(['0', 'f', 'F', 'FALSE', 'false', 'False']);
@@ -45,26 +53,60 @@ export function ruleSettingsOf(pod: KubernetesObject, config: NodeAgentConfig, l
   };
 }
 
+function openPath(hostRoot: string, path: string): NetnsHandle {
+  if (!path.startsWith('/') || path.split('/').includes('..'))
+    throw new NodeAgentError('ERR_NODE_AGENT_NETNS', `"${path}" is not an absolute path of a network namespace`);
+  try {
+    return openNetns(join(hostRoot, path));
+  } catch (cause) {
+    throw new NodeAgentError('ERR_NODE_AGENT_NETNS', `network namespace ${path} cannot be opened`, {
+      cause,
+      hint: `is its folder mounted at ${join(hostRoot, dirname(path))}, with mountPropagation HostToContainer?`,
+    });
+  }
+}
+
 /** Capture with production redirection. */
-export function createNetnsCapture(config: NodeAgentConfig, host: HostRules, log: Logger): CaptureBackend {
+export function createNetnsCapture(
+  config: NodeAgentConfig,
+  rules: RuleBackend,
+  host: HostRules,
+  log: Logger,
+): CaptureBackend {
   return {
+    hasNamespaces: true,
     host,
-    open: (uid, ips) => {
-      const handle = findNamespaces(config.AMBIT_HOST_PROC, [{ uid, ips }]).get(uid);
-      if (handle !== undefined) return handle;
-      throw new NodeAgentError(
-        'ERR_NODE_AGENT_NETNS',
-        'no process of the pod was found in a network namespace with its address',
-        {
-          hint: `is ${config.AMBIT_HOST_PROC} the node's process table?`,
-        },
-      );
-    },
+    find: (pods) => findNamespaces(config.AMBIT_HOST_PROC, pods),
+    openPath: (path) => openPath(config.AMBIT_HOST_ROOT, path),
     installRules: async (pod, object) => {
-      if (pod.netns !== undefined) await applyPodRules(pod.netns.fd, ruleSettingsOf(object, config, log), log);
+      if (pod.netns !== undefined) await applyPodRules(rules, pod.netns.fd, ruleSettingsOf(object, config, log), log);
     },
     removeRules: async (pod) => {
-      if (pod.netns !== undefined) await removePodRules(pod.netns.fd, log);
+      if (pod.netns !== undefined) await removePodRules(rules, pod.netns.fd, log);
     },
+    printRules: async (pod) => (pod.netns === undefined ? '' : printPodRules(rules, pod.netns.fd)),
   };
+}
+
+/** Chooses the tools, finds out whose probes are exempt, and captures with them. The caller closes `hostNetns`. */
+export async function startNetnsCapture(
+  config: NodeAgentConfig,
+  hostNetns: NetnsHandle | undefined,
+  log: Logger,
+): Promise<CaptureBackend> {
+  const kubeletUid = findKubeletUid(config.AMBIT_HOST_PROC);
+  if (kubeletUid === undefined)
+    log.warn('probes of user 0 are exempt from capture', { reason: 'no kubelet process was found' });
+  const chosen = await chooseBackend(
+    config,
+    {
+      netns: hostNetns?.fd,
+      ipv6: config.AMBIENT_IPV6,
+      probeIp: config.HOST_PROBE_SNAT_IP,
+      probeIpv6: config.HOST_PROBE_SNAT_IPV6,
+      probeUid: kubeletUid ?? fallbackProbeUid,
+    },
+    log,
+  );
+  return createNetnsCapture(config, chosen.pods, new HostRules(chosen.host, log.child('host')), log);
 }

@@ -2,10 +2,13 @@
 import { createRestClient, inClusterAccess, type InformerChange, KubeError, startInformer } from '@ambit/kube';
 import type { KubernetesObject } from '@ambit/resources';
 import type { Logger } from '@ambit/runtime/log';
+import { randomUUID } from 'node:crypto';
 import type { NodeAgentConfig } from '../config.ts';
 import type { PodSource, PodSourceEvents } from './pod-source.ts';
 
 const ownDaemonSet = 'istio-cni-node';
+/** Longest message of an event, in characters; the server refuses longer ones. */
+const eventMessageLimit = 1024;
 
 /** Fields of a pod that the agent reads; the rest is not kept. */
 function strip(pod: KubernetesObject): KubernetesObject {
@@ -23,7 +26,11 @@ function strip(pod: KubernetesObject): KubernetesObject {
 
 /** Connects with the pod's service account. Rejects with KubeError. */
 export async function connectPodSource(config: NodeAgentConfig, log: Logger): Promise<PodSource> {
-  const access = await inClusterAccess({ host: config.KUBERNETES_SERVICE_HOST, port: config.KUBERNETES_SERVICE_PORT });
+  const access = await inClusterAccess({
+    host: config.KUBERNETES_SERVICE_HOST,
+    port: config.KUBERNETES_SERVICE_PORT,
+    folder: config.AMBIT_SERVICE_ACCOUNT_DIR,
+  });
   const client = createRestClient(access, { userAgent: 'istio-cni-node' });
   const pods = new Map<string, KubernetesObject>();
   const namespaces = new Map<string, KubernetesObject>();
@@ -83,6 +90,25 @@ export async function connectPodSource(config: NodeAgentConfig, log: Logger): Pr
       } catch (error) {
         if (!KubeError.is(error, 'ERR_KUBE_NOT_FOUND')) throw error;
       }
+    },
+    tell: async (pod, { type, reason, message }) => {
+      const { name = '', namespace = '', uid = '' } = pod.metadata ?? {};
+      const now = new Date().toISOString();
+      await client.create({
+        apiVersion: 'v1',
+        kind: 'Event',
+        metadata: { name: `${name.slice(0, 200)}.${randomUUID()}`, namespace },
+        involvedObject: { apiVersion: 'v1', kind: 'Pod', name, namespace, uid },
+        type,
+        reason,
+        message: message.slice(0, eventMessageLimit),
+        source: { component: ownDaemonSet, host: config.NODE_NAME },
+        reportingComponent: ownDaemonSet,
+        reportingInstance: config.POD_NAME,
+        firstTimestamp: now,
+        lastTimestamp: now,
+        count: 1,
+      });
     },
     fateOfOwnDaemonSet: async () => {
       try {

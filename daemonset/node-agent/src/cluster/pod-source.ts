@@ -8,6 +8,15 @@ export interface PodSourceEvents {
   readonly onNamespace: (namespace: KubernetesObject) => void;
 }
 
+/** What users see in `kubectl describe pod`. */
+export interface PodEvent {
+  readonly type: 'Normal' | 'Warning';
+  /** One word in PascalCase. */
+  readonly reason: string;
+  /** Fact, cause, remedy. */
+  readonly message: string;
+}
+
 /** The cluster as this agent sees it. */
 export interface PodSource {
   /** Starts watching; resolves when the first lists are complete. */
@@ -16,6 +25,8 @@ export interface PodSource {
   readonly namespace: (name: string) => KubernetesObject | undefined;
   /** Merge patch on the pod's status subresource. A pod that is gone is not an error. */
   readonly patchPodStatus: (pod: KubernetesObject, patch: object) => Promise<void>;
+  /** Writes an event about the pod. Rejects when the server refuses; nothing depends on it. */
+  readonly tell: (pod: KubernetesObject, event: PodEvent) => Promise<void>;
   /** State of the agent's own DaemonSet: `keep` its traces for a successor, or `remove` them. */
   readonly fateOfOwnDaemonSet: () => Promise<'keep' | 'remove'>;
   readonly close: () => void;

@@ -13,7 +13,7 @@ export interface HeldPod {
   readonly uid: string;
   readonly workload: WorkloadInfo;
   readonly ips: readonly string[];
-  /** Undefined in loopback capture. */
+  /** Undefined in loopback capture, and for a pod that an earlier agent enrolled and whose namespace was not found yet. */
   readonly netns: NetnsHandle | undefined;
 }
 

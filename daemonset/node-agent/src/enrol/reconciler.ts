@@ -3,7 +3,7 @@ import { createBackoff, type Backoff } from '@ambit/runtime/backoff';
 import { codeOf, explain } from '@ambit/runtime/errors';
 import type { KubernetesObject } from '@ambit/resources';
 import type { Logger } from '@ambit/runtime/log';
-import type { PodSource } from '../cluster/pod-source.ts';
+import type { PodEvent, PodSource } from '../cluster/pod-source.ts';
 import type { SelectionRules } from '../select/eligible.ts';
 import { decide } from '../select/pod-events.ts';
 import type { Enrolment } from './sequence.ts';
@@ -15,6 +15,8 @@ interface Work {
   isStale: boolean;
   timer: NodeJS.Timeout | undefined;
   readonly backoff: Backoff;
+  /** Code of the failure that the pod's events already tell. */
+  told: string | undefined;
 }
 
 /** What the reconciler needs. */
@@ -74,6 +76,7 @@ export class Reconciler {
       isStale: false,
       timer: undefined,
       backoff: createBackoff({ initialMs: 50, maxMs: 5000 }),
+      told: undefined,
     };
     this.#work.set(uid, work);
     return work;
@@ -95,6 +98,7 @@ export class Reconciler {
       try {
         await this.#step(uid, work);
         work.backoff.reset();
+        this.#tellSuccess(uid, work);
       } catch (error) {
         this.#retryLater(uid, work, error);
         break;
@@ -114,8 +118,14 @@ export class Reconciler {
     }
     const pod = this.#pods.get(uid);
     if (pod === undefined) return;
-    const action = decide(pod, source.namespace(pod.metadata?.namespace ?? ''), enrolment.holds(uid), rules);
+    const action = decide(
+      pod,
+      source.namespace(pod.metadata?.namespace ?? ''),
+      enrolment.capturedAddresses(uid),
+      rules,
+    );
     if (action.kind === 'enrol') await enrolment.enrol(pod, action.ips);
+    else if (action.kind === 'readdress') await enrolment.readdress(pod, action.ips);
     else if (action.kind === 'remove') await enrolment.remove(pod, action.gone);
   }
 
@@ -131,5 +141,24 @@ export class Reconciler {
     });
     work.timer = setTimeout(() => this.#wake(uid), delayMs);
     work.timer.unref();
+    // Once per kind of failure: the retries go on, the user's list of events does not grow with them.
+    const code = codeOf(error) ?? 'unknown';
+    if (pod === undefined || work.gone !== undefined || work.told === code) return;
+    work.told = code;
+    this.#tell(pod, { type: 'Warning', reason: 'AmbientCaptureFailed', message: explain(error) });
+  }
+
+  #tellSuccess(uid: string, work: Work): void {
+    if (work.told === undefined) return;
+    work.told = undefined;
+    const pod = this.#pods.get(uid);
+    if (pod === undefined) return;
+    this.#tell(pod, { type: 'Normal', reason: 'AmbientCaptureSettled', message: 'The pod is where it belongs now.' });
+  }
+
+  #tell(pod: KubernetesObject, event: PodEvent): void {
+    this.#options.source
+      .tell(pod, event)
+      .catch((error: unknown) => this.#options.log.debug('event not written', { error: explain(error) }));
   }
 }

@@ -1,29 +1,19 @@
 // In: decisions about pods. Out: the ordered add and remove of one pod, one lock per UID, retried with backoff. Step 3 of path 5.
-// Called by the reconciler. Main thread. Source: spec node-agent 1.6; gaps G5 and G6: a namespace is given up only after its rules are gone,
-// and is looked up again when it is not held; G11: a removal needs no namespace object.
+// Called by the reconciler, the drift check and the plugin's socket. Main thread. Source: spec node-agent 1.6; gaps G5 and G6: a namespace is
+// given up only after its rules are gone, and is looked up again when it is not held; G11: a removal needs no namespace object.
 import type { NetnsHandle } from '@ambit/net';
 import type { KubernetesObject } from '@ambit/resources';
 import type { Logger } from '@ambit/runtime/log';
 import type { PodSource } from '../cluster/pod-source.ts';
 import { NodeAgentError } from '../errors.ts';
-import type { HostRules } from '../rules/host.ts';
 import { addressesOf } from '../select/pod-events.ts';
 import type { ZdsServer } from '../zds/server.ts';
+import type { CaptureBackend } from './capture-backend.ts';
 import { podConnections } from './connection-table.ts';
 import { KeyedLock } from './lock.ts';
 import type { HeldPod, NetnsCache } from './netns-cache.ts';
 import { redirectionPatch } from './status.ts';
 import type { UnprotectedConnections } from './unprotected.ts';
-
-/** How pods are captured on this node. */
-export interface CaptureBackend {
-  /** An open namespace of the pod, owned by the caller; undefined where pods have none. Throws ERR_NODE_AGENT_NETNS. */
-  readonly open: (uid: string, ips: readonly string[]) => NetnsHandle | undefined;
-  readonly installRules: (pod: HeldPod, object: KubernetesObject) => Promise<void>;
-  readonly removeRules: (pod: HeldPod) => Promise<void>;
-  /** Undefined where probes need no exemption. */
-  readonly host: HostRules | undefined;
-}
 
 /** What the sequence works with. */
 export interface EnrolmentParts {
@@ -41,6 +31,21 @@ function fields(pod: KubernetesObject): Record<string, unknown> {
   return { pod: pod.metadata?.name, namespace: pod.metadata?.namespace, uid: uidOf(pod) };
 }
 
+/** A pod as the agent holds it. */
+export function heldPodOf(pod: KubernetesObject, ips: readonly string[], netns: NetnsHandle | undefined): HeldPod {
+  const spec = pod['spec'] as { serviceAccountName?: string } | undefined;
+  return {
+    uid: uidOf(pod),
+    workload: {
+      name: pod.metadata?.name ?? '',
+      namespace: pod.metadata?.namespace ?? '',
+      serviceAccount: spec?.serviceAccountName ?? 'default',
+    },
+    ips,
+    netns,
+  };
+}
+
 /** Enrols and removes pods. */
 export class Enrolment {
   readonly #parts: EnrolmentParts;
@@ -50,14 +55,23 @@ export class Enrolment {
     this.#parts = parts;
   }
 
-  /** True when this agent holds the pod. */
+  /** True when this agent holds the pod, be it only by name. */
   holds(uid: string): boolean {
     return this.#parts.cache.get(uid) !== undefined;
   }
 
-  /** Steps 4 to 9 for one pod. Idempotent. Rejects with the failure of the first step that failed. */
-  async enrol(pod: KubernetesObject, ips: readonly string[]): Promise<void> {
-    await this.#lock.run(uidOf(pod), async () => this.#enrol(pod, ips));
+  /** The addresses with which this agent captured the pod; undefined when it has not. */
+  capturedAddresses(uid: string): readonly string[] | undefined {
+    const held = this.#parts.cache.get(uid);
+    return held === undefined || (this.#parts.capture.hasNamespaces && held.netns === undefined) ? undefined : held.ips;
+  }
+
+  /**
+   * Steps 4 to 9 for one pod. `path`: its namespace, where the container runtime has named it; else it is looked up.
+   * Idempotent. Rejects with the failure of the first step that failed.
+   */
+  async enrol(pod: KubernetesObject, ips: readonly string[], path?: string): Promise<void> {
+    await this.#lock.run(uidOf(pod), async () => this.#enrol(pod, ips, path));
   }
 
   /** The reverse. `gone`: the pod's namespace is going away by itself. Idempotent. */
@@ -65,27 +79,42 @@ export class Enrolment {
     await this.#lock.run(uidOf(pod), async () => this.#remove(pod, gone));
   }
 
-  #open(pod: KubernetesObject, ips: readonly string[]): HeldPod {
-    const { cache, capture } = this.#parts;
-    const uid = uidOf(pod);
-    const spec = pod['spec'] as { serviceAccountName?: string } | undefined;
-    return cache.put({
-      uid,
-      workload: {
-        name: pod.metadata?.name ?? '',
-        namespace: pod.metadata?.namespace ?? '',
-        serviceAccount: spec?.serviceAccountName ?? 'default',
-      },
-      ips,
-      netns: capture.open(uid, ips),
+  /** The enrolled pod has other addresses now. */
+  async readdress(pod: KubernetesObject, ips: readonly string[]): Promise<void> {
+    await this.#lock.run(uidOf(pod), async () => {
+      const { cache, capture } = this.#parts;
+      const held = cache.get(uidOf(pod));
+      if (held === undefined) return;
+      await capture.host?.set(held.uid, ips);
+      cache.put({ ...held, ips });
     });
   }
 
-  async #enrol(pod: KubernetesObject, ips: readonly string[]): Promise<void> {
+  /** Runs `look` while neither add nor remove of the pod is under way. */
+  async whileStill<T>(uid: string, look: () => Promise<T>): Promise<T> {
+    return this.#lock.run(uid, look);
+  }
+
+  #open(pod: KubernetesObject, ips: readonly string[], path?: string): HeldPod {
+    const { cache, capture } = this.#parts;
+    if (!capture.hasNamespaces) return cache.put(heldPodOf(pod, ips, undefined));
+    const uid = uidOf(pod);
+    const netns = path === undefined ? capture.find([{ uid, ips }]).get(uid) : capture.openPath(path);
+    if (netns === undefined)
+      throw new NodeAgentError(
+        'ERR_NODE_AGENT_NETNS',
+        'no process of the pod was found in a network namespace with its address',
+        { hint: "is the node's process table mounted into the node agent?" },
+      );
+    return cache.put(heldPodOf(pod, ips, netns));
+  }
+
+  async #enrol(pod: KubernetesObject, ips: readonly string[], path?: string): Promise<void> {
     const { cache, zds, source, capture, unprotected, log } = this.#parts;
     const started = performance.now();
     const uid = uidOf(pod);
-    const held = this.#open(pod, ips);
+    const wasHeld = this.capturedAddresses(uid) !== undefined;
+    const held = this.#open(pod, ips, path);
     try {
       unprotected.begin(
         uid,
@@ -95,9 +124,12 @@ export class Enrolment {
       );
       await capture.installRules(held, pod);
     } catch (error) {
-      // Without rules the pod is not in the mesh: nothing of it may reach a proxy's snapshot.
-      cache.drop(uid);
-      unprotected.forget(uid);
+      // Without rules a new pod is not in the mesh: nothing of it may reach a proxy's snapshot. One that was in it stays there, because
+      // a snapshot without it would end its traffic.
+      if (!wasHeld) {
+        cache.drop(uid);
+        unprotected.forget(uid);
+      }
       throw error;
     }
     try {
@@ -106,7 +138,7 @@ export class Enrolment {
       await source.patchPodStatus(pod, redirectionPatch('pending'));
       throw error;
     }
-    await capture.host?.add(uid, ips);
+    await capture.host?.set(uid, ips);
     // Last, because the control plane lets peers send tunnels as soon as it sees this.
     await source.patchPodStatus(pod, redirectionPatch('enabled'));
     log.info('pod enrolled', {
@@ -121,9 +153,9 @@ export class Enrolment {
     const { cache, zds, source, capture, unprotected, log } = this.#parts;
     const uid = uidOf(pod);
     const ips = cache.get(uid)?.ips ?? addressesOf(pod);
-    await capture.host?.remove(uid, ips);
+    await capture.host?.remove(uid);
     if (!gone) {
-      const held = cache.get(uid) ?? this.#tryOpen(pod, ips);
+      const held = this.capturedAddresses(uid) === undefined ? this.#tryOpen(pod, ips) : cache.get(uid);
       if (held !== undefined) await capture.removeRules(held);
     }
     await zds.delete(uid);

@@ -5,7 +5,8 @@
 export const proxyMark = '0x539';
 /** Mark of connections that the node proxy opened to the application, for the way back. */
 export const returnMark = '0x111';
-const markMask = '0xfff';
+/** Bits of a mark that the mesh uses. */
+export const markMask = '0xfff';
 
 /** Ports of the node proxy inside a pod. */
 export const capturePorts = { outbound: 15_001, inboundPlaintext: 15_006, tunnel: 15_008, dns: 15_053 } as const;

@@ -16,28 +16,36 @@ const pod = (annotation: string | undefined, status: object) => ({
 const running = { phase: 'Running', podIP: '10.0.0.1' };
 
 test('a running pod of a labelled namespace is enrolled once it has an address', () => {
-  assert.deepEqual(decide(pod(undefined, running), ambient, false, rules), { kind: 'enrol', ips: ['10.0.0.1'] });
-  assert.deepEqual(decide(pod(undefined, { phase: 'Pending' }), ambient, false, rules), { kind: 'nothing' });
+  assert.deepEqual(decide(pod(undefined, running), ambient, undefined, rules), { kind: 'enrol', ips: ['10.0.0.1'] });
+  assert.deepEqual(decide(pod(undefined, { phase: 'Pending' }), ambient, undefined, rules), { kind: 'nothing' });
 });
 
 test('a pod that an earlier agent enrolled is enrolled again, one that this agent holds is left alone', () => {
-  assert.equal(decide(pod('enabled', running), ambient, false, rules).kind, 'enrol');
-  assert.equal(decide(pod('enabled', running), ambient, true, rules).kind, 'nothing');
-  assert.equal(decide(pod('pending', running), ambient, true, rules).kind, 'enrol');
+  assert.equal(decide(pod('enabled', running), ambient, undefined, rules).kind, 'enrol');
+  assert.equal(decide(pod('enabled', running), ambient, ['10.0.0.1'], rules).kind, 'nothing');
+  assert.equal(decide(pod('pending', running), ambient, ['10.0.0.1'], rules).kind, 'enrol');
 });
 
 test('a pod leaves when its label goes, and its rules with it', () => {
-  assert.deepEqual(decide(pod('enabled', running), plain, true, rules), { kind: 'remove', gone: false });
-  assert.deepEqual(decide(pod(undefined, running), plain, false, rules), { kind: 'nothing' });
+  assert.deepEqual(decide(pod('enabled', running), plain, ['10.0.0.1'], rules), { kind: 'remove', gone: false });
+  assert.deepEqual(decide(pod(undefined, running), plain, undefined, rules), { kind: 'nothing' });
 });
 
 test('a pod that has ended leaves without touching its rules', () => {
-  assert.deepEqual(decide(pod('enabled', { phase: 'Succeeded' }), ambient, true, rules), {
+  assert.deepEqual(decide(pod('enabled', { phase: 'Succeeded' }), ambient, ['10.0.0.1'], rules), {
     kind: 'remove',
     gone: true,
   });
 });
 
 test('a pod whose namespace is not known any more can still leave', () => {
-  assert.deepEqual(decide(pod('enabled', running), undefined, true, rules), { kind: 'remove', gone: false });
+  assert.deepEqual(decide(pod('enabled', running), undefined, ['10.0.0.1'], rules), { kind: 'remove', gone: false });
+});
+
+test('an enrolled pod whose addresses change gets the exemption for the new ones; one whose addresses are not known keeps it', () => {
+  assert.deepEqual(decide(pod('enabled', { phase: 'Running', podIP: '10.0.0.2' }), ambient, ['10.0.0.1'], rules), {
+    kind: 'readdress',
+    ips: ['10.0.0.2'],
+  });
+  assert.equal(decide(pod('enabled', { phase: 'Running' }), ambient, ['10.0.0.1'], rules).kind, 'nothing');
 });

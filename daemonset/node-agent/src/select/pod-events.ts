@@ -8,6 +8,8 @@ import { type SelectionRules, shouldBeEnrolled } from './eligible.ts';
 export type PodAction =
   | { readonly kind: 'nothing' }
   | { readonly kind: 'enrol'; readonly ips: readonly string[] }
+  /** The enrolled pod has other addresses than before. */
+  | { readonly kind: 'readdress'; readonly ips: readonly string[] }
   /** `gone`: the pod's namespace is going away, so its rules need no removal. */
   | { readonly kind: 'remove'; readonly gone: boolean };
 
@@ -30,21 +32,24 @@ export function addressesOf(pod: KubernetesObject): readonly string[] {
 export const hasEnded = (pod: KubernetesObject): boolean => ['Succeeded', 'Failed'].includes(statusOf(pod).phase ?? '');
 
 /**
- * Decides after a pod or its namespace changed. `held`: this agent enrolled it and has not removed it.
+ * Decides after a pod or its namespace changed. `held`: the addresses with which this agent captured it; undefined = it has not, or not any more.
  * An annotation `enabled` without `held` is what an earlier agent left: the pod is enrolled again, which is idempotent.
  */
 export function decide(
   pod: KubernetesObject,
   namespace: KubernetesObject | undefined,
-  held: boolean,
+  held: readonly string[] | undefined,
   rules: SelectionRules,
 ): PodAction {
   const annotated = pod.metadata?.annotations?.[redirectionAnnotation];
-  const known = held || annotated !== undefined;
+  const known = held !== undefined || annotated !== undefined;
   if (hasEnded(pod)) return known ? { kind: 'remove', gone: true } : { kind: 'nothing' };
   const wanted = namespace !== undefined && shouldBeEnrolled(pod, namespace, rules);
   if (!wanted) return known ? { kind: 'remove', gone: false } : { kind: 'nothing' };
-  if (held && annotated === 'enabled') return { kind: 'nothing' };
   const ips = addressesOf(pod);
+  if (held !== undefined && annotated === 'enabled') {
+    const isSame = ips.length === 0 || (ips.length === held.length && ips.every((ip) => held.includes(ip)));
+    return isSame ? { kind: 'nothing' } : { kind: 'readdress', ips };
+  }
   return ips.length === 0 ? { kind: 'nothing' } : { kind: 'enrol', ips };
 }

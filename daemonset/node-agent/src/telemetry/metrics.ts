@@ -11,6 +11,21 @@ export function createNodeAgentMetrics(registry: MetricsRegistry) {
     }),
     proxies: registry.gauge({ name: 'ztunnel_connected', help: 'Node proxies connected now.' }),
     enrolled: registry.gauge({ name: 'ambit_enrolled_pods', help: 'Pods of this node that are enrolled.' }),
+    repairs: registry.counter({
+      name: 'ambit_rule_repairs_total',
+      help: 'Times that rules changed by others were put back, by place.',
+      labels: ['place'],
+    }),
+    conditions: registry.gauge({
+      name: 'ambit_node_agent_condition',
+      help: '1 where the condition holds: proxy (a node proxy is connected), adopted (enrolled pods are known), rules (the last check ended).',
+      labels: ['condition'],
+    }),
+    plugin: registry.counter({
+      name: 'istio_cni_plugin_requests_total',
+      help: 'Requests of the CNI plugin, by status of the answer.',
+      labels: ['response_code'],
+    }),
     unprotected: registry.gauge({
       name: 'ambit_unprotected_connections',
       help: 'Connections of enrolled pods that were open before the enrolment and stay plaintext.',

@@ -6,6 +6,8 @@ export const messageLimitBytes = 1024;
 
 /** A connected transport. */
 export interface ZdsChannel {
+  /** True where descriptors travel with messages: a pod without one is then kept by name only. */
+  readonly carriesDescriptors: boolean;
   /** Sends one message, with one descriptor where the transport carries them. The descriptor stays the caller's. */
   readonly send: (message: Uint8Array, fd: number | undefined) => Promise<void>;
   /** The next message; undefined at the end of the connection. Rejects when it broke. */

@@ -36,7 +36,8 @@ export class ZdsConnection {
     await this.#inOrder(async () => {
       readHello(await this.#receive('hello'));
       for (const pod of snapshot()) {
-        const error = await this.#exchange({ kind: 'add', pod });
+        const isNameOnly = this.#channel.carriesDescriptors && pod.netns === undefined;
+        const error = await this.#exchange(isNameOnly ? { kind: 'keep', uid: pod.uid } : { kind: 'add', pod });
         if (error !== '')
           this.#log.warn('node proxy refused a pod of the snapshot', {
             uid: pod.uid,

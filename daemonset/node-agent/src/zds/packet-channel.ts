@@ -1,6 +1,5 @@
 // In: connected SEQPACKET sockets. Out: ZdsChannels that carry descriptors. Called by listen.ts. Main thread.
-import { listenSequenced, type SequencedSocket } from '@ambit/net/native/sequenced';
-import { closeFd } from '@ambit/net';
+import { closeFd, listenSequenced, type SequencedSocket } from '@ambit/net';
 import type { Logger } from '@ambit/runtime/log';
 import type { ZdsChannel } from './channel.ts';
 import type { ProxyListener } from './listen.ts';
@@ -8,6 +7,7 @@ import type { ZdsServer } from './server.ts';
 
 function packetChannel(socket: SequencedSocket): ZdsChannel {
   return {
+    carriesDescriptors: true,
     send: async (message, fd) => socket.send(message, fd),
     receive: async () => {
       const packet = await socket.receive();

@@ -18,7 +18,10 @@ const pod = (uid: string): HeldPod => ({
 });
 
 /** A proxy that says hello and answers every request with `answer`. */
-function fakeProxy(answer: (kind: string) => string = () => ''): {
+function fakeProxy(
+  answer: (kind: string) => string = () => '',
+  carriesDescriptors = false,
+): {
   readonly channel: ZdsChannel;
   readonly seen: string[];
 } {
@@ -28,10 +31,11 @@ function fakeProxy(answer: (kind: string) => string = () => ''): {
   return {
     seen,
     channel: {
+      carriesDescriptors,
       send: async (message) => {
         const { payload } = fromBinary(WorkloadRequestSchema, message);
         seen.push(
-          payload.case === 'add' || payload.case === 'del'
+          payload.case === 'add' || payload.case === 'del' || payload.case === 'keep'
             ? `${payload.case} ${payload.value.uid}`
             : String(payload.case),
         );
@@ -58,6 +62,14 @@ test('a new proxy gets every held pod and then the end of the snapshot', async (
   server.accept(proxy.channel);
   await server.add(pod('three'));
   assert.deepEqual(proxy.seen, ['add one', 'add two', 'snapshotSent', 'add three']);
+});
+
+test('a pod whose namespace was not found yet is kept by name, so that its traffic goes on', async () => {
+  const proxy = fakeProxy(undefined, true);
+  const server = serverWith([pod('one')]);
+  server.accept(proxy.channel);
+  await server.delete('two');
+  assert.deepEqual(proxy.seen, ['keep one', 'snapshotSent', 'del two']);
 });
 
 test('adds go to the newest proxy only, deletes to all', async () => {

@@ -58,6 +58,7 @@ export function streamChannel(socket: Socket): ZdsChannel {
     closed.resolve();
   });
   return {
+    carriesDescriptors: false,
     send: async (message) => {
       const head = Buffer.alloc(headBytes);
       head.writeUInt32BE(message.length);

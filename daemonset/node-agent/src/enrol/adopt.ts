@@ -1,0 +1,45 @@
+// In: pods that an earlier agent enrolled. Out: all of them held again before any proxy is accepted. Called by app.ts at start.
+// Source: spec node-agent 7.3; gap G12: what goes wrong with rules never leaves a pod out of the snapshot.
+import { messageOf } from '@ambit/runtime/errors';
+import type { Logger } from '@ambit/runtime/log';
+import type { PodSource } from '../cluster/pod-source.ts';
+import { addressesOf, hasEnded } from '../select/pod-events.ts';
+import type { CaptureBackend } from './capture-backend.ts';
+import type { NetnsCache } from './netns-cache.ts';
+import { heldPodOf } from './sequence.ts';
+import { redirectionAnnotation } from './status.ts';
+
+/**
+ * Holds every pod annotated `enabled`, first by name alone (a proxy is told to keep it), then with its namespace. Then node and pods get
+ * their rules. One pod's failure does not stop the others; the reconciler takes it up again. Never rejects for a pod; rejects when the
+ * node's own rules cannot be written.
+ */
+export async function adoptEnrolled(
+  source: PodSource,
+  cache: NetnsCache,
+  capture: CaptureBackend,
+  log: Logger,
+): Promise<void> {
+  const pods = source
+    .pods()
+    .filter((pod) => pod.metadata?.annotations?.[redirectionAnnotation] === 'enabled' && !hasEnded(pod))
+    .map((pod) => ({ pod, uid: pod.metadata?.uid ?? '', ips: addressesOf(pod) }));
+  const found = capture.find(pods);
+  for (const { pod, uid, ips } of pods) cache.put(heldPodOf(pod, ips, found.get(uid)));
+  await capture.host?.reset(new Map(pods.flatMap(({ uid, ips }) => ips.map((ip) => [ip, uid] as const))));
+  for (const { pod, uid } of pods) {
+    const held = cache.get(uid);
+    if (held === undefined || (capture.hasNamespaces && held.netns === undefined)) continue;
+    try {
+      await capture.installRules(held, pod);
+    } catch (error) {
+      log.warn('rules of an enrolled pod could not be renewed', {
+        pod: pod.metadata?.name,
+        namespace: pod.metadata?.namespace,
+        error: messageOf(error),
+        try: 'restart the pod, or take it out of the mesh and back in',
+      });
+    }
+  }
+  log.info('enrolled pods taken over', { pods: pods.length, namespaces: found.size });
+}

@@ -1,0 +1,23 @@
+// How pods are captured on this node. Implemented by capture/netns-capture.ts and capture/loopback-capture.ts, used by enrol/.
+import type { NetnsHandle } from '@ambit/net';
+import type { KubernetesObject } from '@ambit/resources';
+import type { WantedPod } from '../netns/find.ts';
+import type { HostRules } from '../rules/host.ts';
+import type { HeldPod } from './netns-cache.ts';
+
+/** How pods are captured on this node. */
+export interface CaptureBackend {
+  /** False where pods have no namespaces of their own. */
+  readonly hasNamespaces: boolean;
+  /** Open namespaces of those pods that can be found, owned by the caller. */
+  readonly find: (pods: readonly WantedPod[]) => ReadonlyMap<string, NetnsHandle>;
+  /** The namespace at a path of the node (the container runtime names it), owned by the caller. Throws ERR_NODE_AGENT_NETNS. */
+  readonly openPath: (path: string) => NetnsHandle;
+  /** Throws ERR_NODE_AGENT_RULES. Idempotent. */
+  readonly installRules: (pod: HeldPod, object: KubernetesObject) => Promise<void>;
+  readonly removeRules: (pod: HeldPod) => Promise<void>;
+  /** Everything of the mesh in the pod as one text; equal texts mean that nobody changed it. */
+  readonly printRules: (pod: HeldPod) => Promise<string>;
+  /** Undefined where probes need no exemption. */
+  readonly host: HostRules | undefined;
+}

@@ -1,0 +1,36 @@
+// One way of exempting probes in the node's namespace. Implemented by host-nftables.ts and host-iptables.ts, used by host.ts.
+
+/** Names of the sets of probed addresses, as upstream calls them. */
+export const probeSets = { v4: 'istio-inpod-probes-v4', v6: 'istio-inpod-probes-v6' } as const;
+
+/** Settings of the host rules. */
+export interface HostRuleSettings {
+  /** Descriptor of the node's namespace; undefined = this process is in it. */
+  readonly netns: number | undefined;
+  readonly ipv6: boolean;
+  readonly probeIp: string;
+  readonly probeIpv6: string;
+  /** User that sends probes; the kubelet's. Only nftables looks at it. */
+  readonly probeUid: number;
+}
+
+/** The host rules by one tool. All of it throws ERR_NODE_AGENT_RULES. */
+export interface HostBackend {
+  readonly name: string;
+  /** Makes rules and addresses exactly these (address -> pod UID), at once: nobody sees a state without them. */
+  readonly write: (owners: ReadonlyMap<string, string>) => Promise<void>;
+  /** Removes everything that `write` made. */
+  readonly clear: () => Promise<void>;
+  /** What the kernel has of it, without counters. */
+  readonly print: () => Promise<string>;
+}
+
+/** Addresses of a family that is switched on, with their owners. */
+export function ownersIn(
+  family: 'v4' | 'v6',
+  owners: ReadonlyMap<string, string>,
+  ipv6: boolean,
+): readonly (readonly [string, string])[] {
+  if (family === 'v6' && !ipv6) return [];
+  return [...owners].filter(([ip]) => ip.includes(':') === (family === 'v6'));
+}

@@ -1,0 +1,44 @@
+// In: rule text of plan.ts. Out: those tables in a pod, one transaction per change. Called by apply.ts. Source: spec node-agent 3.6.
+import { NodeAgentError } from '../errors.ts';
+import { buildPodRemoval, buildPodRules, tables } from './plan.ts';
+import type { RuleBackend } from './rule-backend.ts';
+import { runInside } from './run-inside.ts';
+
+/** Runs one transaction. Throws ERR_NODE_AGENT_RULES. */
+export async function runTransaction(netns: number | undefined, text: string): Promise<void> {
+  const { status, stderr } = await runInside(netns, 'nft', ['-f', '-'], text);
+  if (status === 0) return;
+  throw new NodeAgentError('ERR_NODE_AGENT_RULES', `nft ended with status ${status}`, {
+    cause: new Error(stderr.trim()),
+    hint: 'the kernel must offer nftables with nat and conntrack',
+  });
+}
+
+/** Tables of these names out of the text of `nft list ruleset inet`. Pure. */
+export function tablesOf(ruleset: string, names: readonly string[]): string {
+  const kept: string[] = [];
+  let isKept = false;
+  for (const line of ruleset.split('\n')) {
+    if (line.startsWith('table ')) isKept = names.some((name) => line === `table inet ${name} {`);
+    if (isKept) kept.push(line);
+    if (line === '}') isKept = false;
+  }
+  return kept.join('\n');
+}
+
+/** The named tables of a namespace, without counters; empty when there is none. Throws ERR_NODE_AGENT_RULES. */
+export async function printTables(netns: number | undefined, names: readonly string[]): Promise<string> {
+  const { status, stdout, stderr } = await runInside(netns, 'nft', ['-s', 'list', 'ruleset', 'inet']);
+  if (status === 0) return tablesOf(stdout, names);
+  throw new NodeAgentError('ERR_NODE_AGENT_RULES', `nft list ended with status ${status}`, {
+    cause: new Error(stderr.trim()),
+  });
+}
+
+/** Rules by nftables. */
+export const nftablesBackend: RuleBackend = {
+  name: 'nftables',
+  load: async (netns, settings) => runTransaction(netns, buildPodRules(settings)),
+  remove: async (netns) => runTransaction(netns, buildPodRemoval()),
+  print: async (netns) => printTables(netns, tables),
+};

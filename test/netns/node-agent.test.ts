@@ -1,0 +1,324 @@
+// A real node agent with pods in network namespaces: what an enrolment does to a pod and what it leaves, with every rule tool. Root only.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { test } from 'node:test';
+import { bindListener, connect, toDuplex } from '@ambit/net';
+import { type AgentTestPod, createAgentNode, descriptorsOf, eventually, nodeIp } from '../fixtures/node-agent.ts';
+
+const skip = process.getuid?.() === 0 ? false : 'needs root for network namespaces';
+const tools: readonly (readonly [string, Readonly<Record<string, string>>])[] = [
+  ['nftables', { NATIVE_NFTABLES: 'true' }],
+  ['iptables (nft)', { NATIVE_NFTABLES: 'false', FORCE_IPTABLES_BINARY: 'nft' }],
+  ['iptables (legacy)', { NATIVE_NFTABLES: 'false', FORCE_IPTABLES_BINARY: 'legacy' }],
+];
+
+/** A server in a pod that answers each connection with the address it sees, then echoes. */
+async function echoIn(pod: AgentTestPod, port: number, name: string): Promise<AsyncDisposable> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+    socket.write(`${name} ${socket.remoteAddress?.replace('::ffff:', '') ?? ''}\n`);
+    socket.pipe(socket);
+  });
+  server.listen({ fd: bindListener({ kind: 'netns', fd: pod.netns.fd }, { port }) });
+  await once(server, 'listening');
+  return {
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** One line of a stream. */
+async function lineOf(stream: Duplex): Promise<string> {
+  let text = '';
+  while (!text.includes('\n')) {
+    const [chunk] = (await once(stream, 'data', { signal: AbortSignal.timeout(5000) })) as [Buffer];
+    text += chunk.toString();
+  }
+  return text.trim();
+}
+
+async function open(from: number, host: string, port: number): Promise<Duplex> {
+  const stream = toDuplex(await connect({ kind: 'netns', fd: from }, { host, port, timeoutMs: 3000 }));
+  stream.on('error', () => undefined);
+  return stream;
+}
+
+/** First line of a new connection; the error's text when there is none. */
+async function greeting(from: number, host: string, port: number): Promise<string> {
+  try {
+    const stream = await open(from, host, port);
+    const line = await lineOf(stream);
+    stream.destroy();
+    return line;
+  } catch (error) {
+    return `refused: ${(error as Error).message}`;
+  }
+}
+
+async function echoes(stream: Duplex, text: string): Promise<boolean> {
+  if (stream.destroyed) return false;
+  stream.write(`${text}\n`);
+  const line = await Promise.race([
+    lineOf(stream).catch(() => ''),
+    once(stream, 'close').then(
+      () => '',
+      () => '',
+    ),
+  ]);
+  return line === text;
+}
+
+for (const [tool, environment] of tools) {
+  test(
+    `${tool}: a live pod enters the mesh and leaves it: open connections live on, new ones are captured, nothing stays behind`,
+    { skip },
+    async () => {
+      await using node = await createAgentNode();
+      const client = node.pod('c', '10.202.0.1');
+      const server = node.pod('s', '10.202.0.2');
+      await using _echo = await echoIn(server, 8080, 'server');
+      const clean = {
+        rules: client.rules(),
+        loose: client.run('cat', '/proc/sys/net/netfilter/nf_conntrack_tcp_loose'),
+      };
+      assert.equal(clean.rules, '');
+      const old = await open(client.netns.fd, server.ip, 8080);
+      assert.equal(await lineOf(old), `server ${client.ip}`);
+
+      const agent = await node.start({ ...environment, AMBIENT_DNS_CAPTURE: 'true', AMBIENT_IPV6: 'true' });
+      let isFirst = true;
+      using proxy = await node.proxy((request) => {
+        // The pod is told to be in the mesh only after a proxy took it.
+        if (request === `add ${client.uid}` && isFirst) assert.equal(node.state('c'), undefined);
+        if (request.startsWith('add')) isFirst = false;
+        return '';
+      });
+      node.label('c', 'ambient');
+      await node.until('c', 'enabled');
+      assert.deepEqual(proxy.seen, ['snapshotSent', `add ${client.uid}`]);
+      assert.ok(proxy.hasDescriptors);
+      const rules = client.rules();
+      for (const part of ['15001', '15006', '15008', '15053', '169.254.7.127', 'lookup 100'])
+        assert.ok(rules.includes(part), `${part} in\n${rules}`);
+
+      // Gap G1: the connection from before is not picked up half way.
+      assert.ok(await echoes(old, 'still here'));
+      assert.match(await greeting(client.netns.fd, server.ip, 8080), /ECONNREFUSED/, 'captured, and nobody serves yet');
+      await using _outbound = await echoIn(client, 15001, 'proxy');
+      assert.match(await greeting(client.netns.fd, server.ip, 8080), /^proxy/);
+      await eventually(
+        () =>
+          node.cluster
+            .objects('Pod')
+            .some((pod) => pod.metadata.annotations?.['ambient.ambit.io/unprotected-connections'] === '1'),
+        () => 'the old connection is listed as unprotected',
+      );
+
+      // Probes of the node reach the application of an enrolled pod, other pods reach the proxy.
+      node.label('s', 'ambient');
+      await node.until('s', 'enabled');
+      await using _inbound = await echoIn(server, 15006, 'proxy');
+      assert.equal(await greeting(node.bridgeFd, server.ip, 8080), 'server 169.254.7.127');
+      const other = node.pod('o', '10.202.0.3');
+      assert.equal(await greeting(other.netns.fd, server.ip, 8080), `proxy ${other.ip}`);
+      assert.ok(await echoes(old, 'and still'));
+
+      // Once more with the same pod: nothing changes.
+      node.cluster.put({ ...node.object('c'), metadata: { ...node.object('c').metadata, annotations: {} } });
+      await node.until('c', 'enabled');
+      assert.equal(client.rules(), rules);
+
+      node.label('c', undefined);
+      node.label('s', 'none');
+      await node.until('c', undefined);
+      await node.until('s', undefined);
+      assert.deepEqual([client.rules(), server.rules()], ['', '']);
+      assert.equal(client.run('cat', '/proc/sys/net/netfilter/nf_conntrack_tcp_loose'), clean.loose);
+      assert.match(await greeting(client.netns.fd, server.ip, 8080), /^server/);
+      assert.equal(await greeting(node.bridgeFd, server.ip, 8080), `server ${nodeIp}`);
+      assert.ok(proxy.seen.includes(`del ${client.uid}`));
+      assert.equal(await agent.stop(), 0);
+    },
+  );
+
+  test(`${tool}: what others change is put back, in pods and on the node`, { skip }, async () => {
+    await using node = await createAgentNode();
+    const server = node.pod('s', '10.202.0.2');
+    await using _echo = await echoIn(server, 8080, 'server');
+    const agent = await node.start({ ...environment, AMBIT_DRIFT_INTERVAL_SECONDS: '1' });
+    using _proxy = await node.proxy();
+    node.label('s', 'ambient');
+    await node.until('s', 'enabled');
+    const rules = server.rules();
+    const repaired = async (place: string): Promise<boolean> =>
+      (await agent.metrics()).includes(`ambit_rule_repairs_total{place="${place}"} 1`);
+    // One round of the check must have seen the rules as they should be.
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    if (tool === 'nftables') {
+      server.run('nft', 'flush', 'chain', 'inet', 'istio-ambient-nat', 'istio-prerouting');
+      node.exec('nft', 'delete', 'table', 'inet', 'istio-ambient-nat');
+    } else {
+      const program = tool === 'iptables (nft)' ? 'iptables-nft' : 'iptables-legacy';
+      server.run(program, '-t', 'nat', '-D', 'PREROUTING', '-j', 'ISTIO_PRERT');
+      node.exec(program, '-t', 'nat', '-I', 'POSTROUTING', '1', '-p', 'tcp', '-j', 'RETURN');
+    }
+    assert.notEqual(server.rules(), rules);
+    await eventually(
+      () => server.rules() === rules,
+      () => `rules are put back, not\n${server.rules()}`,
+    );
+    await eventually(
+      async () => (await repaired('pod')) && (await repaired('node')),
+      () => agent.lines.slice(-20).join('\n'),
+    );
+    assert.equal(await greeting(node.bridgeFd, server.ip, 8080), 'server 169.254.7.127');
+    assert.ok(
+      node.cluster.objects('Event').some((event) => (event as { reason?: string }).reason === 'AmbientCaptureRestored'),
+    );
+  });
+}
+
+test('without tcp_loose=0 the same rules reset open connections, which is why it is set', { skip }, async () => {
+  await using node = await createAgentNode();
+  const client = node.pod('c', '10.202.0.1');
+  const enrolled = node.pod('e', '10.202.0.3');
+  const server = node.pod('s', '10.202.0.2');
+  await using _echo = await echoIn(server, 8080, 'server');
+  await node.start({ NATIVE_NFTABLES: 'true' });
+  using _proxy = await node.proxy();
+  node.label('e', 'ambient');
+  await node.until('e', 'enabled');
+  const old = await open(client.netns.fd, server.ip, 8080);
+  await lineOf(old);
+  const rules = enrolled.run('nft', '-s', 'list', 'ruleset', 'inet');
+  client.run('sh', '-c', `echo '${rules}' | nft -f -`);
+  assert.equal(await echoes(old, 'still here'), false);
+});
+
+test(
+  'a refused pod is pending, says why in an event, is retried, and is enrolled when the proxy takes it',
+  { skip },
+  async () => {
+    await using node = await createAgentNode();
+    node.pod('a', '10.202.0.1');
+    await node.start();
+    node.label('a', 'ambient');
+    await node.until('a', 'pending');
+    let refusals = 3;
+    using proxy = await node.proxy((request) => {
+      if (!request.startsWith('add') || refusals === 0) return '';
+      refusals -= 1;
+      return 'port 15001 is taken';
+    });
+    await node.until('a', 'enabled');
+    assert.ok(proxy.seen.filter((request) => request.startsWith('add')).length >= 4, proxy.seen.join());
+    await eventually(
+      () =>
+        node.cluster
+          .objects('Event')
+          .some((event) => String((event as { message?: string }).message).includes('no node proxy is connected')),
+      () => JSON.stringify(node.cluster.objects('Event')),
+    );
+  },
+);
+
+test('pods do not wait for each other, and a pod without a process stops none', { skip }, async () => {
+  await using node = await createAgentNode();
+  for (const number of [1, 2, 3, 4]) node.pod(`p${number}`, `10.202.0.${number}`);
+  node.cluster.put({
+    kind: 'Pod',
+    metadata: { name: 'ghost', namespace: 'shop', uid: '00000000-0000-4000-8000-ffffffffffff', labels: {} },
+    spec: { nodeName: 'n1' },
+    status: { phase: 'Running', podIP: '10.202.0.99' },
+  });
+  await node.start();
+  using _proxy = await node.proxy();
+  node.cluster.put({ kind: 'Namespace', metadata: { name: 'shop', labels: { 'istio.io/dataplane-mode': 'ambient' } } });
+  for (const number of [1, 2, 3, 4]) await node.until(`p${number}`, 'enabled');
+  assert.equal(node.state('ghost'), undefined);
+});
+
+test(
+  'a new agent knows all enrolled pods before it serves a proxy, keeps those it cannot find, and prunes what nobody owns',
+  { skip },
+  async () => {
+    await using node = await createAgentNode();
+    const [one, two] = [node.pod('one', '10.202.0.1'), node.pod('two', '10.202.0.2')];
+    const first = await node.start({ NATIVE_NFTABLES: 'true' });
+    using _proxy = await node.proxy();
+    for (const name of ['one', 'two']) node.label(name, 'ambient');
+    await node.until('one', 'enabled');
+    await node.until('two', 'enabled');
+    const rules = one.rules();
+    await first.kill();
+    node.hide('two');
+    node.exec('nft', 'add', 'element', 'inet', 'istio-ambient-nat', 'istio-inpod-probes-v4', '{ 10.202.0.77 }');
+
+    await node.start({ NATIVE_NFTABLES: 'true' });
+    using proxy = await node.proxy();
+    await eventually(
+      () => proxy.seen.includes('snapshotSent'),
+      () => proxy.seen.join(),
+    );
+    assert.deepEqual(proxy.seen.slice(0, proxy.seen.indexOf('snapshotSent')).toSorted(), [
+      `add ${one.uid}`,
+      `keep ${two.uid}`,
+    ]);
+    assert.equal(one.rules(), rules);
+    const set = node.exec('nft', 'list', 'set', 'inet', 'istio-ambient-nat', 'istio-inpod-probes-v4');
+    assert.ok(set.includes('10.202.0.1') && set.includes('10.202.0.2') && !set.includes('10.202.0.77'), set);
+
+    // When its process is seen again the pod is enrolled for good.
+    node.unhide('two');
+    await eventually(
+      () => proxy.seen.includes(`add ${two.uid}`),
+      () => proxy.seen.join(),
+    );
+  },
+);
+
+test(
+  "an agent that stops leaves the node's rules to its successor, and takes them along when the mesh is removed",
+  { skip },
+  async () => {
+    await using node = await createAgentNode();
+    const first = await node.start({ NATIVE_NFTABLES: 'true' });
+    assert.equal(await first.stop(), 0);
+    assert.ok(node.exec('nft', 'list', 'tables').includes('istio-ambient-nat'));
+    const second = await node.start({ NATIVE_NFTABLES: 'true' });
+    node.cluster.remove({ kind: 'DaemonSet', namespace: 'istio-system', name: 'istio-cni-node' });
+    assert.equal(await second.stop(), 0);
+    assert.equal(node.exec('nft', 'list', 'tables').trim(), '');
+  },
+);
+
+test('two hundred times in and out leave no descriptor behind', { skip }, async () => {
+  await using node = await createAgentNode();
+  const names = ['p1', 'p2', 'p3', 'p4'];
+  for (const [index, name] of names.entries()) node.pod(name, `10.202.0.${index + 1}`);
+  const agent = await node.start();
+  using _proxy = await node.proxy();
+  const cycle = async (name: string): Promise<void> => {
+    node.label(name, 'ambient');
+    await node.until(name, 'enabled');
+    node.label(name, undefined);
+    await node.until(name, undefined);
+  };
+  for (const name of names) await cycle(name);
+  const before = descriptorsOf(agent.pid);
+  await Promise.all(
+    names.map(async (name) => {
+      for (let count = 0; count < 50; count += 1) await cycle(name);
+    }),
+  );
+  await eventually(
+    () => descriptorsOf(agent.pid) <= before,
+    () => `${descriptorsOf(agent.pid)} descriptors, ${before} before`,
+  );
+});
