@@ -7,6 +7,7 @@ import { conditionOf, nameOf } from '../cluster/object-fields.ts';
 import { waitForRollouts } from '../cluster/rollout.ts';
 import { startProgress } from '../output/progress.ts';
 import { waitUntil } from '../output/wait-until.ts';
+import { platformValues } from './platform.ts';
 
 /** The workloads that an installation waits for. */
 export const meshWorkloads = (namespace: string): readonly ObjectRef[] => [
@@ -43,7 +44,7 @@ export async function applyMesh(api: ClusterApi, values: PartialMeshValues): Pro
 /** Installs the mesh and waits until it runs. */
 export async function install(api: ClusterApi, values: PartialMeshValues, timeoutMs: number): Promise<void> {
   const progress = startProgress('applying the objects of the mesh');
-  await applyMesh(api, values);
+  await applyMesh(api, { ...(await platformValues(api)), ...values });
   await waitForRollouts(api, meshWorkloads(values.namespace ?? 'istio-system'), timeoutMs, {
     onMissing: progress.update,
   });
