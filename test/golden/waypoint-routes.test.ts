@@ -24,7 +24,7 @@ const deviations: Readonly<Record<string, string>> = {
 };
 
 /** Kinds without translation: a case that contains one is listed. */
-const missingKinds = ['TCPRoute', 'TLSRoute', 'VirtualService', 'DestinationRule', 'RequestAuthentication'];
+const missingKinds = ['TCPRoute', 'TLSRoute', 'VirtualService', 'DestinationRule'];
 
 interface DigestRoute {
   name: string;

@@ -2,7 +2,13 @@
 // cannot be read keeps its default. Called by the control plane, the command line tool and golden tests. Pure.
 import type { LabelSelector } from '@ambit/resources';
 import { goBoolean } from './labels.ts';
-import { type ModelOptions, modelOptions, type Visibility } from './options.ts';
+import {
+  type AccessLogOptions,
+  type ModelOptions,
+  modelOptions,
+  type PathNormalization,
+  type Visibility,
+} from './options.ts';
 
 /** What comes from the environment of the control plane. */
 export interface MeshEnvironment {
@@ -35,6 +41,8 @@ export function meshConfigOptions(mesh: Json, environment: MeshEnvironment): Mod
     autoAllowWaypointPolicy: flag('PILOT_AUTO_ALLOW_WAYPOINT_POLICY', false),
     dryRunPolicies: flag('AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY', false),
     multiNetwork: flag('AMBIENT_ENABLE_MULTI_NETWORK', false),
+    accessLog: accessLogOf(mesh),
+    pathNormalization: normalizationOf(objectOf(mesh['pathNormalization'])['normalization']),
     serviceEntryVisibility: visibilityOf(mesh['serviceEntryVisibility']),
     globalServiceSelectors: listOf(mesh['serviceScopeConfigs'])
       .map(objectOf)
@@ -45,6 +53,32 @@ export function meshConfigOptions(mesh: Json, environment: MeshEnvironment): Mod
       })),
   });
 }
+
+function accessLogOf(mesh: Json): AccessLogOptions | undefined {
+  const path = textOf(mesh['accessLogFile']);
+  if (path === undefined) return undefined;
+  const encoding = mesh['accessLogEncoding'] === 'JSON' ? 'JSON' : 'TEXT';
+  const format = textOf(mesh['accessLogFormat']) ?? '';
+  return {
+    path,
+    encoding,
+    textFormat: encoding === 'TEXT' ? format : '',
+    jsonFields: encoding === 'JSON' ? fieldsOf(format) : {},
+  };
+}
+
+/** Fields of a JSON format; a text that is none keeps the default fields. */
+function fieldsOf(format: string): Record<string, string> {
+  try {
+    const fields = Object.entries(objectOf(JSON.parse(format === '' ? '{}' : format)));
+    return Object.fromEntries(fields.filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
+  } catch {
+    return {};
+  }
+}
+
+const NORMALIZATIONS: readonly PathNormalization[] = ['NONE', 'BASE', 'MERGE_SLASHES', 'DECODE_AND_MERGE_SLASHES'];
+const normalizationOf = (value: unknown): PathNormalization => NORMALIZATIONS.find((n) => n === value) ?? 'DEFAULT';
 
 function visibilityOf(given: unknown): ModelOptions['serviceEntryVisibility'] {
   if (typeof given !== 'object' || given === null) return undefined;

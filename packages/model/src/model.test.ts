@@ -3,8 +3,15 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { KubernetesObject } from '@ambit/resources';
 import { testNamespace, testPod, testService } from '@ambit/resources/testing';
-import { ADDRESS_TYPE_URL, FRONTEND_TYPE_URL, LISTENER_TYPE_URL, POLICY_TYPE_URL } from '@ambit/proto/type-urls';
+import {
+  ADDRESS_TYPE_URL,
+  FRONTEND_TYPE_URL,
+  LISTENER_TYPE_URL,
+  POLICY_TYPE_URL,
+  SECRET_TYPE_URL,
+} from '@ambit/proto/type-urls';
 import { AuthorizationSchema } from '@ambit/proto/authorization';
+import { PolicySchema, SecretSchema } from '@ambit/proto/waypoint';
 import { fromBinary } from '@bufbuild/protobuf';
 import { Model, modelOptions, type ObjectChange } from './index.ts';
 import { testModel } from './testing/index.ts';
@@ -27,6 +34,12 @@ const peerAuthentication = (namespace: string, mode: string): KubernetesObject =
   kind: 'PeerAuthentication',
   metadata: { name: 'default', namespace },
   spec: { mtls: { mode } },
+});
+const authentication = (name: string, spec: object): KubernetesObject => ({
+  apiVersion: 'security.istio.io/v1',
+  kind: 'RequestAuthentication',
+  metadata: { name, namespace: 'apps' },
+  spec,
 });
 const slice = (name: string, pod: string): KubernetesObject => ({
   apiVersion: 'discovery.k8s.io/v1',
@@ -79,6 +92,13 @@ const pool: readonly KubernetesObject[] = [
     action: 'DENY',
     rules: [{}],
   }),
+  authentication('jwt', {
+    targetRefs: [{ kind: 'Gateway', group: 'gateway.networking.k8s.io', name: 'wp' }],
+    jwtRules: [
+      { issuer: 'a', jwks: '{"keys":[]}' },
+      { issuer: 'b', jwksUri: 'https://b.example/keys' },
+    ],
+  }),
   peerAuthentication('istio-system', 'STRICT'),
   peerAuthentication('apps', 'PERMISSIVE'),
   slice('manual-a', 'web-2'),
@@ -90,7 +110,7 @@ const pool: readonly KubernetesObject[] = [
 function published(model: Model): string {
   const lines = [...model.addresses.all()].map((r) => `${r.name} ${r.version}`);
   for (const r of model.authorizations.values()) lines.push(`${r.name} ${r.version}`);
-  for (const typeUrl of [FRONTEND_TYPE_URL, LISTENER_TYPE_URL, POLICY_TYPE_URL]) {
+  for (const typeUrl of [FRONTEND_TYPE_URL, LISTENER_TYPE_URL, POLICY_TYPE_URL, SECRET_TYPE_URL]) {
     for (const name of model.config.names(typeUrl)) {
       lines.push(
         `${typeUrl} ${name} ${model.config.get(typeUrl, name)?.version ?? ''} ${model.config.isVisible('apps/wp', typeUrl, name)}`,
@@ -170,4 +190,52 @@ test('a waypoint sees its services and nothing of others', () => {
   assert.ok(model.config.isVisible('apps/wp', POLICY_TYPE_URL, 'AuthorizationPolicy/apps/gw'));
   assert.equal(model.config.isVisible('apps/other', FRONTEND_TYPE_URL, web), false);
   assert.equal(model.config.isVisible('apps/other', POLICY_TYPE_URL, 'AuthorizationPolicy/apps/gw'), false);
+});
+
+const jwtPolicyOf = (model: Model, name: string) =>
+  fromBinary(
+    PolicySchema,
+    model.config.get(POLICY_TYPE_URL, `RequestAuthentication/apps/${name}`)?.bytes ?? new Uint8Array(),
+  ).body;
+
+test('a request authentication becomes rules, and its inline keys a secret of the waypoints it holds for', () => {
+  const model = testModel([
+    ...pool,
+    authentication('j', {
+      targetRefs: [{ kind: 'Service', group: '', name: 'web' }],
+      jwtRules: [
+        {
+          issuer: 'https://issuer.example',
+          audiences: ['web'],
+          jwks: '{"keys":[]}',
+          fromHeaders: [{ name: 'x-token', prefix: 'Key ' }],
+          fromCookies: ['token'],
+          outputClaimToHeaders: [{ header: 'x-group', claim: 'realm.group' }],
+          forwardOriginalToken: true,
+          timeout: '2s',
+        },
+      ],
+    }),
+  ]);
+  const body = jwtPolicyOf(model, 'j');
+  assert.equal(body.case, 'jwt');
+  const rule = body.case === 'jwt' ? body.value.rules[0] : undefined;
+  assert.equal(rule?.jwksSecret, 'RequestAuthentication/apps/j/0');
+  assert.deepEqual(rule.fromHeaders[0]?.value?.m, { case: 'prefix', value: 'Key ' });
+  assert.deepEqual(rule.claimHeaders[0]?.path, ['realm', 'group']);
+  assert.deepEqual([rule.forward, rule.timeout?.seconds, rule.fromCookies], [true, 2n, ['token']]);
+  const secret = model.config.get(SECRET_TYPE_URL, rule.jwksSecret);
+  const keys = fromBinary(SecretSchema, secret?.bytes ?? new Uint8Array()).body;
+  assert.equal(keys.case === 'jwks' && keys.value.json, '{"keys":[]}');
+  assert.ok(model.config.isVisible('apps/wp', SECRET_TYPE_URL, rule.jwksSecret));
+  assert.equal(model.config.isVisible('apps/other', SECRET_TYPE_URL, rule.jwksSecret), false);
+});
+
+test('a request authentication that cannot be used denies what it covers', () => {
+  const target = { targetRefs: [{ kind: 'Service', group: '', name: 'web' }] };
+  for (const jwtRules of [[{ jwks: '{}' }], [{ jwksUri: 'file:///keys' }], 'none']) {
+    const model = testModel([...pool, authentication('bad', { ...target, jwtRules })]);
+    assert.equal(jwtPolicyOf(model, 'bad').case, 'invalid');
+    assert.ok(model.config.isVisible('apps/wp', POLICY_TYPE_URL, 'RequestAuthentication/apps/bad'));
+  }
 });

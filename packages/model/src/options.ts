@@ -12,6 +12,19 @@ export interface VisibilityPolicy {
   readonly namespaceSelectors: readonly (LabelSelector | undefined)[];
 }
 
+/** Access log of the mesh; undefined writes none. */
+export interface AccessLogOptions {
+  readonly path: string;
+  readonly encoding: 'TEXT' | 'JSON';
+  /** Empty = the default format. */
+  readonly textFormat: string;
+  /** Empty = the default fields. */
+  readonly jsonFields: Readonly<Record<string, string>>;
+}
+
+/** `pathNormalization.normalization` of the mesh configuration. */
+export type PathNormalization = 'DEFAULT' | 'NONE' | 'BASE' | 'MERGE_SLASHES' | 'DECODE_AND_MERGE_SLASHES';
+
 /** Everything outside of Kubernetes objects that the translation depends on. */
 export interface ModelOptions {
   readonly clusterId: string;
@@ -29,6 +42,8 @@ export interface ModelOptions {
   readonly autoAllowWaypointPolicy: boolean;
   readonly dryRunPolicies: boolean;
   readonly multiNetwork: boolean;
+  readonly accessLog: AccessLogOptions | undefined;
+  readonly pathNormalization: PathNormalization;
   readonly serviceEntryVisibility:
     | { readonly defaultVisibility: Visibility; readonly policies: readonly VisibilityPolicy[] }
     | undefined;
@@ -53,6 +68,8 @@ const defaults: ModelOptions = {
   autoAllowWaypointPolicy: false,
   dryRunPolicies: false,
   multiNetwork: false,
+  accessLog: undefined,
+  pathNormalization: 'DEFAULT',
   serviceEntryVisibility: undefined,
   globalServiceSelectors: [],
 };

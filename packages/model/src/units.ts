@@ -30,6 +30,7 @@ import { routeStatus } from './translate/route-status.ts';
 import type { ConfigResource, Need } from './translate/waypoint-config/config-resource.ts';
 import { frontendOf } from './translate/waypoint-config/frontend.ts';
 import { gatewayResources, proxyConfig } from './translate/waypoint-config/gateway.ts';
+import { jwtResources } from './translate/waypoint-config/jwt.ts';
 import { policyResource } from './translate/waypoint-config/policy.ts';
 import { workloadsOfSlice } from './translate/workload/endpoint-slice.ts';
 import { gatewayWorkloads } from './translate/workload/network-gateway.ts';
@@ -77,6 +78,7 @@ export function unitsOf(
     case 'GRPCRoute':
     case 'AuthorizationPolicy':
     case 'PeerAuthentication':
+    case 'RequestAuthentication':
       return [`${kind} ${key}`];
     default:
       return [];
@@ -111,6 +113,10 @@ export function computeUnit(view: View, unit: string): UnitOutput | undefined {
     case 'PeerAuthentication': {
       const policy = view.get('PeerAuthentication', key);
       return policy && ofPolicies([convertedPolicy(view, policy)]);
+    }
+    case 'RequestAuthentication': {
+      const policy = view.get('RequestAuthentication', key);
+      return policy && { ...EMPTY, config: hasTarget(policy) ? jwtResources(policy) : [] };
     }
     case 'HTTPRoute':
       return { ...EMPTY, statuses: routeStatus(view, 'HTTPRoute', key) };

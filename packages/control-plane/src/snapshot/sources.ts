@@ -37,8 +37,8 @@ export function createSnapshot(current: () => Model): Snapshot {
   const configTypes = WAYPOINT_TYPE_URLS.filter((url) => url !== SECRET_TYPE_URL && url !== EXTENSION_TYPE_URL);
   return {
     sources: [
-      // Key material and extensions come on demand only; there are none yet, and a request still gets an answer.
-      createResourceTable(SECRET_TYPE_URL),
+      secretSource(current, subscribe(SECRET_TYPE_URL)),
+      // There are no extensions yet, and a request still gets an answer.
       createResourceTable(EXTENSION_TYPE_URL),
       addressSource(current, subscribe(ADDRESS_TYPE_URL)),
       workloadSource(current, subscribe(WORKLOAD_TYPE_URL)),
@@ -150,5 +150,17 @@ function configSource(current: () => Model, typeUrl: string, subscribe: Subscrib
       return { isPushed: sees, isReadable: sees };
     },
     removesLast: true,
+  };
+}
+
+/** Key material comes on demand only, and only what a policy of the waypoint names. */
+function secretSource(current: () => Model, subscribe: Subscribe): ResourceSource {
+  const source = configSource(current, SECRET_TYPE_URL, subscribe);
+  return {
+    ...source,
+    scope(client) {
+      const sees = source.scope?.(client)?.isReadable;
+      return { isPushed: () => false, isReadable: (name) => sees?.(name) ?? false };
+    },
   };
 }

@@ -5,6 +5,7 @@ import type { ModelKind } from '../../index/objects.ts';
 
 /** A stand-in that allows nothing in the scope of a broken policy; undefined for other kinds, which are left out. */
 export function failClosed(kind: ModelKind, object: KubernetesObject): KubernetesObject | undefined {
+  if (kind === 'RequestAuthentication') return unusableAuthentication(object);
   if (kind !== 'AuthorizationPolicy') return undefined;
   const spec = object['spec'] as { selector?: { matchLabels?: unknown }; targetRefs?: unknown } | undefined;
   const labels = textMap(spec?.selector?.matchLabels);
@@ -16,6 +17,17 @@ export function failClosed(kind: ModelKind, object: KubernetesObject): Kubernete
       namespace: object.metadata?.namespace ?? '',
     },
     spec: { action: 'ALLOW', rules: [], ...(labels && { selector: { matchLabels: labels } }), ...targets(spec) },
+  };
+}
+
+/** Same targets, and a key set that the translation refuses: the waypoint denies what it covers. */
+function unusableAuthentication(object: KubernetesObject): KubernetesObject {
+  const spec = object['spec'] as { targetRef?: unknown; targetRefs?: unknown } | undefined;
+  return {
+    apiVersion: 'security.istio.io/v1',
+    kind: 'RequestAuthentication',
+    metadata: { name: object.metadata?.name ?? '', namespace: object.metadata?.namespace ?? '' },
+    spec: { jwtRules: [{ jwks: 'unreadable' }], ...targets(spec) },
   };
 }
 

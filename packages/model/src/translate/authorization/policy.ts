@@ -1,5 +1,5 @@
 // AuthorizationPolicy -> the policy for the node proxy and its ZtunnelAccepted condition (spec control-plane 3.2). Pure.
-import type { AuthorizationPolicy } from '@ambit/resources';
+import type { AuthorizationPolicy, RequestAuthentication } from '@ambit/resources';
 import type { ConditionResult } from '../../conditions.ts';
 import { identityOf } from '../../index/view.ts';
 import { DRY_RUN, goBoolean } from '../../labels.ts';
@@ -15,7 +15,7 @@ export interface NodeProxyPolicy {
 }
 
 /** True when the policy names the objects it applies to, which makes it a waypoint's business. */
-export function hasTarget({ spec }: AuthorizationPolicy): boolean {
+export function hasTarget({ spec }: Pick<AuthorizationPolicy | RequestAuthentication, 'spec'>): boolean {
   return spec?.targetRef !== undefined || (spec?.targetRefs ?? []).length > 0;
 }
 

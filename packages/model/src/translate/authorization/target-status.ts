@@ -1,5 +1,5 @@
 // Whether the objects that a policy names are behind a waypoint (spec control-plane 3.6). Pure.
-import type { AuthorizationPolicy, TargetRef } from '@ambit/resources';
+import type { AuthorizationPolicy, RequestAuthentication, TargetRef } from '@ambit/resources';
 import type { ConditionResult } from '../../conditions.ts';
 import { identityOf, type View } from '../../index/view.ts';
 import { bindService } from '../waypoint/binding.ts';
@@ -14,7 +14,7 @@ interface TargetResult {
 }
 
 /** Target references of a policy; the single form counts first. */
-export function targetsOf({ spec }: Pick<AuthorizationPolicy, 'spec'>): readonly TargetRef[] {
+export function targetsOf({ spec }: Pick<AuthorizationPolicy | RequestAuthentication, 'spec'>): readonly TargetRef[] {
   if ((spec?.targetRefs ?? []).length > 0) return spec?.targetRefs ?? [];
   return spec?.targetRef === undefined ? [] : [spec.targetRef];
 }

@@ -24,6 +24,27 @@ export function durationMs(text: string | undefined): number | undefined {
   return close() ? total : undefined;
 }
 
+const GO_UNIT_MS: Readonly<Record<string, number>> = { ...UNIT_MS, us: 1e-3, µs: 1e-3, ns: 1e-6 };
+
+/** Milliseconds of a duration as Istio objects write it (`1.5s`, `2m30s`, `300ms`); undefined when it is none or negative. */
+export function goDurationMs(text: string | undefined): number | undefined {
+  if (text === undefined || text === '' || text.length > 64) return undefined;
+  let total = 0;
+  let rest = text;
+  while (rest !== '') {
+    let end = 0;
+    while (end < rest.length && '0123456789.'.includes(rest.charAt(end))) end++;
+    let stop = end;
+    while (stop < rest.length && !'0123456789.'.includes(rest.charAt(stop))) stop++;
+    const factor = GO_UNIT_MS[rest.slice(end, stop)];
+    const amount = Number(rest.slice(0, end));
+    if (end === 0 || factor === undefined || Number.isNaN(amount)) return text === '0' ? 0 : undefined;
+    total += amount * factor;
+    rest = rest.slice(stop);
+  }
+  return total;
+}
+
 /** A protobuf duration. */
 export function durationOf(ms: number): { seconds: bigint; nanos: number } {
   return { seconds: BigInt(Math.floor(ms / 1000)), nanos: Math.round((ms % 1000) * 1e6) };

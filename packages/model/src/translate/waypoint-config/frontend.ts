@@ -1,13 +1,12 @@
 // A service behind waypoints -> Frontend, RouteTables, Backends, and who needs them (spec waypoint 2.3, 3.2). Pure.
-import { ADDRESS_TYPE_URL, POLICY_TYPE_URL } from '@ambit/proto/type-urls';
+import { ADDRESS_TYPE_URL } from '@ambit/proto/type-urls';
 import { FrontendSchema, RouteTableSchema } from '@ambit/proto/waypoint';
-import { identityOf, type View } from '../../index/view.ts';
-import { targetsOf } from '../authorization/target-status.ts';
-import type { ServiceDefinition } from '../service/definition.ts';
+import type { View } from '../../index/view.ts';
 import type { PublishedService } from '../service/services.ts';
+import { policiesOfService } from './attached-policies.ts';
 import { backendOf } from './backend.ts';
 import { type ConfigResource, configResource, type Need } from './config-resource.ts';
-import { backendKey, frontendKey, policyKey, routeTableKey } from './keys.ts';
+import { backendKey, frontendKey, routeTableKey } from './keys.ts';
 import { routesOfPort } from './parents.ts';
 import { routesOf } from './routes.ts';
 
@@ -43,35 +42,24 @@ export function frontendOf(view: View, published: PublishedService): FrontendRes
     }
     ports.push({ port: servicePort, protocol: appProtocol, routeTable, backend: backendKey(service, servicePort) });
   }
-  const policies = policiesFor(view, service);
+  const policies = policiesOfService(view, service);
   add(
     configResource(FrontendSchema, key, {
       meta: { kind: service.kind, namespace: service.namespace, name: service.name },
       hostname: service.hostname,
       namespace: service.namespace,
       ports,
-      policies: policies.map((policy) => ({ policy, failClosedIfMissing: true })),
+      policies: policies.refs,
       wildcardHost: service.hostname.startsWith('*'),
     }),
   );
   const names: [typeUrl: string, name: string][] = [
     ...[...resources.values()].map((r): [string, string] => [r.typeUrl, r.name]),
-    ...policies.map((name): [string, string] => [POLICY_TYPE_URL, name]),
+    ...policies.names.map(([typeUrl, name]): [string, string] => [typeUrl, name]),
     ...[...addresses].map((name): [string, string] => [ADDRESS_TYPE_URL, name]),
   ];
   const needs = published.waypoints.flatMap((waypoint) =>
     names.map(([typeUrl, name]): Need => [waypoint, typeUrl, name]),
   );
   return { resources: [...resources.values()], needs };
-}
-
-/** Keys of the policies that target a service. */
-function policiesFor(view: View, service: ServiceDefinition): string[] {
-  const group = service.kind === 'Service' ? '' : 'networking.istio.io';
-  return view
-    .inNamespace('AuthorizationPolicy', service.namespace)
-    .filter((policy) =>
-      targetsOf(policy).some((t) => t.kind === service.kind && (t.group ?? '') === group && t.name === service.name),
-    )
-    .map((policy) => policyKey(service.namespace, identityOf(policy).name));
 }

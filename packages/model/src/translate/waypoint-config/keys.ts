@@ -19,7 +19,15 @@ export function backendKey(
   return `${namespace}/${hostname}/${port}`;
 }
 
-/** Key of the Policy that an AuthorizationPolicy becomes. */
-export function policyKey(namespace: string, name: string): string {
-  return `AuthorizationPolicy/${namespace}/${name}`;
+/** Kinds of user objects that become a Policy. */
+export type PolicyKind = 'AuthorizationPolicy' | 'RequestAuthentication';
+
+/** Key of the Policy that a user object becomes. */
+export function policyKey(kind: PolicyKind, namespace: string, name: string): string {
+  return `${kind}/${namespace}/${name}`;
+}
+
+/** Key of the Secret with the key set of one JWT rule. */
+export function jwksKey(namespace: string, name: string, rule: number): string {
+  return `RequestAuthentication/${namespace}/${name}/${rule}`;
 }

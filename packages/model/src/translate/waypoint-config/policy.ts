@@ -34,7 +34,7 @@ export function policyResource(policy: AuthorizationPolicy, options: ModelOption
   const { namespace, name } = identityOf(policy);
   const spec = policy.spec ?? {};
   const invalid = problemOf(policy);
-  return configResource(PolicySchema, policyKey(namespace, name), {
+  return configResource(PolicySchema, policyKey('AuthorizationPolicy', namespace, name), {
     meta: metaOf('AuthorizationPolicy', policy),
     dryRun: isDryRun(policy),
     body:
