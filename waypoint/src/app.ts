@@ -3,7 +3,7 @@
  * Start: admin and status pages, certificate, data threads, xDS. Stop in reverse order, after the drain.
  */
 import { createCaClient, createCertificateManager, type WorkloadCertificate } from '@ambit/identity';
-import { ADDRESS_TYPE_URL } from '@ambit/proto/type-urls';
+import { ADDRESS_TYPE_URL, SECRET_TYPE_URL } from '@ambit/proto/type-urls';
 import { type AdminRoute, createAdminServer } from '@ambit/runtime/admin';
 import { background } from '@ambit/runtime/background';
 import { sleep, systemClock } from '@ambit/runtime/clock';
@@ -18,7 +18,9 @@ import { readFileSync } from 'node:fs';
 import { adminRoutes, type AdminParts, statsRoutes, statusRoutes } from './admin/routes.ts';
 import type { WaypointConfig } from './config.ts';
 import { startDataThreads } from './threads/publish.ts';
+import { createJwksFetcher } from './jwt/fetcher.ts';
 import { createUpdates } from './updates/handlers.ts';
+import { referencesOf } from './updates/references.ts';
 
 /** Starts a waypoint. Resolves when it runs (not when it is ready); rejects when a port is taken. */
 export const startWaypoint = async (
@@ -62,6 +64,7 @@ export const startWaypoint = async (
         if (xds === undefined) answered();
         else background(log, 'address lookup', xds.demand(ADDRESS_TYPE_URL, key).finally(answered));
       },
+      onJwksWanted: (uri) => jwks.want(uri),
       onFailed: (error) => context.stop(error),
     },
     log,
@@ -72,10 +75,28 @@ export const startWaypoint = async (
     threads.listening.then(() => waiting.listener.ready()),
   );
 
+  const jwks = createJwksFetcher({
+    publish: (uri, json) => threads.broadcast({ kind: 'jwks', uri, json }),
+    log: log.child('jwks'),
+  });
+  /** Secrets are asked for by name, key sets by address, as long as somebody refers to them. */
+  let demanded: ReadonlySet<string> = new Set();
+  const followReferences = (): void => {
+    const { secrets, keySetUris } = referencesOf(updates.config());
+    jwks.retain(keySetUris);
+    for (const name of secrets.difference(demanded)) {
+      if (xds !== undefined) background(log, 'secret', xds.demand(SECRET_TYPE_URL, name));
+    }
+    for (const name of demanded.difference(secrets)) xds?.release(SECRET_TYPE_URL, name);
+    demanded = secrets;
+  };
   const updates = createUpdates(
     store,
     {
-      onConfig: (diff) => threads.broadcast({ kind: 'config', diff }),
+      onConfig: (diff) => {
+        threads.broadcast({ kind: 'config', diff });
+        if (diff.kinds.policy !== undefined || diff.kinds.backend !== undefined) followReferences();
+      },
       onState: (diff) => threads.broadcast({ kind: 'state', diff }),
     },
     log.child('xds'),
@@ -110,7 +131,10 @@ export const startWaypoint = async (
           ...(env.ALT_XDS_HOSTNAME === undefined ? {} : { serverName: env.ALT_XDS_HOSTNAME }),
         }),
     node: { id: config.nodeId, metadata: config.metadata as never },
-    subscriptions: updates.handlers.map((handler) => ({ handler, mode: 'wildcard' as const })),
+    subscriptions: [
+      { handler: updates.secrets, mode: 'on-demand' },
+      ...updates.handlers.map((handler) => ({ handler, mode: 'wildcard' as const })),
+    ],
     log: log.child('xds'),
     onConnected: (isConnected) => connected.set({}, isConnected ? 1 : 0),
   });
@@ -148,6 +172,7 @@ export const startWaypoint = async (
   return {
     close: async () => {
       xds?.destroy();
+      jwks.close();
       certificates.close();
       ca.close();
       registry.close();

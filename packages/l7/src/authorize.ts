@@ -10,6 +10,7 @@ import { AuthzPolicy_Action } from '@ambit/proto/waypoint';
 import { compileRule } from './authorize/rule.ts';
 import type { RuleContext, Subject, SubjectTest } from './authorize/subject.ts';
 import { L7Error } from './errors.ts';
+import { compileJwtRules } from './jwt.ts';
 
 /** The verdict. `policy` is the id for `rbac_access_denied_matched_policy[...]`; `none` when no ALLOW policy matched. */
 export type Authorization =
@@ -36,6 +37,8 @@ export interface AuthorizerInput {
   readonly refs: readonly PolicyRef[];
   readonly lookup: (key: string) => Policy | undefined;
   readonly protocol: 'http' | 'tcp';
+  /** Where the policies are attached: some kinds cannot be enforced for a single rule. Default `frontend`. */
+  readonly scope?: 'frontend' | 'route';
   /** Port of the frontend; refs that list other ports do not count. */
   readonly port: number;
 }
@@ -72,21 +75,32 @@ const addRef = (pool: Pool, ref: PolicyRef, input: AuthorizerInput): void => {
     return;
   }
   try {
-    addPolicy(pool, ref.policy, policy, input.protocol);
+    addPolicy(pool, ref.policy, policy, input.protocol, input.scope ?? 'frontend');
   } catch (error) {
     pool.problems.push(`${ref.policy}: ${L7Error.is(error) ? error.message : 'cannot be compiled'}`);
   }
 };
 
 /** Kinds of policy that restrict access but have no engine yet: they deny until they have one. */
-const notEnforced = new Set(['jwt', 'extAuthz', 'extension']);
+const notEnforced = new Set(['extAuthz', 'extension']);
 
-const addPolicy = (pool: Pool, key: string, policy: Policy, protocol: 'http' | 'tcp'): void => {
+const addPolicy = (
+  pool: Pool,
+  key: string,
+  policy: Policy,
+  protocol: 'http' | 'tcp',
+  scope: 'frontend' | 'route',
+): void => {
   const body = policy.body;
   if (hasUnknownField(policy) || body.case === undefined || body.case === 'invalid') {
     throw new L7Error('ERR_L7_UNSUPPORTED', 'invalid, or newer than this waypoint');
   }
   if (body.case !== 'authz') {
+    if (body.case === 'jwt') {
+      if (scope === 'route') throw new L7Error('ERR_L7_UNSUPPORTED', 'tokens are checked before a rule is chosen');
+      compileJwtRules(body.value.rules); // enforced by jwt.ts; here only whether it can be
+      return;
+    }
     if (notEnforced.has(body.case)) throw new L7Error('ERR_L7_UNSUPPORTED', `kind ${body.case} is not enforced yet`);
     return;
   }

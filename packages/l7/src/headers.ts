@@ -70,6 +70,18 @@ const compileValue = (text: string): Value => {
     pieces.map((piece) => (typeof piece === 'string' ? piece : (values(piece.operator) ?? '-'))).join('');
 };
 
+/** True for a lower-case field name that can be sent. */
+export const isHeaderName = (text: string): boolean => isToken(text);
+
+/** True for a value that both HTTP versions can carry as it is: no controls, nothing beyond one byte. */
+export const isHeaderValue = (text: string): boolean => {
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if ((code < 0x20 && code !== 0x09) || code === 0x7f || code > 0xff) return false;
+  }
+  return true;
+};
+
 const hasLineBreak = (text: string): boolean => text.includes('\r') || text.includes('\n') || text.includes('\0');
 
 const tokenMarks = "!#$%&'*+-.^_`|~";

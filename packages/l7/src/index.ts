@@ -7,6 +7,18 @@ export { type CompiledFault, compileFault, type FaultDecision } from './fault.ts
 export { HeaderList } from './header-list.ts';
 export { compileHeaderOps, type HeaderEdit, noHeaderEdit, type OperatorValues, removeHopByHop } from './headers.ts';
 export {
+  acceptJwt,
+  compileJwt,
+  type CompiledJwtRule,
+  type JwtAuthenticator,
+  type JwtCheck,
+  type JwtFailure,
+  type JwtPlan,
+  jwtProblems,
+  refuseJwt,
+} from './jwt.ts';
+export type { JwtAlgorithm, ParsedJwt } from './jwt/parse.ts';
+export {
   grpcStatusOf,
   isGrpc,
   type LocalReply,

@@ -59,6 +59,8 @@ export interface CompiledRoute {
 /** A compiled table. */
 export interface CompiledRouteTable {
   readonly gatewaySemantics: boolean;
+  /** True when a rule looks at claims: a choice made before authentication has to be made again. */
+  readonly usesClaims: boolean;
   /** Chooses a rule and a destination; `random` gives numbers in [0, 1). */
   select(request: RequestView, random: () => number): RouteDecision;
 }
@@ -88,6 +90,7 @@ export const compileRouteTable = (table: RouteTable, options: RouteTableOptions 
   const consumers = table.gatewaySemantics ? consumerNamespaces(candidates, serviceNamespace) : new Set<string>();
   return {
     gatewaySemantics: table.gatewaySemantics,
+    usesClaims: table.routes.some(({ matches }) => matches.some(({ claims }) => claims.length > 0)),
     select: (request, random) => {
       const namespace = request.peer.namespace;
       const consumer = namespace !== undefined && consumers.has(namespace) ? namespace : undefined;

@@ -17,7 +17,7 @@ const authorizersOf = ({ frontend, route, config }: RequestContext) => {
   const refs = route?.source.policies ?? [];
   if (refs.length > 0) {
     const lookup = (key: string) => config.snapshot.policy.get(key);
-    pools.push(compileAuthorizer({ refs, lookup, protocol: 'http', port: frontend.port }));
+    pools.push(compileAuthorizer({ refs, lookup, protocol: 'http', port: frontend.port, scope: 'route' }));
   }
   return pools;
 };

@@ -2,10 +2,18 @@
  * The order of the request pipeline (spec/waypoint.md 3.1), and the only place that knows it.
  * Path 4, step 5: in: an exchange of a tunnel; out: exactly one answer and one completed record. Data thread.
  *
- * Steps of 3.1 without an engine yet (CUSTOM, JWT, extensions, rate limits): their policies make step 6 deny, so that a
+ * Steps of 3.1 without an engine yet (CUSTOM, extensions, rate limits): their policies make step 6 deny, so that a
  * request never passes a restriction that nobody checks.
  */
-import { HeaderList, isGrpc, type LocalReply, renderLocalReply, replies, type RouteDecision } from '@ambit/l7';
+import {
+  HeaderList,
+  isGrpc,
+  type JwtCheck,
+  type LocalReply,
+  renderLocalReply,
+  replies,
+  type RouteDecision,
+} from '@ambit/l7';
 import type { Snapshot } from '@ambit/state';
 import { explain } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
@@ -17,9 +25,10 @@ import { authorize } from './authorize.ts';
 import { cors } from './cors.ts';
 import { fault } from './fault.ts';
 import { cleanRequest } from './hygiene.ts';
+import { authenticate } from './jwt.ts';
 import type { Filter, RequestContext } from './request-context.ts';
 
-const steps: readonly Filter[] = [authorize, fault, cors];
+const steps: readonly Filter[] = [authenticate, authorize, fault, cors];
 
 /** What the pipeline needs from its data thread. */
 export interface PipelineOptions {
@@ -33,6 +42,8 @@ export interface PipelineOptions {
     context: RequestContext,
     decision: RouteDecision & { readonly kind: 'forward' },
   ) => Promise<LocalReply | undefined>;
+  /** Verifies the signature of a token (jwt/verifier.ts). */
+  readonly verifyToken: (check: JwtCheck) => Promise<string | undefined>;
   readonly random: () => number;
   readonly log: Logger;
 }
@@ -112,9 +123,6 @@ const run = async (
   record.path = request.query === undefined ? request.path : `${request.path}?${request.query}`;
   const routes = frontend.routes();
   const table = routes.kind === 'table' ? routes.table : undefined;
-  const decision = table?.select(request, options.random);
-  record.routeName = decision?.route?.name;
-  if (decision?.kind === 'forward') record.backend = config.backend(decision.target.backend);
   const context: RequestContext = {
     exchange,
     tunnel,
@@ -123,15 +131,28 @@ const run = async (
     record,
     request,
     table,
-    decision,
+    decision: undefined,
     snapshot: options.snapshot(),
-    route: decision?.route,
+    route: undefined,
     onResponse: [],
     random: options.random,
+    verifyToken: options.verifyToken,
+    chooseAgain: () => {
+      if (table?.usesClaims === true) choose(context);
+    },
+  };
+  choose(context);
+  let isGone = false;
+  exchange.onClosed = () => {
+    isGone = true;
+    record.flags.add('DC');
+    record.details = 'downstream_remote_disconnect';
+    record.complete();
   };
   for (const step of steps) {
     const pending = step(context);
     const answer = pending instanceof Promise ? await pending : pending;
+    if (isGone) return;
     if (answer !== undefined) {
       reply(answer, context.onResponse);
       return;
@@ -141,11 +162,19 @@ const run = async (
   if (answer !== undefined) reply(answer, context.onResponse);
 };
 
+/** Chooses the rule and writes it into the record. */
+const choose = (context: RequestContext): void => {
+  const { table, record, config, request, random } = context;
+  const decision = table?.select(request, random);
+  context.decision = decision;
+  context.route = decision?.route;
+  record.routeName = decision?.route?.name;
+  record.backend = decision?.kind === 'forward' ? config.backend(decision.target.backend) : undefined;
+};
+
 /** Step 10. */
-const route = async (
-  { decision, ...context }: RequestContext,
-  options: PipelineOptions,
-): Promise<LocalReply | undefined> => {
+const route = async (context: RequestContext, options: PipelineOptions): Promise<LocalReply | undefined> => {
+  const { decision } = context;
   if (decision === undefined) return replies.noRouteConfiguration;
   if (decision.kind === 'reply') {
     const edit = decision.route?.responseHeaders;
@@ -153,7 +182,7 @@ const route = async (
     return decision.reply;
   }
   if (context.exchange.isWebsocket && !decision.route.allowsWebsocket) return replies.upgradeFailed;
-  return options.forward({ ...context, decision }, decision);
+  return options.forward(context, decision);
 };
 
 const noOperators = (): undefined => undefined;

@@ -1,7 +1,15 @@
 /**
  * What the steps of the pipeline share about one request. Made by filters/order.ts, dropped when the request ends; data thread.
  */
-import type { CompiledRoute, CompiledRouteTable, HeaderList, LocalReply, RequestView, RouteDecision } from '@ambit/l7';
+import type {
+  CompiledRoute,
+  CompiledRouteTable,
+  HeaderList,
+  JwtCheck,
+  LocalReply,
+  RequestView,
+  RouteDecision,
+} from '@ambit/l7';
 import type { Snapshot } from '@ambit/state';
 import type { Tunnel } from '../hbone-in/tunnel.ts';
 import type { Exchange } from '../http/exchange.ts';
@@ -17,12 +25,16 @@ export interface RequestContext {
   readonly snapshot: Snapshot;
   readonly record: RequestRecord;
   /** Normalized request; its headers are what goes to the backend and may be edited by steps. */
-  readonly request: RequestView & { readonly headers: HeaderList };
+  request: RequestView & { readonly headers: HeaderList };
   /** Undefined when the frontend's table is missing. */
   readonly table: CompiledRouteTable | undefined;
-  /** Route chosen before the first step; undefined when the table is missing. */
-  readonly decision: RouteDecision | undefined;
-  readonly route: CompiledRoute | undefined;
+  /** Route chosen before the first step, again after authentication; undefined when the table is missing. */
+  decision: RouteDecision | undefined;
+  route: CompiledRoute | undefined;
+  /** Chooses the route again where claims count. */
+  readonly chooseAgain: () => void;
+  /** Verifies a signature: undefined, or the words of the refusal. */
+  readonly verifyToken: (check: JwtCheck) => Promise<string | undefined>;
   /** Edits of the response head, in the order in which they are applied. */
   readonly onResponse: ((headers: HeaderList) => void)[];
   /** Numbers in [0, 1). */

@@ -31,6 +31,7 @@ import {
   PolicySchema,
   ProxyConfigSchema,
   RouteTableSchema,
+  SecretSchema,
 } from '@ambit/proto/waypoint';
 import { createLogger, type RootLogger } from '@ambit/runtime/log';
 import { createStateStore, type Service, type StateStore, type Workload } from '@ambit/state';
@@ -107,6 +108,7 @@ export interface TestConfig {
   readonly routeTables?: Readonly<Record<string, MessageInitShape<typeof RouteTableSchema>>>;
   readonly backends?: Readonly<Record<string, MessageInitShape<typeof BackendSchema>>>;
   readonly policies?: Readonly<Record<string, MessageInitShape<typeof PolicySchema>>>;
+  readonly secrets?: Readonly<Record<string, MessageInitShape<typeof SecretSchema>>>;
   readonly removePolicies?: readonly string[];
 }
 
@@ -223,6 +225,8 @@ class Mesh implements TestMesh {
         remove: config.removePolicies ?? [],
       },
     };
+    const secrets = rows(config.secrets).map(([key, init]) => [key, create(SecretSchema, init)]);
+    kinds['secret'] = { upsert: secrets, remove: [] };
     if (config.proxy !== undefined) {
       kinds['proxy'] = { upsert: [['self', create(ProxyConfigSchema, config.proxy)]], remove: [] };
       const listener = create(ListenerSchema, { port: 15_008, protocol: Listener_Protocol.HBONE });

@@ -32,6 +32,7 @@ import { applyConfigDiff, emptyConfig } from '../updates/config-store.ts';
 import { createRouter } from '../upstream/forward.ts';
 import { createPicker, type UpstreamEndpoint } from '../upstream/pick.ts';
 import { createTransport, type OwnIdentity } from '../upstream/transport.ts';
+import { createJwtVerifier } from '../jwt/verifier.ts';
 import { createLookups } from './lookups.ts';
 import type { DataThreadSettings, FromDataThread, ToDataThread } from './messages.ts';
 
@@ -66,6 +67,10 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
   const ending = new AbortController();
   const lookups = createLookups((key) => post({ kind: 'lookup', key }));
   let config = compileConfig(emptyConfig);
+  const tokens = createJwtVerifier({
+    secret: (key) => config.snapshot.secret.get(key),
+    want: (uri) => post({ kind: 'jwks-wanted', uri }),
+  });
   let own: OwnIdentity | undefined;
   let listener: Listener | undefined;
 
@@ -107,6 +112,7 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     localPrincipal: () => own?.uri ?? '',
     onRecord,
     forward: createRouter({ ...shared, http1, http2, baggage: () => undefined }),
+    verifyToken: (check) => tokens.verify(check),
     random,
     log: log.child('http'),
   });
@@ -165,6 +171,7 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     http2.close();
     transport.destroy();
     lookups.close();
+    tokens.close();
     registry.close();
   };
 
@@ -182,6 +189,9 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
         return;
       case 'looked-up':
         lookups.answered(message.key);
+        return;
+      case 'jwks':
+        tokens.received(message.uri, message.json);
         return;
       case 'log-level':
         log.setLevel(message.scope, message.level);

@@ -32,6 +32,8 @@ export type ToDataThread =
   | { readonly kind: 'certificate'; readonly certificate: WorkloadCertificate }
   /** Answer to a `lookup`: the state that it led to was sent before. */
   | { readonly kind: 'looked-up'; readonly key: string }
+  /** Key set of a URI, new or asked for; undefined = there is none. */
+  | { readonly kind: 'jwks'; readonly uri: string; readonly json: string | undefined }
   | { readonly kind: 'log-level'; readonly scope: string | undefined; readonly level: LogThreshold }
   | { readonly kind: 'scrape'; readonly id: number }
   | { readonly kind: 'ping'; readonly id: number }
@@ -45,6 +47,8 @@ export type FromDataThread =
   | { readonly kind: 'listening'; readonly ip: string; readonly port: number }
   /** Asks for a WDS address `network/ip`. */
   | { readonly kind: 'lookup'; readonly key: string }
+  /** A token names a key that the key set of this URI does not have, or there is no key set yet. */
+  | { readonly kind: 'jwks-wanted'; readonly uri: string }
   | { readonly kind: 'metrics'; readonly id: number; readonly text: string }
   | { readonly kind: 'pong'; readonly id: number }
   | { readonly kind: 'drained' }

@@ -15,6 +15,8 @@ const answerMs = 2000;
 export interface DataThreadEvents {
   /** A thread asks for a WDS address; answer with a `looked-up` message to all. */
   readonly onLookup: (key: string) => void;
+  /** A thread misses keys of this URI; answer with a `jwks` message to all. */
+  readonly onJwksWanted: (uri: string) => void;
   /** A thread died: the process must end. */
   readonly onFailed: (error: Error) => void;
 }
@@ -107,6 +109,9 @@ class DataThread {
           return;
         case 'lookup':
           events.onLookup(message.key);
+          return;
+        case 'jwks-wanted':
+          events.onJwksWanted(message.uri);
           return;
         case 'metrics':
         case 'pong':

@@ -6,10 +6,12 @@
 import {
   type Authorizer,
   compileAuthorizer,
+  compileJwt,
   type CompiledRouteTable,
   compileRetryPlan,
   compileRouteTable,
   durationMs,
+  type JwtAuthenticator,
   type PathNormalization,
   type RouteDecision,
 } from '@ambit/l7';
@@ -69,6 +71,8 @@ export interface FrontendPort {
   routes(): PortRoutes;
   /** Policies of the frontend for HTTP requests. */
   httpAuthorizer(): Authorizer;
+  /** Rules for tokens; undefined when there are none. */
+  jwt(): JwtAuthenticator | undefined;
   /** The same policies for raw connections. */
   tcpAuthorizer(): Authorizer;
 }
@@ -189,6 +193,7 @@ const makePort = (
     routes: lazy(() => routesOf(tableKey, table, backend, settings)),
     httpAuthorizer: authorizer('http'),
     tcpAuthorizer: authorizer('tcp'),
+    jwt: lazy(() => compileJwt({ refs, port, lookup: (policy) => snapshot.policy.get(policy) })),
   };
 };
 
@@ -228,7 +233,7 @@ const defaultTable = (backend: string, settings: ProxySettings): CompiledRouteTa
     target: defaultTarget(backend),
     matchedPrefix: undefined,
   };
-  return { gatewaySemantics: false, select: () => decision };
+  return { gatewaySemantics: false, usesClaims: false, select: () => decision };
 };
 
 const lazy = <T>(make: () => T): (() => T) => {

@@ -1,9 +1,9 @@
 /**
- * The waypoint's own configuration (types T1 to T6) as plain messages, and diffs between two states of it.
+ * The waypoint's own configuration (types T1 to T7) as plain messages, and diffs between two states of it.
  * In: diffs. Out: an immutable snapshot. The main thread keeps one to replay it to a new data thread; each data thread
  * keeps its own. Messages are structured-cloneable.
  */
-import type { Backend, Frontend, Listener, Policy, ProxyConfig, RouteTable } from '@ambit/proto/waypoint';
+import type { Backend, Frontend, Listener, Policy, ProxyConfig, RouteTable, Secret } from '@ambit/proto/waypoint';
 
 /** Message of each kind of resource. */
 export interface ConfigMessages {
@@ -13,13 +13,22 @@ export interface ConfigMessages {
   readonly routeTable: RouteTable;
   readonly backend: Backend;
   readonly policy: Policy;
+  readonly secret: Secret;
 }
 
 /** Names of the kinds. */
 export type ConfigKind = keyof ConfigMessages;
 
 /** All kinds, in the order in which a batch with several of them is applied (spec/waypoint.md 2.4). */
-export const CONFIG_KINDS: readonly ConfigKind[] = ['policy', 'backend', 'routeTable', 'frontend', 'listener', 'proxy'];
+export const CONFIG_KINDS: readonly ConfigKind[] = [
+  'secret',
+  'policy',
+  'backend',
+  'routeTable',
+  'frontend',
+  'listener',
+  'proxy',
+];
 
 /** Changes of one kind. */
 export interface ConfigKindDiff<Message> {
@@ -47,6 +56,7 @@ export const emptyConfig: ConfigSnapshot = {
   routeTable: new Map(),
   backend: new Map(),
   policy: new Map(),
+  secret: new Map(),
 };
 
 /** The snapshot after a diff; untouched kinds are shared with the old one. */

@@ -13,6 +13,7 @@ import {
   POLICY_TYPE_URL,
   PROXY_CONFIG_TYPE_URL,
   ROUTE_TABLE_TYPE_URL,
+  SECRET_TYPE_URL,
 } from '@ambit/proto/type-urls';
 import {
   BackendSchema,
@@ -22,6 +23,7 @@ import {
   PolicySchema,
   ProxyConfigSchema,
   RouteTableSchema,
+  SecretSchema,
 } from '@ambit/proto/waypoint';
 import { type Address, AddressSchema } from '@ambit/proto/workload';
 import { messageOf } from '@ambit/runtime/errors';
@@ -47,6 +49,8 @@ export interface UpdateSinks {
 export interface Updates {
   /** In the order in which the types are subscribed: T1 to T6, then W1. */
   readonly handlers: readonly AnyResourceHandler[];
+  /** T7: only what is asked for by name. */
+  readonly secrets: AnyResourceHandler;
   /** For new data threads and the config dump. */
   config(): ConfigSnapshot;
 }
@@ -94,7 +98,8 @@ export const createUpdates = (store: StateStore, sinks: UpdateSinks, log: Logger
     handler(LISTENER_TYPE_URL, ListenerSchema, 'listener', accept),
     addressHandler(store, sinks, log),
   ];
-  return { handlers, config: () => config };
+  const secrets = handler(SECRET_TYPE_URL, SecretSchema, 'secret', accept);
+  return { handlers, secrets, config: () => config };
 };
 
 const addressHandler = (store: StateStore, sinks: UpdateSinks, log: Logger): AnyResourceHandler =>
