@@ -39,6 +39,8 @@ export interface HeldConnection {
 export interface LoadClient {
   readonly counts: () => Promise<LoadCounts>;
   readonly reset: () => Promise<void>;
+  /** Sets the rate of the steady load. */
+  readonly setRate: (requestsPerSecond: number) => Promise<void>;
   readonly burst: (order: BurstOrder) => Promise<BurstResult>;
   readonly hold: (host: string, port: number) => Promise<HeldConnection>;
   readonly held: (id: number) => Promise<HeldConnection>;
@@ -61,6 +63,7 @@ export function createLoadClient(url: string): LoadClient {
   return {
     counts: async () => ask('GET', '/load'),
     reset: async () => void (await ask('DELETE', '/load')),
+    setRate: async (requestsPerSecond) => void (await ask('POST', `/load?rate=${requestsPerSecond}`)),
     burst: async (order) => ask('POST', '/burst', order),
     hold: async (host, port) => ask('POST', '/connections', { host, port }),
     releaseHeld: async () => void (await ask('DELETE', '/connections')),

@@ -9,6 +9,10 @@ import { oldConnectionNote } from './before.ts';
 
 const ztunnel = { ...kinds.daemonSet, namespace: meshNamespace, name: 'ztunnel' };
 
+/** Requests per second while the proxies are replaced; each one is five more inside the application. */
+const rolloutRate = 40;
+const steadyRate = 10;
+
 async function proxies(stage: Stage): Promise<readonly string[]> {
   return (await stage.api.list(kinds.pod, { namespace: meshNamespace, labelSelector: 'app=ztunnel' })).map(nameOf);
 }
@@ -27,6 +31,7 @@ export const rollStep: TourStep = {
     expect(held.ended === undefined, 'a connection through the mesh could not be opened', held.ended ?? '');
     await stillEchoes(stage, held.id);
     await stage.load.reset();
+    await stage.load.setRate(rolloutRate);
     await stage.api.patch(ztunnel, {
       spec: {
         template: { metadata: { annotations: { 'kubectl.kubernetes.io/restartedAt': new Date().toISOString() } } },
@@ -37,6 +42,7 @@ export const rollStep: TourStep = {
     const oldest = await stillEchoes(stage, Number(stage.notes.get(oldConnectionNote)));
     const result = await stage.load.burst({ host: 'productpage:9080', path: '/api/v1/products/0', count: 50 });
     const counts = await stage.load.counts();
+    await stage.load.setRate(steadyRate);
     expect(result.statuses['200'] === 50, 'requests after the rollout failed', JSON.stringify(result));
     expect(
       counts.failed === 0,
