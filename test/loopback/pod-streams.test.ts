@@ -8,11 +8,31 @@ import { join } from 'node:path';
 import { Duplex } from 'node:stream';
 import { test } from 'node:test';
 import { connect } from 'node:tls';
-import { SpdySession } from '../../packages/local-cluster/src/api/streams/spdy/session.ts';
-import type { SpdyStream } from '../../packages/local-cluster/src/api/streams/spdy/session.ts';
 import { parse } from 'yaml';
 import { startTestCluster, webImage } from '../fixtures/local-cluster.ts';
 import type { TestCluster } from '../fixtures/local-cluster.ts';
+
+interface SpdyStream extends Duplex {
+  readonly headers: ReadonlyMap<string, string>;
+}
+
+interface SpdySession {
+  open(headers: ReadonlyMap<string, string>): SpdyStream;
+  destroy(): void;
+}
+
+/** The codec of the package under test, from its client side; a private part, so it is loaded by its path. */
+interface Codec {
+  readonly SpdySession: new (options: {
+    readonly role: 'client';
+    readonly transport: Duplex;
+    readonly head?: Buffer;
+    readonly onStream: () => void;
+  }) => SpdySession;
+}
+
+const codecUrl = new URL('../../packages/local-cluster/src/api/streams/spdy/session.ts', import.meta.url);
+const { SpdySession } = (await import(codecUrl.href)) as Codec;
 
 const tunnelProtocol = 'SPDY/3.1+portforward.k8s.io';
 
