@@ -124,7 +124,7 @@ function patchNetwork(ownIp, relayAddress, mapSocketPath) {
     host === '::1' ||
     host === '::ffff:127.0.0.1';
   const isWildcard = (host) => host === '0.0.0.0' || host === '::' || host === '::0';
-  const isService = (host) => /^10\.9[67]\.\d{1,3}\.\d{1,3}$/.test(host);
+  const isService = (host) => net.isIPv4(host) && (host.startsWith('10.96.') || host.startsWith('10.97.'));
   const isPod = (host) => host.startsWith('127.244.');
 
   // One question to the relay; resolves with the address it answers, undefined for "no such name".

@@ -3,7 +3,14 @@
  * names; out: PEM. Called once at start; keys never leave the state folder.
  */
 
-import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  randomBytes,
+  sign,
+  X509Certificate,
+} from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { isIPv4, isIPv6 } from 'node:net';
 import ipaddr from 'ipaddr.js';
@@ -35,7 +42,10 @@ function oid(text: string): Buffer {
 const utf8 = (text: string): Buffer => tlv(0x0c, Buffer.from(text));
 const nameOf = (commonName: string): Buffer => sequence(tlv(0x31, sequence(oid('2.5.4.3'), utf8(commonName))));
 const time = (ms: number): Buffer =>
-  tlv(0x18, Buffer.from(`${new Date(ms).toISOString().slice(0, 19).replaceAll(/[-:T]/g, '')}Z`));
+  tlv(
+    0x18,
+    Buffer.from(`${new Date(ms).toISOString().slice(0, 19).replaceAll('-', '').replaceAll(':', '').replace('T', '')}Z`),
+  );
 const ecdsaSha256 = sequence(oid('1.2.840.10045.4.3.2'));
 
 const extension = (id: string, critical: boolean, value: Uint8Array): Buffer =>
@@ -89,9 +99,8 @@ function issue(request: Request): CertificatePair {
   );
   const signature = sign('sha256', body, issuer.key);
   const der = sequence(body, ecdsaSha256, tlv(0x03, Buffer.from([0]), signature));
-  const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
   return {
-    certPem: `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`,
+    certPem: new X509Certificate(der).toString(),
     keyPem: privateKey.export({ type: 'pkcs8', format: 'pem' }),
   };
 }

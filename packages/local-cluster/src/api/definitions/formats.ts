@@ -1,25 +1,38 @@
-/** OpenAPI string formats. Unknown ones pass. Every check is linear in the text. Pure. */
+/** OpenAPI string formats. Unknown ones pass. Every check is linear in the text. Called by validate.ts. Pure. */
 
 import { isIPv4, isIPv6 } from 'node:net';
+import { RE2JS } from 're2js';
+import { isDigits } from '../characters.ts';
 
-const isDigits = (text: string): boolean => /^\d+$/.test(text);
-const isBase64 = (text: string): boolean => text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text);
-const isUuid = (text: string): boolean =>
-  /^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$/.test(text);
+/** A test for texts that match the pattern from end to end. */
+function matching(pattern: string): (text: string) => boolean {
+  const compiled = RE2JS.compile(pattern);
+  return (text) => compiled.matches(text);
+}
+
+const isUuid = matching('[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}');
+const isMac = matching('(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}');
+const isDateText = matching('[0-9]{4}-[0-9]{2}-[0-9]{2}');
+const isDateTimeText = matching(
+  '[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.][0-9]{1,12})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})?',
+);
+const isDurationText = matching('[+-]?(?:[0-9]{1,15}(?:[.][0-9]{1,15})?(?:ns|us|µs|ms|s|m|h|d|w))+');
+const isHostnameLabel = matching('[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?');
+const isBase64Text = matching('[A-Za-z0-9+/]*={0,2}');
+
+const isBase64 = (text: string): boolean => text.length % 4 === 0 && isBase64Text(text);
 
 function isDateTime(text: string): boolean {
-  if (!/^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d{1,12})?(?:[Zz]|[+-]\d{2}:\d{2})?$/.test(text)) return false;
+  if (!isDateTimeText(text)) return false;
   return !Number.isNaN(Date.parse(text.replace(' ', 'T')));
 }
 
 function isDuration(text: string): boolean {
   if (text.length > 128) return false;
-  if (/^-?\d{1,15}$/.test(text)) return true;
-  return /^[+-]?(?:\d{1,15}(?:\.\d{1,15})?(?:ns|us|µs|ms|s|m|h|d|w))+$/.test(text);
+  return isDigits(text.startsWith('-') ? text.slice(1) : text, 15) || isDurationText(text);
 }
 
-const isHostname = (text: string): boolean =>
-  text.length <= 255 && text.split('.').every((label) => /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/.test(label));
+const isHostname = (text: string): boolean => text.length <= 255 && text.split('.').every(isHostnameLabel);
 
 function isEmail(text: string): boolean {
   const at = text.lastIndexOf('@');
@@ -33,13 +46,13 @@ function isUri(text: string): boolean {
 const formats: Readonly<Record<string, (text: string) => boolean>> = {
   'date-time': isDateTime,
   datetime: isDateTime,
-  date: (text) => /^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(Date.parse(text)),
+  date: (text) => isDateText(text) && !Number.isNaN(Date.parse(text)),
   duration: isDuration,
   ipv4: isIPv4,
   ipv6: isIPv6,
   cidr: (text) => {
     const [address = '', bits = ''] = text.split('/');
-    return isDigits(bits) && ((isIPv4(address) && Number(bits) <= 32) || (isIPv6(address) && Number(bits) <= 128));
+    return isDigits(bits, 3) && ((isIPv4(address) && Number(bits) <= 32) || (isIPv6(address) && Number(bits) <= 128));
   },
   byte: isBase64,
   uuid: isUuid,
@@ -49,7 +62,7 @@ const formats: Readonly<Record<string, (text: string) => boolean>> = {
   email: isEmail,
   hostname: isHostname,
   uri: isUri,
-  mac: (text) => /^(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$/.test(text),
+  mac: isMac,
 };
 
 /** True when the text has the format, or the format is not known. */

@@ -47,6 +47,9 @@ function deprecationOf(
   return `${group}/${name} ${kind} is deprecated${instead}`;
 }
 
+/** `.spec.color` as the name that a field selector uses. */
+const withoutDot = (path: string): string => (path.startsWith('.') ? path.slice(1) : path);
+
 function customOf(definition: KubeObject, version: JsonObject, newest: string | undefined): CustomKind {
   const conditions = listAt(definition, 'status', 'conditions').filter(isObject);
   return {
@@ -54,7 +57,7 @@ function customOf(definition: KubeObject, version: JsonObject, newest: string | 
     openApi: objectAt(version, 'schema', 'openAPIV3Schema'),
     definitionName: definition.metadata.name ?? '',
     columns: listAt(version, 'additionalPrinterColumns').filter(isObject),
-    selectableFields: listAt(version, 'selectableFields').map((field) => textAt(field, 'jsonPath').replace(/^\./, '')),
+    selectableFields: listAt(version, 'selectableFields').map((field) => withoutDot(textAt(field, 'jsonPath'))),
     deprecation: deprecationOf(
       version,
       textAt(definition, 'spec', 'group'),

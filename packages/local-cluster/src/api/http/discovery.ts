@@ -64,15 +64,24 @@ async function plain(
   await exchange.json(200, JSON.stringify(document), negotiate(exchange.header('accept')).format, headers);
 }
 
+/** What `/openapi/v3/api/<version>` or `/openapi/v3/apis/<group>/<version>` asks for. */
+function groupVersionOf(path: string): { readonly group: string; readonly version: string } | undefined {
+  const prefix = '/openapi/v3/';
+  if (!path.startsWith(prefix)) return undefined;
+  const [root, first, second, ...more] = path.slice(prefix.length).split('/');
+  if (first === undefined || first === '' || second === '' || more.length > 0) return undefined;
+  if (root === 'api') return second === undefined ? { group: '', version: first } : undefined;
+  return root === 'apis' && second !== undefined ? { group: first, version: second } : undefined;
+}
+
 async function serveOpenApi(exchange: Exchange, registry: Registry): Promise<boolean> {
   const { path, query } = exchange;
   if (path === '/openapi/v3' || path === '/openapi/v3/') {
     await exchange.value(200, openApiIndex(registry));
     return true;
   }
-  const match = /^\/openapi\/v3\/(?:api\/([^/]+)|apis\/([^/]+)\/([^/]+))$/.exec(path);
-  if (match === null) return false;
-  const document = openApiDocument(registry, match[2] ?? '', match[1] ?? match[3] ?? '');
+  const asked = groupVersionOf(path);
+  const document = asked === undefined ? undefined : openApiDocument(registry, asked.group, asked.version);
   if (document === undefined) return false;
   const hash = query.get('hash');
   if (hash !== null && hash !== document.hash) {

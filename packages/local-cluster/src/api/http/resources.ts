@@ -3,6 +3,7 @@
  * Called by the router after authentication and authorization. Main thread.
  */
 
+import { isDigits } from '../characters.ts';
 import { answerReview } from '../../auth/reviews.ts';
 import { isObject, textAt } from '../json.ts';
 import type { JsonObject } from '../json.ts';
@@ -80,7 +81,7 @@ async function list(request: ResourceRequest): Promise<void> {
 async function readPage(request: ResourceRequest): Promise<ReturnType<typeof listObjects>> {
   const { exchange, resource, info, services } = request;
   const asked = exchange.query.get('resourceVersion') ?? '';
-  if (/^\d{1,15}$/.test(asked) && !exchange.query.has('sendInitialEvents')) await waitForRevision(request);
+  if (isDigits(asked, 15) && !exchange.query.has('sendInitialEvents')) await waitForRevision(request);
   return listObjects(services.environment.store, resource, info.namespace, exchange.query);
 }
 

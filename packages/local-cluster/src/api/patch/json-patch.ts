@@ -3,6 +3,7 @@
  * a document and operations; out: a new document. Pure.
  */
 
+import { isDigits } from '../characters.ts';
 import { copyJson, equalJson, isObject } from '../json.ts';
 import type { JsonObject } from '../json.ts';
 import { ApiError, badRequest, statusError } from '../status.ts';
@@ -59,7 +60,7 @@ const split = (path: string): string[] =>
 
 function indexOf(key: string, limit: number, op: string, path: string): number {
   const index = Number(key);
-  if (!/^\d{1,7}$/.test(key) || index > limit) {
+  if (!isDigits(key, 7) || index > limit) {
     throw failed(`${op} operation does not apply: doc is missing path: ${path}: invalid index referenced`);
   }
   return index;

@@ -67,7 +67,8 @@ function textOf(object: unknown, path: readonly string[]): string {
 export function parseFieldSelector(text: string, resource: Resource): ObjectTest {
   const tests: ObjectTest[] = [];
   for (const term of splitTerms(text)) {
-    const at = term.search(/!=|==|=/);
+    const equals = term.indexOf('=');
+    const at = term.charAt(equals - 1) === '!' ? equals - 1 : equals;
     if (at <= 0) throw badRequest(`invalid selector: '${text}'; can't understand '${term}'`);
     const field = term.slice(0, at);
     const negative = term.charAt(at) === '!';

@@ -1,5 +1,6 @@
 /** Checks of the version options of lists and watches (spec/local-cluster.md 4). In: query; out: exact revision or 4xx. Pure. */
 
+import { isDigits } from '../characters.ts';
 import { forbiddenField, notSupported } from '../field-error.ts';
 import { isTrue } from '../http/request-info.ts';
 import { badRequest, futureRevision, invalid } from '../status.ts';
@@ -11,7 +12,7 @@ const kind = { group: 'meta.k8s.io', kind: 'ListOptions' };
 /** A revision in a query; throws 400 when it is not a number. */
 export function parseRevision(text: string): number {
   if (text === '') return 0;
-  if (!/^\d{1,15}$/.test(text)) {
+  if (!isDigits(text, 15)) {
     throw badRequest(
       `invalid resource version: resourceVersion: Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`,
     );

@@ -4,6 +4,7 @@
  * ETag. Main thread.
  */
 
+import { isDigits } from '../characters.ts';
 import { builtinResources } from './builtin.ts';
 import type { Resource } from './resource.ts';
 
@@ -21,10 +22,11 @@ export function compareVersions(a: string, b: string): number {
 }
 
 function rankOf(version: string): readonly number[] {
-  const match = /^v(\d{1,9})(?:(alpha|beta)(\d{1,9}))?$/.exec(version);
-  if (match === null) return [0, 0, 0];
-  const stage = match[2] === undefined ? 3 : match[2] === 'beta' ? 2 : 1;
-  return [stage, Number(match[1]), Number(match[3] ?? 0)];
+  const stage = version.includes('beta') ? 'beta' : version.includes('alpha') ? 'alpha' : undefined;
+  const [major = '', minor = '0', ...more] = stage === undefined ? [version.slice(1)] : version.slice(1).split(stage);
+  const isRanked = version.startsWith('v') && isDigits(major, 9) && isDigits(minor, 9) && more.length === 0;
+  if (!isRanked) return [0, 0, 0];
+  return [stage === undefined ? 3 : stage === 'beta' ? 2 : 1, Number(major), Number(minor)];
 }
 
 /** The registry. One per API server. */

@@ -1,5 +1,6 @@
 /** The log subresource (spec/local-cluster.md 7.3). In: exchange and pod; out: the container's text, chunked. */
 
+import { isDigits } from '../characters.ts';
 import { pipeline } from 'node:stream/promises';
 import { Readable } from 'node:stream';
 import type { ObjectStore } from '../../store/object-store.ts';
@@ -34,7 +35,7 @@ export function chooseContainer(pod: KubeObject, asked: string): string {
 
 const numberOf = (query: URLSearchParams, name: string): number | undefined => {
   const text = query.get(name);
-  return text !== null && /^\d{1,12}$/.test(text) ? Number(text) : undefined;
+  return text !== null && isDigits(text, 12) ? Number(text) : undefined;
 };
 
 function sinceOf(query: URLSearchParams, nowMs: number): number | undefined {

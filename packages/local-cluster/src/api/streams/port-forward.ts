@@ -9,11 +9,13 @@ import type { WebSocket } from 'ws';
 import { badRequest } from '../status.ts';
 import type { StreamRequest } from './command.ts';
 
+const protocols = new Set([1, 2, 3, 4, 5].map((version) => `v${version}.channel.k8s.io`));
+
 const server = new WebSocketServer({
   noServer: true,
   maxPayload: 4 * 1024 * 1024,
   perMessageDeflate: false,
-  handleProtocols: (offered) => [...offered].find((name) => /^v[1-5]\.channel\.k8s\.io$/.test(name)) ?? false,
+  handleProtocols: (offered) => [...offered].find((name) => protocols.has(name)) ?? false,
 });
 
 function portBytes(port: number): Buffer {

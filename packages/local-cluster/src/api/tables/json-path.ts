@@ -1,5 +1,6 @@
 /** The JSONPath subset of printer columns: fields, quoted fields, index, `[*]`, one equality filter. Pure. */
 
+import { isDigits } from '../characters.ts';
 import { isObject } from '../json.ts';
 
 type Step =
@@ -10,20 +11,31 @@ type Step =
 
 const parsed = new Map<string, readonly Step[]>();
 
+const isQuote = (char: string): boolean => char === "'" || char === '"';
+
+/** A text without a quote at either end. */
+function unquoted(text: string): string {
+  const start = isQuote(text.charAt(0)) ? 1 : 0;
+  const end = text.length > start && isQuote(text.charAt(text.length - 1)) ? text.length - 1 : text.length;
+  return text.slice(start, end);
+}
+
 function bracketStep(text: string): Step | undefined {
   if (text === '*') return { kind: 'all' };
-  if (/^-?\d{1,6}$/.test(text)) return { kind: 'index', index: Number(text) };
+  if (isDigits(text.startsWith('-') ? text.slice(1) : text, 6)) return { kind: 'index', index: Number(text) };
   const quote = text.charAt(0);
-  if ((quote === "'" || quote === '"') && text.endsWith(quote)) return { kind: 'field', name: text.slice(1, -1) };
+  if (isQuote(quote) && text.endsWith(quote)) return { kind: 'field', name: text.slice(1, -1) };
   if (!text.startsWith('?(@.') || !text.endsWith(')')) return undefined;
   const body = text.slice(4, -1);
-  const at = body.search(/[=!]=/);
+  const equals = body.indexOf('==');
+  const differs = body.indexOf('!=');
+  const at = equals === -1 ? differs : differs === -1 ? equals : Math.min(equals, differs);
   if (at === -1) return undefined;
   const value = body.slice(at + 2).trim();
   return {
     kind: 'filter',
     path: body.slice(0, at).trim().split('.'),
-    value: value.replace(/^['"]|['"]$/g, ''),
+    value: unquoted(value),
     negative: body.charAt(at) === '!',
   };
 }

@@ -3,6 +3,8 @@
  * metadata validation and selectors. Pure.
  */
 
+import { alphanumerics, isMadeOf, labelCharacters, lowerLetters, nameCharacters } from '../characters.ts';
+
 const subdomainText =
   "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 const labelText =
@@ -14,10 +16,13 @@ const qualifiedText =
 const valueText =
   "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 
-const isLabel = (text: string): boolean => /^[a-z0-9-]+$/.test(text) && !text.startsWith('-') && !text.endsWith('-');
+const isLabel = (text: string): boolean =>
+  isMadeOf(text, labelCharacters) && !text.startsWith('-') && !text.endsWith('-');
 const isSubdomain = (text: string): boolean => text.split('.').every(isLabel);
 const isQualifiedPart = (text: string): boolean =>
-  /^[A-Za-z0-9._-]+$/.test(text) && /^[A-Za-z0-9]/.test(text) && /[A-Za-z0-9]$/.test(text);
+  isMadeOf(text, nameCharacters) &&
+  alphanumerics.has(text.charAt(0)) &&
+  alphanumerics.has(text.charAt(text.length - 1));
 
 /** How names of a kind are checked. */
 export type NameRule = 'subdomain' | 'label' | 'label1035' | 'path';
@@ -33,7 +38,7 @@ export function nameProblem(name: string, rule: NameRule): string | undefined {
   if (name.length > limit) return `must be no more than ${limit} bytes`;
   if (rule === 'subdomain') return isSubdomain(name) ? undefined : subdomainText;
   if (rule === 'label') return isLabel(name) ? undefined : labelText;
-  return isLabel(name) && /^[a-z]/.test(name) ? undefined : label1035Text;
+  return isLabel(name) && lowerLetters.has(name.charAt(0)) ? undefined : label1035Text;
 }
 
 /** What is wrong with the key of a label or annotation, or undefined. */

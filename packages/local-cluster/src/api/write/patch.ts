@@ -3,6 +3,7 @@
  * object. Called by HTTP and by the in-process API. Main thread; nothing awaits between read and store.
  */
 
+import { isMadeOf, wordCharacters } from '../characters.ts';
 import { applyConfiguration } from '../apply/managed-fields.ts';
 import { isObject } from '../json.ts';
 import type { JsonObject } from '../json.ts';
@@ -53,6 +54,12 @@ function patched(target: UpdateTarget, request: PatchRequest, live: JsonObject):
   return mergePatch(live, patch) as JsonObject;
 }
 
+/** The last word of `... of type X`, or undefined. */
+function typeNamedBy(message: string): string | undefined {
+  const [type, before] = message.split(' of type ').toReversed();
+  return before !== undefined && type !== undefined && isMadeOf(type, wordCharacters) ? type : undefined;
+}
+
 /** Field validation of what a patch made, worded as patches are. */
 function cleanPatched(
   target: UpdateTarget,
@@ -68,7 +75,7 @@ function cleanPatched(
     clean = cleanObject(next, resource);
   } catch (error) {
     if (!ApiError.is(error)) throw error;
-    const type = / of type (\w+)$/.exec(error.message)?.[1];
+    const type = typeNamedBy(error.message);
     const isStrategic = request.type === 'strategic' && type !== undefined;
     throw invalidPatch(goMap(request.patch), isStrategic ? `unrecognized type: ${type}` : error.message);
   }

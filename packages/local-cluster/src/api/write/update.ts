@@ -3,6 +3,7 @@
  * PATCH, apply, subresources and the in-process API. Main thread; nothing awaits between read and store.
  */
 
+import { isDigits } from '../characters.ts';
 import { trackUpdate } from '../apply/managed-fields.ts';
 import { equalJson, isObject, listAt } from '../json.ts';
 import type { JsonObject } from '../json.ts';
@@ -63,7 +64,7 @@ function checkVersion(target: UpdateTarget, request: UpdateRequest, next: JsonOb
     }
     return;
   }
-  if (typeof sent !== 'string' || !/^\d{1,18}$/.test(sent)) {
+  if (typeof sent !== 'string' || !isDigits(sent, 18)) {
     throw internalError(`strconv.ParseUint: parsing ${JSON.stringify(sent)}: invalid syntax`);
   }
   if (sent !== current) throw conflict(resource, name);
