@@ -25,6 +25,7 @@ import { deployGateways } from './gateways/deployer.ts';
 import type { RenderSettings } from './gateways/render.ts';
 import { type GrpcListener, listenGrpc } from './listen.ts';
 import { createSnapshot } from './snapshot/sources.ts';
+import { type ChartValues, watchChartValues } from './sources/chart-values.ts';
 import { type ClusterState, watchCluster } from './sources/cluster-state.ts';
 import { meshConfigName, meshTextOf, optionsOf, watchMeshConfig } from './sources/mesh-config.ts';
 import { PodIndex } from './sources/pod-index.ts';
@@ -133,6 +134,9 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
   const meshConfig = watchMeshConfig(client, config, options, log, (next) => cluster.setOptions(next));
   stack.defer(() => meshConfig.close());
 
+  const values = watchChartValues(client, config.POD_NAMESPACE, config.REVISION, log);
+  stack.defer(() => values.close());
+
   const certificate = await issueLocally(authority, servingNames(config), MAX_LEAF_TTL_MS);
   const wanted = { ...PORTS, ...ports };
   const host = config.AMBIT_LISTEN_HOST;
@@ -171,7 +175,7 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
   const monitoringAddress = await monitoring.listen({ host, port: wanted.monitoring });
   stack.defer(() => monitoring.destroy());
 
-  const elections = startWriters({ config, client, log, cluster, status, authority });
+  const elections = startWriters({ config, client, log, cluster, values, status, authority });
   stack.defer(async () => {
     await Promise.all(elections.map((election) => election.close()));
   });
@@ -248,13 +252,14 @@ function startWriters(parts: {
   readonly client: KubeClient;
   readonly log: Logger;
   readonly cluster: ClusterState;
+  readonly values: ChartValues;
   readonly status: StatusWriter;
   readonly authority: CertificateAuthority;
 }): LeaderElection[] {
-  const { config, client, cluster, status, authority } = parts;
+  const { config, client, cluster, values, status, authority } = parts;
   const log = parts.log.child('leader');
   const revision = config.REVISION === '' ? 'default' : config.REVISION;
-  const settings = (): RenderSettings => renderSettings(config, cluster);
+  const settings = (): RenderSettings => renderSettings(config, cluster, values);
   const duties: [lease: string, onLead: (signal: AbortSignal) => void][] = [
     [
       'istio-namespace-controller-election',
@@ -287,7 +292,7 @@ function startWriters(parts: {
   });
 }
 
-function renderSettings(config: ControlPlaneConfig, { model }: ClusterState): RenderSettings {
+function renderSettings(config: ControlPlaneConfig, { model }: ClusterState, values: ChartValues): RenderSettings {
   return {
     image: config.AMBIT_PROXY_IMAGE,
     systemNamespace: config.POD_NAMESPACE,
@@ -296,7 +301,8 @@ function renderSettings(config: ControlPlaneConfig, { model }: ClusterState): Re
     domain: config.domain,
     trustDomain: model.options.trustDomain,
     meshId: model.options.meshId,
-    network: model.view().network(),
+    network: values.current.network === '' ? model.view().network() : values.current.network,
+    values: values.current,
     logLevel: config.logLevel,
   };
 }

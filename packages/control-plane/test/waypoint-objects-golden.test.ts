@@ -9,6 +9,7 @@ import { type Deployment, type KubernetesObject, parseDocuments, type Service } 
 import { silentLogger } from '@ambit/runtime/log';
 import { deployGateways } from '../src/gateways/deployer.ts';
 import type { RenderSettings } from '../src/gateways/render.ts';
+import { waypointValues } from '../src/gateways/waypoint-values.ts';
 
 const folder = resolve(
   process.env['AMBIT_GOLDEN_DIR'] ?? join(import.meta.dirname, '../../../../shared/golden'),
@@ -17,13 +18,6 @@ const folder = resolve(
 
 /** Features that are still missing. Keys are titles without numbers. */
 const notYet: Readonly<Record<string, string>> = {
-  'waypoint-values-resources-and-scheduling': 'chart values for waypoints',
-  'waypoint-parameters-overlay': 'customisation by ConfigMap',
-  'waypoint-class-defaults-overlay': 'customisation by ConfigMap',
-  'waypoint-class-and-gateway-overlay': 'customisation by ConfigMap',
-  'waypoint-overlay-unknown-key': 'customisation by ConfigMap',
-  'waypoint-parameters-missing': 'customisation by ConfigMap',
-  'waypoint-parameters-wrong-kind': 'customisation by ConfigMap',
   'gateway-default-class': 'ingress gateways',
   'gateway-default-class-ip-address': 'ingress gateways',
 };
@@ -38,6 +32,7 @@ const settings: RenderSettings = {
   meshId: 'cluster.local',
   network: '',
   logLevel: 'info',
+  values: waypointValues({}),
 };
 
 if (!existsSync(folder)) {
@@ -79,11 +74,11 @@ async function runCase(path: string): Promise<void> {
   const values = existsSync(join(path, 'values.yaml'))
     ? parseDocuments(readFileSync(join(path, 'values.yaml'), 'utf8'))[0]
     : undefined;
-  const network = (values?.['global'] as { network?: string } | undefined)?.network ?? '';
+  const chart = waypointValues(values);
   const stop = new AbortController();
   deployGateways({
     client: cluster,
-    settings: () => ({ ...settings, network }),
+    settings: () => ({ ...settings, network: chart.network, values: chart }),
     log: silentLogger,
     signal: stop.signal,
   });
@@ -122,6 +117,7 @@ function compact(object: KubernetesObject, verb: string): object {
     ...(ownerReferences && { ownerReferences: ownerReferences.map((o) => ({ kind: o.kind, name: o.name })) }),
     ...(object.kind === 'Deployment' && compactDeployment(object as Deployment)),
     ...(object.kind === 'Service' && (object as Service).spec),
+    ...(['HorizontalPodAutoscaler', 'PodDisruptionBudget'].includes(object.kind ?? '') && { spec: object['spec'] }),
   };
 }
 
@@ -131,9 +127,14 @@ type Variable = {
   valueFrom?: { fieldRef?: { fieldPath: string }; resourceFieldRef?: { resource: string } };
 };
 
+const SCHEDULING = ['affinity', 'nodeSelector', 'tolerations', 'topologySpreadConstraints', 'securityContext'];
+
 function compactDeployment({ spec }: Deployment): object {
   const pod = spec?.template;
+  const scheduling = Object.entries(pod?.spec ?? {}).filter(([key]) => SCHEDULING.includes(key));
   return {
+    ...Object.fromEntries(scheduling),
+    ...(spec?.replicas !== undefined && { replicas: spec.replicas }),
     selector: spec?.selector,
     podLabels: pod?.metadata?.labels,
     podAnnotations: pod?.metadata?.annotations,

@@ -88,6 +88,17 @@ export const kinds = {
   DaemonSet: define('apps', 'v1', 'DaemonSet', 'daemonsets', DaemonSetSchema),
   Job: define('batch', 'v1', 'Job', 'jobs', JobSchema),
   Event: define('', 'v1', 'Event', 'events', InstalledObjectSchema, { shortNames: ['ev'] }),
+  HorizontalPodAutoscaler: define(
+    'autoscaling',
+    'v2',
+    'HorizontalPodAutoscaler',
+    'horizontalpodautoscalers',
+    InstalledObjectSchema,
+    { shortNames: ['hpa'] },
+  ),
+  PodDisruptionBudget: define('policy', 'v1', 'PodDisruptionBudget', 'poddisruptionbudgets', InstalledObjectSchema, {
+    shortNames: ['pdb'],
+  }),
   Lease: define('coordination.k8s.io', 'v1', 'Lease', 'leases', LeaseSchema),
   NetworkPolicy: define('networking.k8s.io', 'v1', 'NetworkPolicy', 'networkpolicies', InstalledObjectSchema),
   CustomResourceDefinition: define(

@@ -5,7 +5,10 @@ import type { Gateway, GatewayClass, KubernetesObject } from '@ambit/resources';
 import { background } from '@ambit/runtime/background';
 import { explain } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
+import { withOverlays } from './overlays.ts';
+import { watchParameters } from './parameters.ts';
 import { type RenderSettings, renderWaypoint } from './render.ts';
+import { PatchError } from './strategic-merge.ts';
 
 /** Field manager of everything that is deployed for Gateways. */
 export const FIELD_MANAGER = 'istio.io/gateway-controller';
@@ -14,7 +17,10 @@ const GATEWAY_LABEL = 'gateway.networking.k8s.io/gateway-name';
 const VERSION_ANNOTATION = 'gateway.istio.io/controller-version';
 const VERSION = 5;
 const CLASS_CONTROLLER = 'istio.io/mesh-controller';
+/** Kinds that every waypoint has; they are watched. */
 const OWNED_KINDS = ['ServiceAccount', 'Deployment', 'Service'] as const;
+/** Kinds that may not even exist in a cluster; applied, not watched. */
+const SCALER_KINDS = ['HorizontalPodAutoscaler', 'PodDisruptionBudget'] as const;
 
 /** Settings of {@link deployGateways}. */
 export interface DeployerOptions {
@@ -40,9 +46,13 @@ export function deployGateways({ client, settings, log, signal }: DeployerOption
     client,
     kind: 'GatewayClass',
     log,
-    onChanges() {
-      for (const gateway of gateways.list()) want(gateway.metadata?.namespace ?? '', gateway.metadata?.name ?? '');
-    },
+    onChanges: wantAll,
+  });
+  const parameters = watchParameters({
+    client,
+    systemNamespace: settings().systemNamespace,
+    log,
+    onChange: wantAll,
   });
   const owned: Informer[] = OWNED_KINDS.map((kind) =>
     startInformer({
@@ -55,6 +65,9 @@ export function deployGateways({ client, settings, log, signal }: DeployerOption
   );
   const ready = Promise.all([gateways, classes, ...owned].map((informer) => informer.synced));
 
+  function wantAll(): void {
+    for (const gateway of gateways.list()) want(gateway.metadata?.namespace ?? '', gateway.metadata?.name ?? '');
+  }
   function onGateway(change: InformerChange): void {
     if (change.type === 'upsert') want(change.object.metadata?.namespace ?? '', change.object.metadata?.name ?? '');
   }
@@ -82,6 +95,11 @@ export function deployGateways({ client, settings, log, signal }: DeployerOption
         try {
           await reconcile(namespace, name);
         } catch (error) {
+          if (error instanceof PatchError) {
+            // Trying again helps nobody: a change of the Gateway or of its ConfigMap does.
+            log.error('waypoint not deployed', { gateway: key, error: error.message });
+            continue;
+          }
           log.warn('waypoint not deployed, trying again', { gateway: key, error: explain(error) });
           setTimeout(() => want(namespace, name), 2_000).unref();
         }
@@ -94,17 +112,20 @@ export function deployGateways({ client, settings, log, signal }: DeployerOption
     const gateway = gateways.get(namespace, name) as Gateway | undefined;
     if (gateway === undefined || !isOurs(gateway, classes)) return;
     if (!(await claim(client, gateway))) return;
-    for (const object of renderWaypoint(gateway, settings())) await applyObject(object);
+    const overlays = await parameters.overlaysOf(gateway);
+    for (const object of withOverlays(renderWaypoint(gateway, settings()), overlays)) await applyObject(object);
   }
   async function applyObject(object: KubernetesObject): Promise<void> {
     const key = keyOf(object);
     const text = JSON.stringify(object);
     const index = OWNED_KINDS.findIndex((kind) => kind === object.kind);
     const { namespace = '', name = '' } = object.metadata ?? {};
+    const isWatched = index >= 0;
     const seen = owned[index]?.get(namespace, name);
     const live = seen?.metadata?.labels?.[MANAGED_LABEL] === undefined ? undefined : seen;
     const record = applied.get(key);
-    if (record?.text === text && live !== undefined && live.metadata?.generation === record.generation) return;
+    const isAsApplied = !isWatched || (live !== undefined && live.metadata?.generation === record?.generation);
+    if (record?.text === text && isAsApplied) return;
     if (live === undefined && (await isForeign(client, object))) {
       log.info('object exists and is not ours, left alone', { object: key });
       return;
@@ -115,7 +136,7 @@ export function deployGateways({ client, settings, log, signal }: DeployerOption
   }
 
   signal.addEventListener('abort', () => {
-    for (const informer of [gateways, classes, ...owned]) informer.close();
+    for (const source of [gateways, classes, parameters, ...owned]) source.close();
   });
 }
 
@@ -150,12 +171,12 @@ async function claim(client: KubeClient, gateway: Gateway): Promise<boolean> {
 
 /** True when an object of that name exists without our label. */
 async function isForeign(client: KubeClient, object: KubernetesObject): Promise<boolean> {
-  const kind = OWNED_KINDS.find((k) => k === object.kind);
+  const kind = [...OWNED_KINDS, ...SCALER_KINDS].find((k) => k === object.kind);
   if (kind === undefined) return true;
   const { namespace = '', name = '' } = object.metadata ?? {};
   try {
     const found = await client.get({ kind, namespace, name });
-    return found !== undefined && found.metadata.labels?.[MANAGED_LABEL] === undefined;
+    return found !== undefined && found.metadata?.labels?.[MANAGED_LABEL] === undefined;
   } catch (error) {
     if (KubeError.is(error, 'ERR_KUBE_FORBIDDEN')) return true;
     throw error;

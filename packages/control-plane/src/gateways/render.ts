@@ -1,6 +1,7 @@
 // A waypoint Gateway -> the objects that run it (spec control-plane 6.3). In: the Gateway and settings. Out: ServiceAccount,
-// Deployment, Service. Pure; called by deployer.ts.
+// Deployment, Service, and the scalers that only an overlay brings to life. Pure; called by deployer.ts.
 import type { Gateway, KubernetesObject, Service } from '@ambit/resources';
+import type { WaypointValues } from './waypoint-values.ts';
 
 /** What the objects depend on besides the Gateway. */
 export interface RenderSettings {
@@ -14,6 +15,8 @@ export interface RenderSettings {
   readonly network: string;
   /** Text for the proxy's log level. */
   readonly logLevel: string;
+  /** Chart values. */
+  readonly values: WaypointValues;
 }
 
 type Labels = Record<string, string>;
@@ -76,6 +79,18 @@ export function renderWaypoint(gateway: Gateway, settings: RenderSettings): Kube
       } as KubernetesObject['metadata'] & {},
       spec: serviceSpec(gateway),
     },
+    {
+      apiVersion: 'autoscaling/v2',
+      kind: 'HorizontalPodAutoscaler',
+      metadata: { ...base(deployment), ...withAnnotations() } as KubernetesObject['metadata'] & {},
+      spec: { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: deployment }, maxReplicas: 1 },
+    },
+    {
+      apiVersion: 'policy/v1',
+      kind: 'PodDisruptionBudget',
+      metadata: { ...base(deployment), ...withAnnotations() } as KubernetesObject['metadata'] & {},
+      spec: { selector: { matchLabels: { [GATEWAY_NAME]: gateway.metadata.name ?? '' } } },
+    },
   ];
 }
 
@@ -122,6 +137,7 @@ function serviceSpec(gateway: Gateway): NonNullable<Service['spec']> {
 
 function deploymentSpec(gateway: Gateway, settings: RenderSettings, name: string, serviceAccount: string): object {
   const selector = { [GATEWAY_NAME]: gateway.metadata.name ?? '' };
+  const secrets = settings.values.imagePullSecrets.map((secret) => ({ name: secret }));
   return {
     selector: { matchLabels: selector },
     template: {
@@ -145,6 +161,8 @@ function deploymentSpec(gateway: Gateway, settings: RenderSettings, name: string
         serviceAccountName: serviceAccount,
         containers: [container(gateway, settings, name, serviceAccount)],
         volumes,
+        ...settings.values.scheduling,
+        ...(secrets.length > 0 && { imagePullSecrets: secrets }),
       },
     },
   };
@@ -181,7 +199,7 @@ function container(gateway: Gateway, settings: RenderSettings, name: string, ser
     ],
     ports: [port('metrics', 15020), port('status-port', 15021), port('http-envoy-prom', 15090)],
     env: environmentOf(gateway, settings, name),
-    resources: { requests: { cpu: '100m', memory: '128Mi' }, limits: { cpu: '2', memory: '1Gi' } },
+    resources: settings.values.resources,
     startupProbe: { ...ready, initialDelaySeconds: 1, periodSeconds: 1, failureThreshold: 30 },
     readinessProbe: { ...ready, initialDelaySeconds: 0, periodSeconds: 15, failureThreshold: 4 },
     securityContext: {

@@ -159,8 +159,8 @@ function secretSource(current: () => Model, subscribe: Subscribe): ResourceSourc
   return {
     ...source,
     scope(client) {
-      const sees = source.scope?.(client)?.isReadable;
-      return { isPushed: () => false, isReadable: (name) => sees?.(name) ?? false };
+      const scope = source.scope?.(client);
+      return { isPushed: () => false, isReadable: (name) => scope?.isReadable?.(name) ?? false };
     },
   };
 }
