@@ -35,8 +35,11 @@ export interface AdminResponse {
 /** A route; a rejection becomes 500 with the error text. */
 export type AdminRoute = (request: AdminRequest) => AdminResponse | Promise<AdminResponse>;
 
-/** Where to listen: an address, or a descriptor of a listening socket (made in another network namespace). */
-export type AdminAddress = { readonly host: string; readonly port: number } | { readonly fd: number };
+/** Where to listen: an address, a descriptor of a listening socket (made in another network namespace), or a unix socket's path. */
+export type AdminAddress =
+  | { readonly host: string; readonly port: number }
+  | { readonly fd: number }
+  | { readonly path: string };
 
 /** An HTTP server for operators. */
 export interface AdminServer {
