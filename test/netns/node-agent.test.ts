@@ -322,3 +322,47 @@ test('two hundred times in and out leave no descriptor behind', { skip }, async 
     () => `${descriptorsOf(agent.pid)} descriptors, ${before} before`,
   );
 });
+
+test(
+  'an old connection that a policy denies is reset in both directions, one that no policy denies lives on',
+  { skip },
+  async () => {
+    await using node = await createAgentNode();
+    const client = node.pod('c', '10.202.0.1');
+    const server = node.pod('s', '10.202.0.2');
+    await using _denied = await echoIn(server, 8080, 'server');
+    await using _allowed = await echoIn(server, 8081, 'server');
+    const old = await open(client.netns.fd, server.ip, 8080);
+    const other = await open(client.netns.fd, server.ip, 8081);
+    await Promise.all([lineOf(old), lineOf(other)]);
+    const agent = await node.start();
+    using _proxy = await node.proxy();
+    for (const name of ['c', 's']) node.label(name, 'ambient');
+    await node.until('c', 'enabled');
+    await node.until('s', 'enabled');
+    const listed = JSON.parse(await node.post('ambit-unprotected.sock', 'GET', '/unprotected', '')) as {
+      id: string;
+      workload: { name: string };
+      destination: { port: number };
+    }[];
+    // Only the side that accepted lists a connection.
+    assert.deepEqual(listed.map(({ workload, destination }) => `${workload.name}:${destination.port}`).toSorted(), [
+      's:8080',
+      's:8081',
+    ]);
+    const id = listed.find(({ destination }) => destination.port === 8080)?.id;
+    const answer = await node.post(
+      'ambit-unprotected.sock',
+      'POST',
+      '/unprotected',
+      JSON.stringify([{ id, policy: 'shop/strict' }]),
+    );
+    assert.equal(answer, '{"reset":1}');
+    await eventually(
+      () => old.destroyed,
+      () => 'the denied connection ends',
+    );
+    assert.ok(await echoes(other, 'still here'));
+    assert.match(await agent.metrics(), /ambit_unprotected_connections_reset_total 1/);
+  },
+);

@@ -5,6 +5,7 @@ import { createAdminServer } from '@ambit/runtime/admin';
 import type { Logger } from '@ambit/runtime/log';
 import { createMetricsRegistry } from '@ambit/runtime/metrics';
 import { openNetns } from '@ambit/net';
+import { dirname, join } from 'node:path';
 import { loopbackCapture } from './capture/loopback-capture.ts';
 import { startNetnsCapture } from './capture/netns-capture.ts';
 import type { PodSource } from './cluster/pod-source.ts';
@@ -15,10 +16,12 @@ import { DriftCheck, watchDrift } from './enrol/drift.ts';
 import { NetnsCache } from './enrol/netns-cache.ts';
 import { Reconciler } from './enrol/reconciler.ts';
 import { Enrolment } from './enrol/sequence.ts';
+import { unprotectedRoutes, unprotectedSocketName } from './enrol/unprotected-routes.ts';
 import { UnprotectedConnections } from './enrol/unprotected.ts';
 import { watchUnprotected } from './enrol/watch-unprotected.ts';
 import { parseSelectors } from './select/selection-config.ts';
 import { createNodeAgentMetrics } from './telemetry/metrics.ts';
+import { serveUnix } from './unix-server.ts';
 import { listenForProxies } from './zds/listen.ts';
 import { ZdsServer } from './zds/server.ts';
 
@@ -107,6 +110,21 @@ export async function startNodeAgent(config: NodeAgentConfig, source: PodSource,
     zds.close();
     await listener.close();
   });
+  if (capture.hasNamespaces && config.AMBIT_UNPROTECTED_CONNECTIONS === 'reset') {
+    stack.defer(
+      await serveUnix({
+        path: join(dirname(config.ZTUNNEL_UDS_ADDRESS), unprotectedSocketName),
+        mode: 0o600,
+        routes: unprotectedRoutes({
+          cache,
+          unprotected,
+          log: log.child('unprotected'),
+          onReset: () => metrics.resets.add({}),
+        }),
+        log: log.child('unprotected'),
+      }),
+    );
+  }
   for (const pod of source.pods()) reconciler.onPod(pod);
   const counting = watchUnprotected(
     {

@@ -47,6 +47,11 @@ export const nodeAgentEnv = {
     'seqpacket',
     'stream: frames without descriptors, for loopback capture.',
   ),
+  AMBIT_UNPROTECTED_CONNECTIONS: choice(
+    ['reset', 'keep'],
+    'reset',
+    'Connections from before the enrolment that a policy denies: reset them, or keep them.',
+  ),
   AMBIT_UNPROTECTED_INTERVAL_SECONDS: count(2, 'How often connections from before the enrolment are counted again.', {
     min: 1,
     max: 3600,

@@ -2,7 +2,7 @@
 import { insideNetns } from '@ambit/net';
 import { readFileSync } from 'node:fs';
 import type { HeldPod } from './netns-cache.ts';
-import { connectionsOf, type TableConnection } from './unprotected.ts';
+import { connectionsOf, listeningPortsOf, type TableConnection } from './unprotected.ts';
 
 const files = ['/proc/thread-self/net/tcp', '/proc/thread-self/net/tcp6'];
 
@@ -16,10 +16,17 @@ function readTables(): string[] {
   });
 }
 
+function tablesOf(netns: HeldPod['netns']): readonly string[] {
+  return netns === undefined ? readTables() : insideNetns(netns.fd, readTables);
+}
+
 /** The established connections of a pod. */
 export function podConnections(pod: Pick<HeldPod, 'ips' | 'netns'>): readonly TableConnection[] {
-  const { netns } = pod;
-  const tables = netns === undefined ? readTables() : insideNetns(netns.fd, readTables);
-  const all = tables.flatMap((table) => connectionsOf(table));
-  return netns === undefined ? all.filter(({ localAddress }) => pod.ips.includes(localAddress)) : all;
+  const all = tablesOf(pod.netns).flatMap((table) => connectionsOf(table));
+  return pod.netns === undefined ? all.filter(({ localAddress }) => pod.ips.includes(localAddress)) : all;
+}
+
+/** The ports on which a pod listens: an established connection on one of them was accepted, not opened, by the pod. */
+export function podListeningPorts(pod: Pick<HeldPod, 'netns'>): ReadonlySet<number> {
+  return new Set(tablesOf(pod.netns).flatMap((table) => [...listeningPortsOf(table)]));
 }

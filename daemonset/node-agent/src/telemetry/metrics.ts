@@ -26,6 +26,10 @@ export function createNodeAgentMetrics(registry: MetricsRegistry) {
       help: 'Requests of the CNI plugin, by status of the answer.',
       labels: ['response_code'],
     }),
+    resets: registry.counter({
+      name: 'ambit_unprotected_connections_reset_total',
+      help: 'Unprotected connections that were reset because a policy denies them.',
+    }),
     unprotected: registry.gauge({
       name: 'ambit_unprotected_connections',
       help: 'Connections of enrolled pods that were open before the enrolment and stay plaintext.',

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { AdminRequest } from '@ambit/runtime/admin';
+import { silentLogger } from '@ambit/runtime/log';
+import fc from 'fast-check';
+import { NetnsCache } from './netns-cache.ts';
+import { unprotectedRoutes } from './unprotected-routes.ts';
+import { connectionsOf, ipv6Of, UnprotectedConnections } from './unprotected.ts';
+
+const table = `  sl  local_address rem_address   st
+   0: 0100000A:1F90 0200000A:9C40 01 0 0
+   1: 0100000A:9C41 0300000A:1F90 01 0 0
+`;
+
+function setUp() {
+  const cache = new NetnsCache();
+  const workload = { name: 'web', namespace: 'shop', serviceAccount: 'web' };
+  cache.put({ uid: 'u1', workload, ips: ['10.0.0.1'], netns: { fd: 7, inode: 1n, close: () => undefined } });
+  const unprotected = new UnprotectedConnections();
+  unprotected.begin('u1', connectionsOf(table));
+  const resets: string[] = [];
+  const routes = unprotectedRoutes({
+    cache,
+    unprotected,
+    log: silentLogger,
+    onReset: () => undefined,
+    reset: async (_netns, { remoteAddress }) => void resets.push(remoteAddress),
+    listeningPorts: () => new Set([8080]),
+  });
+  const ask = async (method: string, body = '') =>
+    routes['/unprotected']?.({ method, text: async () => body } as unknown as AdminRequest);
+  return { resets, ask };
+}
+
+test('only connections that the pod accepted are listed: the others are judged where they end', async () => {
+  const { ask } = setUp();
+  assert.deepEqual(JSON.parse(String((await ask('GET'))?.body)), [
+    {
+      id: 'u1/0100000A:1F90>0200000A:9C40',
+      workload: { name: 'web', namespace: 'shop', serviceAccount: 'web' },
+      source: { ip: '10.0.0.2', port: 40000 },
+      destination: { ip: '10.0.0.1', port: 8080 },
+    },
+  ]);
+});
+
+test('a denied connection is reset, an unknown id resets nothing', async () => {
+  const { ask, resets } = setUp();
+  const listed = JSON.parse(String((await ask('GET'))?.body)) as { id: string }[];
+  const answer = await ask('POST', JSON.stringify([{ id: listed[0]?.id, policy: 'shop/strict' }, { id: 'u1/none' }]));
+  assert.equal(answer?.body, '{"reset":1}');
+  assert.deepEqual(resets, ['10.0.0.2']);
+});
+
+test('any body is answered, and what is no list is refused', async () => {
+  const { ask, resets } = setUp();
+  for (const body of ['', '{}', '[1]', '[{"id":1}]', 'null'])
+    assert.equal((await ask('POST', body))?.status, 400, body);
+  await fc.assert(
+    fc.asyncProperty(fc.string(), async (body) => {
+      const answer = await ask('POST', body);
+      assert.ok(answer?.status === 400 || answer?.body === '{"reset":0}');
+    }),
+  );
+  assert.deepEqual(resets, []);
+});
+
+test('addresses of the IPv6 table are read', () => {
+  assert.equal(ipv6Of('000080FE000000000000000001000000'), 'fe80::1');
+  assert.equal(ipv6Of('00000000000000000000000001000000'), '::1');
+});
