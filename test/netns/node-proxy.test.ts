@@ -270,6 +270,32 @@ test(
   },
 );
 
+test('a pod that leaves the mesh in a rollout ends its connections in the old generation too', { skip }, async () => {
+  await using node = await startNode();
+  const first = node.generation(1);
+  await first.line('snapshot complete');
+  const leaving = await dial(node.client);
+  assert.equal(await echoed(leaving, 'before'), 'before');
+  const second = node.generation(2);
+  await second.line('snapshot complete');
+  first.child.kill('SIGTERM');
+  await first.line('shutdown started');
+  assert.equal(await echoed(leaving, 'during'), 'during');
+  const gone = Promise.withResolvers<void>();
+  leaving.onClose = () => gone.resolve();
+  leaving.onReadable = () => {
+    if (leaving.read() === EOF) gone.resolve();
+  };
+  const startedMs = Date.now();
+  await node.agent.remove('u-c');
+  await gone.promise;
+  await first.line('pod stopped', 'shop/client');
+  await first.line('connection complete', 'direction="outbound"', 'connection closed: the workload left the mesh');
+  assert.equal(await first.exited, 0);
+  assert.ok(Date.now() - startedMs < 5000, 'nothing waited for the drain limit of 10 s');
+  assert.equal(second.child.exitCode, null);
+});
+
 test('the DNS proxy answers for a service inside the pod', { skip }, async () => {
   await using node = await startNode();
   const proxy = node.generation(1);

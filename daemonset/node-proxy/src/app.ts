@@ -81,13 +81,14 @@ export async function startApp(config: NodeProxyConfig, log: RootLogger, context
     threads,
     supervised: supervisedListeners(process),
     loopbackAddress: async (workload, signal) => state.whenFound(signal, () => loopbackIp(store, workload, config)),
+    draining: context.drain.signal,
     log: log.child('inpod'),
   };
   const pods = config.mode === 'shared' ? createPods(starter, metrics) : undefined;
   const admin = await startAdmin(config, log, { store, manager, threads, pods, stop: () => context.stop() });
   const stats = metricsServer(metrics.registry, log.child('metrics'));
   await stats.listen({ host: publicHost(config), port: config.statsPort });
-  holdUntilDrained(context, config, threads, [readinessAt, admin, stats], log);
+  const ended = holdUntilDrained(context, config, threads, [readinessAt, admin, stats], log);
 
   const begin = async (): Promise<void> => {
     await xds?.synced;
@@ -102,7 +103,7 @@ export async function startApp(config: NodeProxyConfig, log: RootLogger, context
     if (pods === undefined) return;
     if (config.ownWorkload !== undefined)
       background(log, 'self listener', startSelfListener(starter, config.ownWorkload));
-    runPods(config, pods, readiness, log, context);
+    runPods(config, pods, readiness, log, { draining: context.drain.signal, ended });
   };
   begin().catch((error: unknown) => context.stop(error));
   return {
@@ -243,13 +244,13 @@ function createPods(starter: StartPodOptions, metrics: NodeProxyMetrics): Worklo
   return pods;
 }
 
-/** Connects to the node agent until the drain starts; its readiness follows the snapshot and the pending pods. */
+/** Connects to the node agent until the drain is over; its readiness follows the snapshot and the pending pods. */
 function runPods(
   config: NodeProxyConfig,
   pods: WorkloadManager,
   readiness: Readiness,
   log: RootLogger,
-  context: RunContext,
+  life: { readonly draining: AbortSignal; readonly ended: AbortSignal },
 ): void {
   const { env } = config;
   let task: ReadinessTask | undefined = readiness.register('workload proxy manager');
@@ -279,7 +280,8 @@ function runPods(
       );
     },
     log: log.child('inpod'),
-    signal: context.drain.signal,
+    draining: life.draining,
+    signal: life.ended,
   });
   background(log, 'zds client', client);
 }
@@ -318,24 +320,27 @@ async function startAdmin(
   return server;
 }
 
-/** Holds the drain until every thread is done; the servers stop accepting at once. */
+/** Holds the drain until every thread is done; the servers stop accepting at once. The result aborts at that end. */
 function holdUntilDrained(
   context: RunContext,
   config: NodeProxyConfig,
   threads: ThreadPool,
   servers: readonly AdminServer[],
   log: RootLogger,
-): void {
+): AbortSignal {
   const hold = context.drain.hold();
+  const ended = new AbortController();
   const drain = async (): Promise<void> => {
     for (const server of servers) background(log, 'close admin server', server.close());
     const { outcome, cut } = await threads.drain(config.drainDeadlineMs);
     if (cut > 0)
       log.warn('connections were cut at the drain deadline', { count: cut, deadlineMs: config.drainDeadlineMs });
     log.info('data threads drained', { outcome });
+    ended.abort();
     hold[Symbol.dispose]();
   };
   context.drain.signal.addEventListener('abort', () => background(log, 'drain', drain()), { once: true });
+  return ended.signal;
 }
 
 /** What `/config_dump` and the log show: no token, no header values, no local state. */

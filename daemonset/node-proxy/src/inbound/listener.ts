@@ -29,7 +29,7 @@ import type { TlsIdentity } from '../identity/thread-certificates.ts';
 import { hboneLimits } from '../outbound/upstream-options.ts';
 import { type ConnectionRecord, earlyDenial, openRecord } from '../telemetry/connection-record.ts';
 import { baggageOf, partyOf, serviceParty, sourceParty } from '../telemetry/party.ts';
-import { drainDeadline, NodeProxyError } from '../telemetry/response-flags.ts';
+import { NodeProxyError } from '../telemetry/response-flags.ts';
 import { illegalPorts, ownWorkload, type PodContext } from '../threads/pod-context.ts';
 import { authorize, denied, type InboundPlan, planTunnel, type TunnelFacts } from './authorize.ts';
 import { connectApplication } from './forward.ts';
@@ -43,7 +43,7 @@ export interface TunnelServer {
   readonly connections: number;
   /** GOAWAY everywhere; running tunnels continue. Resolves when the last connection is gone. */
   close(): Promise<void>;
-  destroy(): void;
+  destroy(reason: Error): void;
 }
 
 /** Makes the server. */
@@ -82,7 +82,7 @@ export function createTunnelServer(context: PodContext): TunnelServer {
       server.close();
       await server.closed;
     },
-    destroy: () => server.destroy(drainDeadline()),
+    destroy: (reason) => server.destroy(reason),
   };
 }
 

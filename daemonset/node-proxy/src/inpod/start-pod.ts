@@ -23,6 +23,8 @@ export interface StartPodOptions {
   readonly supervised: SupervisedListeners | undefined;
   /** The pod's loopback address, as soon as its record is known; rejects when the signal aborts. */
   readonly loopbackAddress: (workload: WorkloadInfo, signal: AbortSignal) => Promise<string>;
+  /** Aborted when the process drains: the supervisor's sockets are its successor's then. */
+  readonly draining: AbortSignal;
   readonly log: Logger;
 }
 
@@ -121,6 +123,7 @@ async function startLoopback(options: StartPodOptions, spec: PodSpec, signal: Ab
   return {
     async stop() {
       await running.stop();
+      if (options.draining.aborted) return;
       for (const port of ports) supervised?.release(address, port);
     },
   };

@@ -43,17 +43,26 @@ export interface ZdsClientOptions {
   /** Called after a protocol error was answered: the process must end with status 1. */
   readonly onProtocolError: (error: Error) => void;
   readonly log: Logger;
+  /** The drain began: deletes are still served, adds are refused, nothing reconnects. */
+  readonly draining: AbortSignal;
   /** Ends the client: the connection is closed, nothing reconnects. */
   readonly signal: AbortSignal;
 }
 
-/** Keeps a connection alive until the signal aborts. Resolves then. */
+/**
+ * Keeps a connection alive until the drain, and the last one until `signal` aborts: a pod that leaves the mesh ends its
+ * connections in the draining process too. Resolves when nothing is connected any more.
+ *
+ * A draining process must not connect again: it would be the newest one, which gets the adds.
+ */
 export async function runZdsClient(options: ZdsClientOptions): Promise<void> {
-  const { log, signal } = options;
+  const { log } = options;
+  const signal = AbortSignal.any([options.signal, options.draining]);
   const backoff = createBackoff({ initialMs: 20, maxMs: 15_000 });
   while (!signal.aborted) {
     try {
       const transport = await options.connect(signal);
+      if (signal.aborted) return transport.close();
       backoff.reset();
       await serve(transport, options);
       log.warn('connection to the node agent ended');
@@ -105,7 +114,8 @@ async function answer(
     await transport.send(encodeAck(`failure to read message : ${errorText(error)}`));
     return false;
   }
-  if (netns !== undefined && step.kind !== 'start') options.closeFd(netns);
+  const isRefused = step.kind === 'start' && options.draining.aborted;
+  if (netns !== undefined && (step.kind !== 'start' || isRefused)) options.closeFd(netns);
   if (step.kind === 'protocol-error') {
     await transport.send(encodeAck(`failure to process message : ${step.message}`));
     options.onProtocolError(new NodeProxyError('ERR_NODE_PROXY_ZDS', step.message));
@@ -113,6 +123,7 @@ async function answer(
   }
   let error = '';
   try {
+    if (isRefused) throw new NodeProxyError('ERR_NODE_PROXY_DRAIN', 'the node proxy is draining');
     await options.handler.perform(step);
   } catch (cause) {
     error = `failure to start proxy : ${errorText(cause)}`;

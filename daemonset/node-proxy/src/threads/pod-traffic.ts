@@ -73,7 +73,7 @@ export async function startPodTraffic(thread: ThreadContext, pod: PodAssignment)
       state = 'closed';
       stopAccepting();
       const cut = registry.destroyAll(reason);
-      tunnels.destroy();
+      tunnels.destroy(reason());
       context.pool.destroy(reason());
       return cut;
     },
