@@ -1,2 +1,3 @@
+// Entry of @ambit/charts: the values of an installation and the objects they render to.
 export { renderMesh } from './render/mesh.ts';
 export { completeValues, defaultValues, type MeshValues, type PartialMeshValues } from './values.ts';

@@ -4,6 +4,7 @@ import type { LabelSelector } from '@ambit/resources';
 /** A map of labels or annotations. */
 export type Labels = Readonly<Record<string, string>>;
 
+/** Labels and annotations, by what they say. */
 export const REDIRECTION = 'ambient.istio.io/redirection';
 export const TUNNEL = 'networking.istio.io/tunnel';
 export const USE_WAYPOINT = 'istio.io/use-waypoint';

@@ -10,6 +10,7 @@ export type ServiceInit = Exclude<MessageInitShape<typeof ServiceSchema>, { $typ
 /** An authorization as plain data, before encoding. */
 export type AuthorizationInit = Exclude<MessageInitShape<typeof AuthorizationSchema>, { $typeName: string }>;
 
+/** Values of TunnelProtocol, WorkloadType, WorkloadStatus and NetworkMode of istio.workload. */
 export const HBONE = 1;
 export const WORKLOAD_TYPE_POD = 2;
 export const UNHEALTHY = 1;

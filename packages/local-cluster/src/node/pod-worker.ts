@@ -11,14 +11,15 @@ import { isNotFound } from '../api/status.ts';
 import { nowSeconds } from '../controllers/context.ts';
 import type { EventRecorder } from '../controllers/events.ts';
 import type { ConfigMap, Container, ContainerStatus, Pod, Secret, Service } from '../controllers/objects.ts';
-import { canonicalJson } from '../controllers/pod-from-template.ts';
 import { buildContainerEnv, expandVariables, parseQuantity, serviceVariables } from './container-env.ts';
 import { createContainerRunner } from './container-runner.ts';
 import type { ContainerRunner } from './container-runner.ts';
 import { etcFilesOf } from './etc-files.ts';
 import { argvOf, findImage } from './images.ts';
 import type { ImageEntry, ResolvedImage } from './images.ts';
+import { namesUsedBy } from './pod-references.ts';
 import { buildPodStatus } from './pod-status.ts';
+import { createStatusWriter } from './status-writer.ts';
 import type { PodSandbox, SandboxFactory } from './sandbox.ts';
 import { createPodVolumes } from './volumes.ts';
 import type { PodVolumes } from './volumes.ts';
@@ -291,7 +292,7 @@ export function startPodWorker(context: PodWorkerContext, first: Pod): PodWorker
       shortestGraceMs = Math.min(shortestGraceMs, graceMs);
     },
     refresh,
-    uses: (kind, name) => usesOf(pod, kind).has(name),
+    uses: (kind, name) => namesUsedBy(pod, kind).has(name),
     shutDown: (graceMs) => (ending ??= end(graceMs, false)),
     runner: (name) => runners.find((each) => each.name === name),
     sandbox: () => sandbox,
@@ -338,79 +339,4 @@ function memoryLimitOf(container: Container): number | undefined {
 function capabilitiesOf(container: Container): readonly string[] | undefined {
   const context = container.securityContext as { privileged?: boolean; capabilities?: { add?: string[] } } | undefined;
   return context?.privileged === true ? undefined : context?.capabilities?.add;
-}
-
-function usesOf(pod: Pod, kind: 'configmaps' | 'secrets'): Set<string> {
-  const names = new Set<string | undefined>();
-  for (const volume of pod.spec.volumes ?? []) {
-    names.add(kind === 'configmaps' ? volume.configMap?.name : volume.secret?.secretName);
-    for (const source of volume.projected?.sources ?? [])
-      names.add((kind === 'configmaps' ? source.configMap : source.secret)?.name);
-  }
-  for (const container of [...pod.spec.containers, ...(pod.spec.initContainers ?? [])]) {
-    for (const from of container.envFrom ?? [])
-      names.add((kind === 'configmaps' ? from.configMapRef : from.secretRef)?.name);
-    for (const { valueFrom } of container.env ?? [])
-      names.add((kind === 'configmaps' ? valueFrom?.configMapKeyRef : valueFrom?.secretKeyRef)?.name);
-  }
-  return new Set([...names].filter((name) => name !== undefined));
-}
-
-interface StatusWriter {
-  changed(): void;
-  settled(): Promise<void>;
-  close(): void;
-}
-
-// One write at a time; changes during a write lead to one more. Nothing is written when nothing changed.
-function createStatusWriter(
-  context: PodWorkerContext,
-  read: () => { pod: Pod; status: NonNullable<Pod['status']> },
-): StatusWriter {
-  let writing: Promise<void> | undefined;
-  let isDirty = false;
-  let isClosed = false;
-  let written = '';
-
-  const write = async (): Promise<void> => {
-    while (isDirty && !isClosed) {
-      isDirty = false;
-      const { pod, status } = read();
-      const text = canonicalJson(status);
-      if (text === written) continue;
-      try {
-        await context.api.patch(
-          'pods',
-          pod.metadata.name,
-          pod.metadata.namespace,
-          { metadata: { uid: pod.metadata.uid }, status },
-          { subresource: 'status' },
-        );
-        written = text;
-      } catch (error) {
-        if (isNotFound(error)) return;
-        context.log.debug('pod status not written', { pod: pod.metadata.name, error: messageOf(error) });
-        await new Promise((resolve) => setTimeout(resolve, 50));
-        isDirty = true;
-      }
-    }
-  };
-
-  return {
-    changed: () => {
-      isDirty = true;
-      if (isClosed || writing !== undefined) return;
-      writing = Promise.resolve()
-        .then(write)
-        .finally(() => {
-          writing = undefined;
-        });
-    },
-    settled: async () => {
-      while (writing !== undefined) await writing;
-    },
-    close: () => {
-      isClosed = true;
-    },
-  };
 }

@@ -33,7 +33,7 @@ export function parseJson(text: string): DecodedBody {
       text.trim() === '' ||
       message.includes('end of JSON') ||
       message.includes('Unterminated') ||
-      /position \d+/.exec(message)?.[0] === `position ${text.length}`;
+      `${message} `.includes(`position ${text.length} `);
     throw badRequest(isEarly ? 'unexpected end of JSON input' : `invalid character: ${message}`);
   }
 }
