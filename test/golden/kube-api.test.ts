@@ -240,7 +240,7 @@ async function reset(server: ReplayServer): Promise<void> {
       await server.ask({ method: 'DELETE', path: `${base}/${metadata.name}`, headers });
     }
   }
-  for (const name of ['vers', 'lifes', 'dupes']) {
+  for (const name of ['vers', 'lifes', 'dupes', 'cels']) {
     await server.ask({ method: 'DELETE', path: `${definitionsPath}/${name}.golden.example.com`, headers });
   }
 }

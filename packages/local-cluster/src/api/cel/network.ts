@@ -17,7 +17,7 @@ const urls = opaqueType<URL>('url');
 const addresses = opaqueType<Address>('ip');
 const ranges = opaqueType<Range>('cidr');
 
-const isDigits = (text: string): boolean => text !== '' && [...text].every((char) => char >= '0' && char <= '9');
+const isDigits = (text: string): boolean => text !== '' && Array.from(text).every((char) => char >= '0' && char <= '9');
 
 /** A full URL, or a path from the root, as the host of the definition would have it. */
 function parseUrl(text: string): URL | undefined {

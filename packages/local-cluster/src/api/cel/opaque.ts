@@ -4,10 +4,10 @@
  */
 
 import { celMap, CelScalar, mapType } from '@bufbuild/cel';
-import type { CelMap } from '@bufbuild/cel';
+import type { CelMap, CelMapType } from '@bufbuild/cel';
 
 /** The type under which functions and methods take and give such values. */
-export const OPAQUE = mapType(CelScalar.DYN, CelScalar.DYN);
+export const OPAQUE: CelMapType = mapType(CelScalar.DYN, CelScalar.DYN);
 
 /** One such type. */
 export interface OpaqueType<T> {

@@ -1,5 +1,6 @@
 /** JSON -> what CEL sees, by the schema where there is one (spec/local-cluster.md 6). Pure. */
 
+import { celList, celMap } from '@bufbuild/cel';
 import type { CelInput } from '@bufbuild/cel';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { isObject } from '../json.ts';
@@ -17,7 +18,9 @@ const replacements: Readonly<Record<string, string>> = { '.': '__dot__', '-': '_
 /** The name of a declared property in expressions: `__dash__` for `-`, words of the language between `__`. */
 export function escapeName(name: string): string {
   if (reserved.has(name)) return `__${name}__`;
-  return [...name.replaceAll('__', '__underscores__')].map((char) => replacements[char] ?? char).join('');
+  return Array.from(name.replaceAll('__', '__underscores__'))
+    .map((char) => replacements[char] ?? char)
+    .join('');
 }
 
 function textValue(value: string, schema: JsonObject | undefined): CelInput {
@@ -42,7 +45,7 @@ function objectValue(value: JsonObject, schema: JsonObject | undefined): CelInpu
     if (isObject(field)) result.set(escapeName(key), toCelInput(item, field));
     else result.set(key, toCelInput(item, additional));
   }
-  return result;
+  return celMap(result);
 }
 
 /** Whole numbers are integers unless the schema says `number`; fields that are null are left out. */
@@ -53,7 +56,7 @@ export function toCelInput(value: unknown, schema?: JsonObject): CelInput {
   if (typeof value === 'string') return textValue(value, schema);
   if (Array.isArray(value)) {
     const items = isObject(schema?.['items']) ? schema['items'] : undefined;
-    return value.map((item) => toCelInput(item, items));
+    return celList(value.map((item) => toCelInput(item, items)));
   }
   if (isObject(value)) return objectValue(value, schema);
   return typeof value === 'boolean' ? value : null;

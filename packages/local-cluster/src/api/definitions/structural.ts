@@ -5,6 +5,7 @@ import { forbiddenField, invalidValue, notSupported, required } from '../field-e
 import { isObject, listAt } from '../json.ts';
 import type { JsonObject } from '../json.ts';
 import type { FieldProblem } from '../status.ts';
+import { ruleDeclarationProblems } from './rule-declarations.ts';
 import { valueProblems } from './validate.ts';
 
 const types = new Set(['array', 'boolean', 'integer', 'number', 'object', 'string']);
@@ -124,8 +125,8 @@ function rootMetadataProblems(metadata: JsonObject, path: string): FieldProblem[
       ];
 }
 
-/** Problems of a schema; `path` names it in the definition. */
-export function structuralProblems(schema: JsonObject, path: string, depth = 0): FieldProblem[] {
+/** Problems of a schema; `path` names it in the definition, `uncorrelated` the list or map above it whose elements have no old value. */
+export function structuralProblems(schema: JsonObject, path: string, depth = 0, uncorrelated?: string): FieldProblem[] {
   if (depth > maxDepth) return [invalidValue(path, '', 'nested too deeply')];
   const problems =
     depth === 0 && schema['type'] !== 'object' && schema['type'] !== undefined
@@ -133,17 +134,23 @@ export function structuralProblems(schema: JsonObject, path: string, depth = 0):
       : [];
   if (problems.length === 0) problems.push(...ownProblems(schema, path));
   problems.push(...keyProblems(schema, path), ...defaultProblems(schema, path), ...branchProblems(schema, path));
+  problems.push(...ruleDeclarationProblems(schema, path, uncorrelated));
+  const below = uncorrelated ?? (schema['x-kubernetes-map-type'] === 'atomic' ? path : undefined);
+  const isKeyed = schema['x-kubernetes-list-type'] === 'map';
   const { properties, items, additionalProperties } = schema;
   if (isObject(properties)) {
     for (const [name, value] of Object.entries(properties)) {
       if (!isObject(value)) continue;
       const here = `${path}.properties[${name}]`;
       const isMetadata = depth === 0 && name === 'metadata';
-      problems.push(...(isMetadata ? rootMetadataProblems(value, here) : structuralProblems(value, here, depth + 1)));
+      problems.push(
+        ...(isMetadata ? rootMetadataProblems(value, here) : structuralProblems(value, here, depth + 1, below)),
+      );
     }
   }
-  if (isObject(items)) problems.push(...structuralProblems(items, `${path}.items`, depth + 1));
+  if (isObject(items))
+    problems.push(...structuralProblems(items, `${path}.items`, depth + 1, isKeyed ? below : (below ?? path)));
   if (isObject(additionalProperties))
-    problems.push(...structuralProblems(additionalProperties, `${path}.additionalProperties`, depth + 1));
+    problems.push(...structuralProblems(additionalProperties, `${path}.additionalProperties`, depth + 1, below));
   return problems;
 }

@@ -6,6 +6,7 @@
 import { schemaAt } from '../definitions/schema-at.ts';
 import { listProblems, schemaProblems, valueProblems } from '../definitions/validate.ts';
 import { validateDefinition } from '../definitions/validate-definition.ts';
+import { ruleProblems } from '../definitions/rules.ts';
 import { fillDefaults } from '../definitions/fill-defaults.ts';
 import { builtinDefaults } from '../defaults/builtin-defaults.ts';
 import { builtinProblems, builtinUpdateProblems } from './builtin-validation.ts';
@@ -69,14 +70,14 @@ function scaleProblems(resource: Resource, object: JsonObject): FieldProblem[] {
   return typeof value === 'number' && value < 0 ? [invalidValue(field, value, 'should be a non-negative integer')] : [];
 }
 
-function customProblems(resource: Resource, object: JsonObject): FieldProblem[] {
+function customProblems(resource: Resource, object: JsonObject, before: JsonObject | undefined): FieldProblem[] {
   const openApi = resource.custom?.openApi;
   const problems = schemaProblems(object, openApi);
   if (problems.length === 0 && openApi !== undefined) {
     const { metadata: _metadata, ...rest } = object;
     problems.push(...listProblems(rest, openApi));
   }
-  return [...problems, ...scaleProblems(resource, object)];
+  return [...problems, ...ruleProblems(object, before, openApi, problems), ...scaleProblems(resource, object)];
 }
 
 /** Refuses an object that does not hold; `before` is the live object of an update. */
@@ -93,8 +94,10 @@ export function validateObject(
     problems.push(...changes, ...(resource.custom === undefined ? [] : changes));
   }
   problems.push(...metadataProblems(resource, object));
-  if (resource.custom !== undefined && subresource === 'status') problems.push(...statusProblems(resource, object));
-  else if (resource.custom !== undefined) problems.push(...customProblems(resource, object));
+  if (resource.custom !== undefined && subresource === 'status') {
+    const found = statusProblems(resource, object);
+    problems.push(...found, ...ruleProblems(object, before, resource.custom.openApi, found));
+  } else if (resource.custom !== undefined) problems.push(...customProblems(resource, object, before));
   else if (resource.storageName === 'customresourcedefinitions.apiextensions.k8s.io') {
     problems.push(...validateDefinition(object, before));
   } else {
