@@ -1,6 +1,8 @@
 // The one error class of this package. In: a stable code, words for people, a cause. Out: an Error that every caller can
 // recognise without importing this copy of the package. Any thread.
 
+import { CodedError } from '@ambit/runtime/errors';
+
 /** Every code that this package raises; stable, listed in packages/docs/errors.md. */
 export type IdentityErrorCode =
   /** A text is not PEM, or lacks the block that is needed. */
@@ -46,24 +48,12 @@ export type IdentityErrorCode =
   /** The certificate manager is closed. */
   | 'ERR_IDENTITY_CLOSED';
 
-const brand: unique symbol = Symbol.for('@ambit/identity.IdentityError');
-
 /** Every failure of this package. `code` is stable; `message` is for people and may change; never holds key material. */
-export class IdentityError extends Error {
+export class IdentityError extends CodedError<IdentityErrorCode> {
   override readonly name = 'IdentityError';
-  readonly [brand] = true;
-  readonly code: IdentityErrorCode;
-  /** What the operator should check first, when it can be guessed. */
-  readonly hint: string | undefined;
 
-  constructor(code: IdentityErrorCode, message: string, options?: ErrorOptions & { hint?: string }) {
-    super(message, options);
-    this.code = code;
-    this.hint = options?.hint;
-  }
-
-  /** Recognises the error also when it was made by another copy of this package. */
-  static is(error: unknown): error is IdentityError {
-    return typeof error === 'object' && error !== null && brand in error;
+  /** True for errors of this package, also from a second copy of it. */
+  static override is(error: unknown): error is IdentityError {
+    return CodedError.is(error) && error.name === 'IdentityError';
   }
 }

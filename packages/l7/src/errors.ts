@@ -3,6 +3,8 @@
  * In: a code and words. Out: an Error with a stable code. Called while resources are compiled, on any thread.
  */
 
+import { CodedError } from '@ambit/runtime/errors';
+
 /** Stable reasons why a resource could not be compiled. */
 export type L7ErrorCode =
   /** A regular expression is not RE2 syntax, or is longer than the limit. */
@@ -16,24 +18,12 @@ export type L7ErrorCode =
   /** A header name or value that cannot be sent. */
   | 'ERR_L7_HEADER';
 
-const brand: unique symbol = Symbol.for('@ambit/l7.L7Error');
-
 /** A resource that cannot be compiled; the caller rejects that one resource and keeps the last good version. */
-export class L7Error extends Error {
+export class L7Error extends CodedError<L7ErrorCode> {
   override readonly name = 'L7Error';
-  readonly [brand] = true;
-  readonly code: L7ErrorCode;
-  /** What the author of the resource should check first. */
-  readonly hint: string | undefined;
 
-  constructor(code: L7ErrorCode, message: string, options?: ErrorOptions & { hint?: string }) {
-    super(message, options);
-    this.code = code;
-    this.hint = options?.hint;
-  }
-
-  /** True for errors of this class, also across copies of the package. */
-  static is(error: unknown): error is L7Error {
-    return typeof error === 'object' && error !== null && brand in error;
+  /** True for errors of this package, also from a second copy of it. */
+  static override is(error: unknown): error is L7Error {
+    return CodedError.is(error) && error.name === 'L7Error';
   }
 }

@@ -1,5 +1,5 @@
 // Names of the labels and annotations that the translation reads (spec control-plane 1), and label matching.
-import type { LabelSelector } from '@ambit/resources';
+import { type LabelSelector, matchesLabelSelector } from '@ambit/resources';
 
 /** A map of labels or annotations. */
 export type Labels = Readonly<Record<string, string>>;
@@ -37,24 +37,7 @@ export function isSubset(selector: Labels, labels: Labels): boolean {
 
 /** Evaluates a label selector; absent or empty selects everything, an unknown operator nothing. */
 export function selects(selector: LabelSelector | undefined, labels: Labels): boolean {
-  if (selector === undefined) return true;
-  if (!isSubset(selector.matchLabels ?? {}, labels)) return false;
-  return (selector.matchExpressions ?? []).every((term) => {
-    const value = labels[term.key];
-    const values = term.values ?? [];
-    switch (term.operator) {
-      case 'In':
-        return value !== undefined && values.includes(value);
-      case 'NotIn':
-        return value === undefined || !values.includes(value);
-      case 'Exists':
-        return value !== undefined;
-      case 'DoesNotExist':
-        return value === undefined;
-      default:
-        return false;
-    }
-  });
+  return selector === undefined || matchesLabelSelector(selector, labels);
 }
 
 /** A truth value as Go's strconv reads it; `undefined` when the text is none. */

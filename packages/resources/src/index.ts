@@ -15,6 +15,7 @@ export * from './kubernetes/data.ts';
 export * from './kubernetes/endpoint-slice.ts';
 export * from './kubernetes/pod.ts';
 export * from './kubernetes/service.ts';
+export * from './label-selector.ts';
 export * from './object-meta.ts';
 export * from './parse-documents.ts';
 export * from './validate.ts';

@@ -1,7 +1,6 @@
 // In: pod, namespace, selectors, excluded namespaces. Out: whether the pod belongs in the mesh. Pure; step 2 of path 5.
 // Source: spec node-agent 1.1 to 1.3.
-import type { KubernetesObject, LabelSelector } from '@ambit/resources';
-import { matchesSelector } from './label-selector.ts';
+import { type KubernetesObject, type LabelSelector, matchesLabelSelector } from '@ambit/resources';
 
 /** One alternative: both parts must match. */
 export interface EnablementSelector {
@@ -38,6 +37,6 @@ export function shouldBeEnrolled(pod: KubernetesObject, namespace: KubernetesObj
   const namespaceLabels = namespace.metadata?.labels ?? {};
   return rules.selectors.some(
     ({ podSelector, namespaceSelector }) =>
-      matchesSelector(podSelector, podLabels) && matchesSelector(namespaceSelector, namespaceLabels),
+      matchesLabelSelector(podSelector, podLabels) && matchesLabelSelector(namespaceSelector, namespaceLabels),
   );
 }

@@ -3,6 +3,7 @@
  * Called by list, watch and controllers. Pure.
  */
 
+import { matchesExpression } from '@ambit/resources/label-selector';
 import { isObject, listAt } from '../json.ts';
 import { badRequest } from '../status.ts';
 import { labelKeyProblem, labelValueProblem } from '../write/names.ts';
@@ -173,20 +174,14 @@ export function labelSelectorOf(selector: unknown): LabelTest {
   const expressions = listAt(selector, 'matchExpressions').filter(isObject);
   return (labels) =>
     wanted.every(([key, value]) => labels?.[key] === value) &&
-    expressions.every((expression) => {
-      const value = labels?.[String(expression['key'])];
-      const values = listAt(expression, 'values');
-      switch (expression['operator']) {
-        case 'In':
-          return value !== undefined && values.includes(value);
-        case 'NotIn':
-          return value === undefined || !values.includes(value);
-        case 'Exists':
-          return value !== undefined;
-        case 'DoesNotExist':
-          return value === undefined;
-        default:
-          return false;
-      }
-    });
+    expressions.every((expression) =>
+      matchesExpression(
+        {
+          key: String(expression['key']),
+          operator: String(expression['operator']),
+          values: listAt(expression, 'values'),
+        },
+        labels ?? {},
+      ),
+    );
 }
