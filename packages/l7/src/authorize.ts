@@ -5,11 +5,12 @@
  * Invariant: whatever cannot be understood denies. A missing, invalid or not yet enforceable policy of a security kind
  * makes the whole pool deny.
  */
-import type { Policy, PolicyRef } from '@ambit/proto/waypoint';
+import type { ExtAuthz, Policy, PolicyRef } from '@ambit/proto/waypoint';
 import { AuthzPolicy_Action } from '@ambit/proto/waypoint';
 import { compileRule } from './authorize/rule.ts';
 import type { RuleContext, Subject, SubjectTest } from './authorize/subject.ts';
 import { L7Error } from './errors.ts';
+import { checkExtAuthz, compileCustom } from './ext-authz.ts';
 import { compileJwtRules } from './jwt.ts';
 
 /** The verdict. `policy` is the id for `rbac_access_denied_matched_policy[...]`; `none` when no ALLOW policy matched. */
@@ -39,6 +40,8 @@ export interface AuthorizerInput {
   readonly protocol: 'http' | 'tcp';
   /** Where the policies are attached: some kinds cannot be enforced for a single rule. Default `frontend`. */
   readonly scope?: 'frontend' | 'route';
+  /** Services of action CUSTOM by provider name; absent = none is known, and such policies deny. */
+  readonly provider?: (name: string) => ExtAuthz | undefined;
   /** Port of the frontend; refs that list other ports do not count. */
   readonly port: number;
 }
@@ -75,22 +78,16 @@ const addRef = (pool: Pool, ref: PolicyRef, input: AuthorizerInput): void => {
     return;
   }
   try {
-    addPolicy(pool, ref.policy, policy, input.protocol, input.scope ?? 'frontend');
+    addPolicy(pool, ref.policy, policy, input);
   } catch (error) {
     pool.problems.push(`${ref.policy}: ${L7Error.is(error) ? error.message : 'cannot be compiled'}`);
   }
 };
 
 /** Kinds of policy that restrict access but have no engine yet: they deny until they have one. */
-const notEnforced = new Set(['extAuthz', 'extension']);
+const notEnforced = new Set(['extension']);
 
-const addPolicy = (
-  pool: Pool,
-  key: string,
-  policy: Policy,
-  protocol: 'http' | 'tcp',
-  scope: 'frontend' | 'route',
-): void => {
+const addPolicy = (pool: Pool, key: string, policy: Policy, { protocol, scope, provider }: AuthorizerInput): void => {
   const body = policy.body;
   if (hasUnknownField(policy) || body.case === undefined || body.case === 'invalid') {
     throw new L7Error('ERR_L7_UNSUPPORTED', 'invalid, or newer than this waypoint');
@@ -101,13 +98,22 @@ const addPolicy = (
       compileJwtRules(body.value.rules); // enforced by jwt.ts; here only whether it can be
       return;
     }
+    if (body.case === 'extAuthz') {
+      if (protocol === 'tcp') throw customOnTcp();
+      checkExtAuthz(body.value, key, policy.meta?.namespace ?? ''); // enforced by ext-authz.ts
+      return;
+    }
     if (notEnforced.has(body.case)) throw new L7Error('ERR_L7_UNSUPPORTED', `kind ${body.case} is not enforced yet`);
     return;
   }
   const { action, rules } = body.value;
-  if (action === AuthzPolicy_Action.CUSTOM)
-    throw new L7Error('ERR_L7_UNSUPPORTED', 'action CUSTOM is not enforced yet');
   const namespace = policy.meta?.namespace ?? '';
+  if (action === AuthzPolicy_Action.CUSTOM) {
+    if (policy.dryRun) return;
+    if (protocol === 'tcp') throw customOnTcp();
+    compileCustom(body.value, namespace, provider ?? (() => undefined)); // enforced by ext-authz.ts
+    return;
+  }
   const context: RuleContext = { protocol, allows: action === AuthzPolicy_Action.ALLOW, namespace };
   const compiled = rules.map((rule, index) => ({
     id: rule.id === '' ? `ns[${namespace}]-policy[${policy.meta?.name ?? key}]-rule[${index}]` : rule.id,
@@ -115,6 +121,8 @@ const addPolicy = (
   }));
   addRules(pool, action, policy.dryRun, compiled);
 };
+
+const customOnTcp = (): L7Error => new L7Error('ERR_L7_UNSUPPORTED', 'raw connections cannot be asked about');
 
 const addRules = (pool: Pool, action: AuthzPolicy_Action, dryRun: boolean, rules: readonly NamedRule[]): void => {
   switch (action) {

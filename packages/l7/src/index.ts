@@ -3,6 +3,16 @@ export { type Authorization, type Authorizer, type AuthorizerInput, compileAutho
 export { type CompiledCors, compileCors } from './cors.ts';
 export { durationMs, positiveMs } from './duration.ts';
 export { L7Error, type L7ErrorCode } from './errors.ts';
+export {
+  compileExtAuthz,
+  type ExtAuthzCheck,
+  extAuthzBodyTooLarge,
+  extAuthzErrorReply,
+  type ExtAuthzQuestion,
+  type ExtAuthzVerdict,
+} from './ext-authz.ts';
+export { CHECK_PATH, grpcCheckOf, grpcVerdictOf } from './ext-authz/grpc.ts';
+export { type HttpCheck, httpCheckOf, httpVerdictOf } from './ext-authz/http.ts';
 export { type CompiledFault, compileFault, type FaultDecision } from './fault.ts';
 export { HeaderList } from './header-list.ts';
 export { compileHeaderOps, type HeaderEdit, noHeaderEdit, type OperatorValues, removeHopByHop } from './headers.ts';

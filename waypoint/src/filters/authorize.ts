@@ -1,5 +1,5 @@
 /** Step 6: AuthorizationPolicy, AUDIT then DENY then ALLOW (spec/waypoint.md 3.1, 4.1.2). Data thread. */
-import { compileAuthorizer, replies } from '@ambit/l7';
+import { replies } from '@ambit/l7';
 import type { RequestContext, Filter } from './request-context.ts';
 
 /** Denies with `RBAC: access denied`, or goes on. */
@@ -12,12 +12,7 @@ export const authorize: Filter = (context) => {
 };
 
 /** The frontend's pool, and that of the chosen rule where it has policies of its own. */
-const authorizersOf = ({ frontend, route, config }: RequestContext) => {
-  const pools = [frontend.httpAuthorizer()];
-  const refs = route?.source.policies ?? [];
-  if (refs.length > 0) {
-    const lookup = (key: string) => config.snapshot.policy.get(key);
-    pools.push(compileAuthorizer({ refs, lookup, protocol: 'http', port: frontend.port, scope: 'route' }));
-  }
-  return pools;
-};
+const authorizersOf = ({ frontend, route, config }: RequestContext) =>
+  route === undefined || route.source.policies.length === 0
+    ? [frontend.httpAuthorizer()]
+    : [frontend.httpAuthorizer(), config.rulePolicies(route.source, frontend.port).authorizer];

@@ -20,7 +20,7 @@ const check = async (context: RequestContext, authenticator: JwtAuthenticator): 
       // A token that was taken out of the query is not logged either.
       const { path, query } = context.request;
       context.record.path = query === undefined ? path : `${path}?${query}`;
-      context.chooseAgain();
+      context.chooseAgain('claims');
       return undefined;
     }
     failures.push({ text: problem, isOwnIssuer: true });

@@ -2,8 +2,8 @@
  * The order of the request pipeline (spec/waypoint.md 3.1), and the only place that knows it.
  * Path 4, step 5: in: an exchange of a tunnel; out: exactly one answer and one completed record. Data thread.
  *
- * Steps of 3.1 without an engine yet (CUSTOM, extensions, rate limits): their policies make step 6 deny, so that a
- * request never passes a restriction that nobody checks.
+ * Steps of 3.1 without an engine yet (extensions): their policies make step 6 deny, so that a request never passes a
+ * restriction that nobody checks. Services of a single rule are asked after step 6, when the rule is known for good.
  */
 import {
   HeaderList,
@@ -19,16 +19,19 @@ import { explain } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
 import type { Tunnel } from '../hbone-in/tunnel.ts';
 import type { Exchange } from '../http/exchange.ts';
+import { RequestBody } from '../http/request-body.ts';
 import { RequestRecord, type RecordSink } from '../telemetry/request-record.ts';
 import type { CompiledConfig, ProxySettings } from '../updates/compiled-config.ts';
+import type { AskService } from '../upstream/ask-service.ts';
 import { authorize } from './authorize.ts';
 import { cors } from './cors.ts';
+import { askForFrontend, askForRule } from './ext-authz.ts';
 import { fault } from './fault.ts';
 import { cleanRequest } from './hygiene.ts';
 import { authenticate } from './jwt.ts';
 import type { Filter, RequestContext } from './request-context.ts';
 
-const steps: readonly Filter[] = [authenticate, authorize, fault, cors];
+const steps: readonly Filter[] = [askForFrontend, authenticate, authorize, askForRule, fault, cors];
 
 /** What the pipeline needs from its data thread. */
 export interface PipelineOptions {
@@ -44,6 +47,8 @@ export interface PipelineOptions {
   ) => Promise<LocalReply | undefined>;
   /** Verifies the signature of a token (jwt/verifier.ts). */
   readonly verifyToken: (check: JwtCheck) => Promise<string | undefined>;
+  /** Asks a service about a request (upstream/ask-service.ts). */
+  readonly askService: AskService;
   readonly random: () => number;
   readonly log: Logger;
 }
@@ -123,6 +128,7 @@ const run = async (
   record.path = request.query === undefined ? request.path : `${request.path}?${request.query}`;
   const routes = frontend.routes();
   const table = routes.kind === 'table' ? routes.table : undefined;
+  let body: RequestBody | undefined;
   const context: RequestContext = {
     exchange,
     tunnel,
@@ -137,9 +143,12 @@ const run = async (
     onResponse: [],
     random: options.random,
     verifyToken: options.verifyToken,
-    chooseAgain: () => {
-      if (table?.usesClaims === true) choose(context);
+    chooseAgain: (when) => {
+      if (when === 'always' || table?.usesClaims === true) choose(context);
     },
+    body: () => (body ??= new RequestBody(exchange.hasBody ? exchange.body : undefined)),
+    askService: (check, question) => options.askService(context, check, question),
+    localPrincipal: options.localPrincipal(),
   };
   choose(context);
   let isGone = false;

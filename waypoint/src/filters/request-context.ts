@@ -4,6 +4,9 @@
 import type {
   CompiledRoute,
   CompiledRouteTable,
+  ExtAuthzCheck,
+  ExtAuthzQuestion,
+  ExtAuthzVerdict,
   HeaderList,
   JwtCheck,
   LocalReply,
@@ -13,6 +16,7 @@ import type {
 import type { Snapshot } from '@ambit/state';
 import type { Tunnel } from '../hbone-in/tunnel.ts';
 import type { Exchange } from '../http/exchange.ts';
+import type { RequestBody } from '../http/request-body.ts';
 import type { RequestRecord } from '../telemetry/request-record.ts';
 import type { CompiledConfig, FrontendPort } from '../updates/compiled-config.ts';
 
@@ -31,8 +35,14 @@ export interface RequestContext {
   /** Route chosen before the first step, again after authentication; undefined when the table is missing. */
   decision: RouteDecision | undefined;
   route: CompiledRoute | undefined;
-  /** Chooses the route again where claims count. */
-  readonly chooseAgain: () => void;
+  /** Chooses the route again: `claims` where claims count, `always` in any case. */
+  readonly chooseAgain: (when: 'claims' | 'always') => void;
+  /** The body of the request; made on first use. */
+  readonly body: () => RequestBody;
+  /** Asks a service for its verdict (upstream/ask-service.ts); never rejects. */
+  readonly askService: (check: ExtAuthzCheck, question: ExtAuthzQuestion) => Promise<ExtAuthzVerdict>;
+  /** Own SPIFFE id. */
+  readonly localPrincipal: string;
   /** Verifies a signature: undefined, or the words of the refusal. */
   readonly verifyToken: (check: JwtCheck) => Promise<string | undefined>;
   /** Edits of the response head, in the order in which they are applied. */

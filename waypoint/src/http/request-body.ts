@@ -19,6 +19,7 @@ export class RequestBody {
   #recorded: Uint8Array[] = [];
   #isRecording = true;
   #isOverflown = false;
+  #isPeeking = false;
   #bytes = 0;
   #ended: boolean;
   #target: BodyTarget | undefined;
@@ -72,6 +73,33 @@ export class RequestBody {
     this.#source?.pause();
   }
 
+  /**
+   * Waits for the first `limitBytes` of the body without taking them away: a later target gets them as well.
+   * Resolves earlier when the client has sent everything or is gone.
+   */
+  async peek(limitBytes: number): Promise<{ readonly bytes: Buffer; readonly isPartial: boolean }> {
+    if (!this.#ended && this.#bytes <= limitBytes && this.#source !== undefined) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#isPeeking = true;
+      this.#source.once('close', resolve);
+      this.attach({
+        write: () => {
+          if (this.#bytes > limitBytes) resolve();
+          return this.#bytes <= limitBytes;
+        },
+        end: resolve,
+        on: () => undefined,
+        off: () => undefined,
+      });
+      await promise;
+      this.#source.off('close', resolve);
+      this.detach();
+      this.#isPeeking = false;
+    }
+    const bytes = Buffer.concat(this.#recorded);
+    return { bytes: bytes.subarray(0, limitBytes), isPartial: bytes.byteLength > limitBytes };
+  }
+
   /** Forgets the recording: no further try will come. */
   release(): void {
     this.#isRecording = false;
@@ -90,7 +118,7 @@ export class RequestBody {
   }
 
   #record(chunk: Uint8Array): void {
-    if (this.#bytes <= REPLAY_LIMIT_BYTES) {
+    if (this.#bytes <= REPLAY_LIMIT_BYTES || this.#isPeeking) {
       this.#recorded.push(chunk);
       return;
     }

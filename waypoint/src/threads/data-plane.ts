@@ -29,6 +29,8 @@ import { sourceLabels } from '../telemetry/peer-labels.ts';
 import type { RequestRecord } from '../telemetry/request-record.ts';
 import { compileConfig } from '../updates/compiled-config.ts';
 import { applyConfigDiff, emptyConfig } from '../updates/config-store.ts';
+import { createServiceAsker } from '../upstream/ask-service.ts';
+import { createBackendCaller } from '../upstream/call-backend.ts';
 import { createRouter } from '../upstream/forward.ts';
 import { createPicker, type UpstreamEndpoint } from '../upstream/pick.ts';
 import { createTransport, type OwnIdentity } from '../upstream/transport.ts';
@@ -112,6 +114,10 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     localPrincipal: () => own?.uri ?? '',
     onRecord,
     forward: createRouter({ ...shared, http1, http2, baggage: () => undefined }),
+    askService: createServiceAsker(
+      createBackendCaller({ picker, transport, http1, http2, ownIp: settings.ownIp }),
+      log.child('ext_authz'),
+    ),
     verifyToken: (check) => tokens.verify(check),
     random,
     log: log.child('http'),

@@ -6,11 +6,13 @@
 import {
   type Authorizer,
   compileAuthorizer,
+  compileExtAuthz,
   compileJwt,
   type CompiledRouteTable,
   compileRetryPlan,
   compileRouteTable,
   durationMs,
+  type ExtAuthzCheck,
   type JwtAuthenticator,
   type PathNormalization,
   type RouteDecision,
@@ -19,7 +21,9 @@ import {
   AccessLogProvider_Format,
   type Backend,
   type Frontend,
+  type ExtAuthz,
   HttpDefaults_Normalize,
+  type HttpRoute,
   type L4Route,
   Listener_Protocol,
   type PolicyRef,
@@ -71,6 +75,8 @@ export interface FrontendPort {
   routes(): PortRoutes;
   /** Policies of the frontend for HTTP requests. */
   httpAuthorizer(): Authorizer;
+  /** Services that may have to be asked. */
+  extAuthz(): readonly ExtAuthzCheck[];
   /** Rules for tokens; undefined when there are none. */
   jwt(): JwtAuthenticator | undefined;
   /** The same policies for raw connections. */
@@ -86,6 +92,14 @@ export interface CompiledConfig {
   /** Keys of frontends with this host name. */
   frontendsByHostname(hostname: string): readonly string[];
   backend(key: string): Backend | undefined;
+  /** Policies that belong to one rule; compiled on first use. */
+  rulePolicies(route: HttpRoute, port: number): RulePolicies;
+}
+
+/** Policies of one rule at one port. */
+export interface RulePolicies {
+  readonly authorizer: Authorizer;
+  readonly extAuthz: readonly ExtAuthzCheck[];
 }
 
 const defaultConnectTimeoutMs = 10_000;
@@ -97,6 +111,7 @@ export const compileConfig = (snapshot: ConfigSnapshot): CompiledConfig => {
     .filter((listener) => listener.protocol === Listener_Protocol.HBONE)
     .flatMap((listener) => listener.policies);
   const ports = new Map<string, FrontendPort>();
+  const rules = new WeakMap<HttpRoute, Map<number, RulePolicies>>();
   let byHostname: Map<string, string[]> | undefined;
   return {
     settings,
@@ -116,8 +131,33 @@ export const compileConfig = (snapshot: ConfigSnapshot): CompiledConfig => {
       return byHostname.get(hostname) ?? [];
     },
     backend: (key) => snapshot.backend.get(key),
+    rulePolicies: (route, port) => {
+      let byPort = rules.get(route);
+      if (byPort === undefined) rules.set(route, (byPort = new Map()));
+      let compiled = byPort.get(port);
+      if (compiled === undefined) {
+        const input = { refs: route.policies, port, lookup: lookupIn(snapshot), provider: providerIn(settings) };
+        const authorizer = compileAuthorizer({ ...input, protocol: 'http', scope: 'route' });
+        compiled = { authorizer, extAuthz: compileExtAuthz(input) };
+        byPort.set(port, compiled);
+      }
+      return compiled;
+    },
   };
 };
+
+const lookupIn =
+  ({ policy }: ConfigSnapshot) =>
+  (key: string) =>
+    policy.get(key);
+
+/** Services of action CUSTOM, by the name of the mesh's extension provider. */
+const providerIn =
+  ({ source }: ProxySettings) =>
+  (name: string): ExtAuthz | undefined => {
+    const body = source?.providers.find((provider) => provider.name === name)?.body;
+    return body?.case === 'extAuthz' ? body.value : undefined;
+  };
 
 const normalizations: Readonly<Record<number, PathNormalization>> = {
   [HttpDefaults_Normalize.BASE]: 'base',
@@ -179,8 +219,8 @@ const makePort = (
   const backend = declared?.backend ?? '';
   const table = tableKey === '' ? undefined : snapshot.routeTable.get(tableKey);
   const refs = [...gatewayPolicies, ...frontend.policies, ...(table?.policies ?? [])];
-  const authorizer = (protocol: 'http' | 'tcp') =>
-    lazy(() => compileAuthorizer({ refs, protocol, port, lookup: (policy) => snapshot.policy.get(policy) }));
+  const input = { refs, port, lookup: lookupIn(snapshot), provider: providerIn(settings) };
+  const authorizer = (protocol: 'http' | 'tcp') => lazy(() => compileAuthorizer({ ...input, protocol }));
   return {
     key,
     hostname: frontend.hostname,
@@ -193,7 +233,8 @@ const makePort = (
     routes: lazy(() => routesOf(tableKey, table, backend, settings)),
     httpAuthorizer: authorizer('http'),
     tcpAuthorizer: authorizer('tcp'),
-    jwt: lazy(() => compileJwt({ refs, port, lookup: (policy) => snapshot.policy.get(policy) })),
+    jwt: lazy(() => compileJwt(input)),
+    extAuthz: lazy(() => compileExtAuthz(input)),
   };
 };
 

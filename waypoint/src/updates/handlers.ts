@@ -3,7 +3,7 @@
  * One bad resource never spoils the others. A bad update keeps the last good version, except policies: those are stored
  * as they came, and the data threads deny what they cannot compile (spec/waypoint.md 2.4, 4.2).
  */
-import { type DescMessage, fromBinary, type MessageShape } from '@bufbuild/protobuf';
+import { create, type DescMessage, fromBinary, type MessageShape } from '@bufbuild/protobuf';
 import { compileAuthorizer, compileRouteTable } from '@ambit/l7';
 import {
   ADDRESS_TYPE_URL,
@@ -17,6 +17,7 @@ import {
 } from '@ambit/proto/type-urls';
 import {
   BackendSchema,
+  ExtAuthzSchema,
   FrontendSchema,
   ListenerSchema,
   type Policy,
@@ -125,5 +126,8 @@ const problemOf = (compile: () => unknown): string | undefined => {
 
 const problemOfPolicy = (policy: Policy): string | undefined => {
   const refs = [{ policy: 'it', phase: 0, ports: [], failClosedIfMissing: true }] as never;
-  return compileAuthorizer({ refs, lookup: () => policy, protocol: 'http', port: 0 }).problems[0]?.replace('it: ', '');
+  // Which services exist is not known here: a policy may come before its provider.
+  const provider = () => create(ExtAuthzSchema, { backend: 'any' });
+  const { problems } = compileAuthorizer({ refs, lookup: () => policy, protocol: 'http', port: 0, provider });
+  return problems[0]?.replace('it: ', '');
 };

@@ -26,7 +26,7 @@ import type { RequestContext } from '../filters/request-context.ts';
 import type { Http1Client, UpstreamCall, UpstreamRequest, UpstreamResponse } from '../http/h1-client.ts';
 import type { Http2Client } from '../http/h2-client.ts';
 import { pump } from '../http/pump.ts';
-import { RequestBody } from '../http/request-body.ts';
+import type { RequestBody } from '../http/request-body.ts';
 import { tunnelSocket } from '../http/tunnel-socket.ts';
 import { AppProtocol } from '../updates/compiled-config.ts';
 import type { Picker, UpstreamEndpoint } from './pick.ts';
@@ -83,7 +83,7 @@ class Forwarding {
     this.#decision = decision;
     this.#backend = backend;
     this.#options = options;
-    this.#body = new RequestBody(context.exchange.hasBody ? context.exchange.body : undefined);
+    this.#body = context.body();
     this.#timeoutMs = effectiveTimeoutMs(decision.route.timeouts, context.request.headers.get('grpc-timeout'));
   }
 

@@ -1,0 +1,136 @@
+/**
+ * A small request of the waypoint itself to a backend: external authorization and mirrors (spec/waypoint.md 4.4, 3.7).
+ * In: backend and whole request. Out: the whole response, bounded. Data thread; no retry plan of a route applies.
+ */
+import { Readable } from 'node:stream';
+import { HeaderList } from '@ambit/l7';
+import type { Backend } from '@ambit/proto/waypoint';
+import { findWorkload, type Snapshot } from '@ambit/state';
+import { UpstreamError } from '../errors.ts';
+import type { Http1Client } from '../http/h1-client.ts';
+import type { Http2Client } from '../http/h2-client.ts';
+import { RequestBody } from '../http/request-body.ts';
+import { tunnelSocket } from '../http/tunnel-socket.ts';
+import type { CompiledConfig, FrontendPort } from '../updates/compiled-config.ts';
+import { AppProtocol } from '../updates/compiled-config.ts';
+import type { Picker } from './pick.ts';
+import type { Transport } from './transport.ts';
+
+/** What a call needs from its data thread. */
+export interface BackendCallerOptions {
+  readonly picker: Picker;
+  readonly transport: Transport;
+  readonly http1: Http1Client;
+  readonly http2: Http2Client;
+  /** Address of this waypoint, to find its own workload. */
+  readonly ownIp: string;
+}
+
+/** One call. */
+export interface BackendCall {
+  readonly backend: Backend;
+  readonly config: CompiledConfig;
+  readonly snapshot: Snapshot;
+  readonly frontend: FrontendPort;
+  readonly random: () => number;
+  readonly method: string;
+  readonly target: string;
+  readonly authority: string;
+  readonly headers: HeaderList;
+  readonly body: Uint8Array;
+  /** HTTP/2 whatever the port says (gRPC). */
+  readonly isHttp2: boolean;
+  /** Limit of the whole call. */
+  readonly timeoutMs: number;
+  /** A longer response is a failure. */
+  readonly maxResponseBytes: number;
+}
+
+/** A whole response. */
+export interface BackendAnswer {
+  readonly status: number;
+  readonly headers: HeaderList;
+  readonly body: Buffer;
+  readonly trailers: HeaderList;
+}
+
+/** Makes a call; rejects with UpstreamError. A connection that fails before a response is replaced once. */
+export type CallBackend = (call: BackendCall) => Promise<BackendAnswer>;
+
+/** Binds calls to the pools of a data thread. */
+export const createBackendCaller =
+  (options: BackendCallerOptions): CallBackend =>
+  async (call) => {
+    const deadline = performance.now() + call.timeoutMs;
+    const avoid = new Set<string>();
+    try {
+      return await callOnce(call, options, avoid, deadline);
+    } catch (error) {
+      const isOver = performance.now() >= deadline;
+      if (isOver || !(error instanceof UpstreamError) || error.failure.kind === 'per-try-timeout') throw error;
+      return callOnce(call, options, avoid, deadline);
+    }
+  };
+
+const callOnce = async (
+  call: BackendCall,
+  { picker, transport, http1, http2, ownIp }: BackendCallerOptions,
+  avoid: Set<string>,
+  deadline: number,
+): Promise<BackendAnswer> => {
+  const { backend, config, snapshot, frontend, random } = call;
+  const { network, connectTimeoutMs } = config.settings;
+  const self = findWorkload(snapshot, network, ownIp);
+  const endpoint = picker.pick({ backend, frontend, destinationIp: undefined, snapshot, network, self, avoid, random });
+  if (endpoint === undefined) throw new UpstreamError({ kind: 'connect', reason: 'no healthy upstream' }, false);
+  avoid.add(endpoint.key);
+  using _active = picker.begin(endpoint);
+  const headers = { forwarded: `host=${backend.hostname}` };
+  const open = async () => tunnelSocket(await transport.open(endpoint, { timeoutMs: connectTimeoutMs, headers }));
+  const isHttp2 = call.isHttp2 || backend.protocol === AppProtocol.http2 || backend.protocol === AppProtocol.grpc;
+  const hasBody = call.body.byteLength > 0;
+  const pending = (isHttp2 ? http2 : http1).send(
+    `${endpoint.key} ${backend.hostname}`,
+    open,
+    {
+      method: call.method,
+      target: call.target,
+      authority: call.authority,
+      scheme: 'http',
+      headers: call.headers.clone(),
+      body: new RequestBody(hasBody ? Readable.from([call.body]) : undefined),
+      hasBody,
+      trailers: () => [],
+      isWebsocket: false,
+    },
+    () => undefined,
+  );
+  const leftMs = Math.min(Math.max(1, deadline - performance.now()), 2 ** 31 - 1);
+  const timer = setTimeout(() => pending.cancel(new UpstreamError({ kind: 'per-try-timeout' }, true)), leftMs).unref();
+  try {
+    const response = await pending.response;
+    const body = await wholeBody(response.body, call.maxResponseBytes);
+    return {
+      status: response.status,
+      headers: response.headers,
+      body,
+      trailers: HeaderList.fromRaw(response.trailers()),
+    };
+  } catch (error) {
+    pending.cancel(new UpstreamError({ kind: 'closed' }, true));
+    throw error instanceof UpstreamError ? error : new UpstreamError({ kind: 'closed' }, true, error);
+  } finally {
+    clearTimeout(timer);
+  }
+};
+
+const wholeBody = async (body: AsyncIterable<unknown>, limitBytes: number): Promise<Buffer> => {
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const piece of body) {
+    bytes += (piece as Uint8Array).byteLength;
+    if (bytes > limitBytes) throw new Error(`more than ${limitBytes} bytes`);
+    pieces.push(piece as Uint8Array);
+  }
+  return Buffer.concat(pieces);
+};
