@@ -26,7 +26,7 @@ export type NetErrorCode =
   | 'ERR_NET_SYSTEM_CALL'
   /** This platform (or this user) has no native access, which only namespaces and marks need. */
   | 'ERR_NET_NATIVE_UNAVAILABLE'
-  /** A datagram of a sequenced socket was cut, empty or had unexpected descriptors. */
+  /** A message cannot be used: it was cut, too long, or is not what the protocol says. */
   | 'ERR_NET_MESSAGE'
   /** An argument that no socket can have. */
   | 'ERR_NET_ARGUMENT';

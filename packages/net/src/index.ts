@@ -17,6 +17,7 @@ export {
 export { type Keepalive } from './native/socket-options.ts';
 export { isNativeAvailable } from './native/libc.ts';
 export { NodeStreamEndpoint, type NodeStreamOptions } from './node-stream-endpoint.ts';
+export { type FramedSocket, framedSocket } from './framed-socket.ts';
 export * from './original-destination.ts';
 export * from './region.ts';
 export * from './relay.ts';

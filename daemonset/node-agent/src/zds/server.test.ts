@@ -8,7 +8,6 @@ import type { HeldPod } from '../enrol/netns-cache.ts';
 import type { ZdsChannel } from './channel.ts';
 import { readAck } from './messages.ts';
 import { ZdsServer } from './server.ts';
-import { takeFrames } from './stream-channel.ts';
 
 const pod = (uid: string): HeldPod => ({
   uid,
@@ -117,11 +116,4 @@ test('any bytes from a proxy are either an answer or an error with a code', () =
       }
     }),
   );
-});
-
-test('frames are cut at their lengths, and a frame over the limit is refused', () => {
-  const frame = Buffer.from([0, 0, 0, 2, 7, 8, 0, 0, 0, 5, 1]);
-  const { frames, rest } = takeFrames(frame);
-  assert.deepEqual([frames.map((bytes) => [...bytes]), rest.length], [[[7, 8]], 5]);
-  assert.throws(() => takeFrames(Buffer.from([0, 0, 255, 255])), { code: 'ERR_NODE_AGENT_ZDS' });
 });

@@ -1,8 +1,7 @@
 /**
  * ZDS messages as bytes: requests in, replies out. No I/O; used by `zds-client.ts` on the main thread.
  *
- * Message shapes: spec/node-proxy.md 8.2. Every packet is one protobuf message; the stream transport puts a 32-bit
- * big-endian length in front.
+ * Message shapes: spec/node-proxy.md 8.2. Every packet is one protobuf message.
  */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { Version, WorkloadRequestSchema, WorkloadResponseSchema, ZdsHelloSchema } from '@ambit/proto/zds';
@@ -17,9 +16,14 @@ export function encodeHello(): Uint8Array {
   return toBinary(ZdsHelloSchema, create(ZdsHelloSchema, { version: Version.V1 }));
 }
 
+/** Longest error text of a reply, in bytes of UTF-8; leaves room for the fields around it. */
+const MAX_ERROR_BYTES = 900;
+
 /** A reply; an empty error is success. Long errors are cut so that the message fits. */
 export function encodeAck(error: string): Uint8Array {
-  const text = error.length > 900 ? `${error.slice(0, 900)}...` : error;
+  const bytes = Buffer.from(error);
+  // A character that the cut splits becomes U+FFFD (3 bytes at most).
+  const text = bytes.length > MAX_ERROR_BYTES ? `${bytes.toString('utf8', 0, MAX_ERROR_BYTES)}...` : error;
   return toBinary(
     WorkloadResponseSchema,
     create(WorkloadResponseSchema, { payload: { case: 'ack', value: { error: text } } }),
@@ -55,33 +59,4 @@ function parse(bytes: Uint8Array) {
   } catch (cause) {
     throw new NodeProxyError('ERR_NODE_PROXY_ZDS', `request of ${bytes.length} bytes cannot be read`, { cause });
   }
-}
-
-/** Splits a byte stream into frames of `u32 length + message`. Throws `ERR_NODE_PROXY_ZDS` on a frame over the limit. */
-export function createFrameReader(): (chunk: Buffer) => Buffer[] {
-  let rest: Buffer = Buffer.alloc(0);
-  return (chunk) => {
-    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    const frames: Buffer[] = [];
-    while (rest.length >= 4) {
-      const length = rest.readUInt32BE(0);
-      if (length > ZDS_MESSAGE_LIMIT_BYTES) {
-        throw new NodeProxyError(
-          'ERR_NODE_PROXY_ZDS',
-          `frame of ${length} bytes is over the limit of ${ZDS_MESSAGE_LIMIT_BYTES} bytes`,
-        );
-      }
-      if (rest.length < 4 + length) break;
-      frames.push(rest.subarray(4, 4 + length));
-      rest = rest.subarray(4 + length);
-    }
-    return frames;
-  };
-}
-
-/** Puts the length in front of a message. */
-export function frame(message: Uint8Array): Buffer {
-  const head = Buffer.alloc(4);
-  head.writeUInt32BE(message.length);
-  return Buffer.concat([head, message]);
 }
