@@ -26,11 +26,6 @@ const deviations: Readonly<Record<string, string>> = {
   'mtls-ports-workload-unset-permissive-namespace-unset-mesh-strict': 'UNSET is resolved before ports (W18)',
 };
 
-/** Features that are still missing. Keys are title prefixes without numbers. */
-const notYet: Readonly<Record<string, string>> = {
-  'multinetwork-remote-network-workloadentry': 'split-horizon workloads of other networks',
-};
-
 interface Expectation {
   addresses?: Record<string, { address: JsonValue; aliases?: string[] }>;
   authorizations?: Record<string, JsonValue>;
@@ -54,7 +49,7 @@ async function runGroup(): Promise<void> {
   await test('golden wds', () => {
     for (const name of names) {
       const title = name.slice(name.indexOf('-') + 1);
-      const reason = deviations[title] ?? notYet[title];
+      const reason = deviations[title];
       const difference = differenceOf(name);
       if (difference === undefined) passed++;
       else if (reason === undefined) failures.push(`${name}: ${difference}`);

@@ -30,6 +30,7 @@ import { type ClusterState, watchCluster } from './sources/cluster-state.ts';
 import { meshConfigName, meshTextOf, optionsOf, watchMeshConfig } from './sources/mesh-config.ts';
 import { PodIndex } from './sources/pod-index.ts';
 import { createStatusWriter, type StatusWriter } from './status/writer.ts';
+import { allocateVips } from './vips/allocate.ts';
 
 /** What the app is made of from outside. */
 export interface AppParts {
@@ -274,6 +275,12 @@ function startWriters(parts: {
       deployGateways({ client, settings, log: log.child('gateways'), signal });
     };
     duties.push([`istio-gateway-deployment-${revision}`, onLead]);
+  }
+  if (config.PILOT_ENABLE_IP_AUTOALLOCATE) {
+    const ranges = { ipv4: config.PILOT_IP_AUTOALLOCATE_IPV4_PREFIX, ipv6: config.PILOT_IP_AUTOALLOCATE_IPV6_PREFIX };
+    const onLead = (signal: AbortSignal): void =>
+      allocateVips({ client, ranges, log: parts.log.child('addresses'), signal });
+    duties.push(['istio-ip-autoallocate', onLead]);
   }
   return duties.map(([name, onLead]) => {
     if (config.ENABLE_LEADER_ELECTION) {

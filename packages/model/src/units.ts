@@ -36,6 +36,7 @@ import { workloadsOfSlice } from './translate/workload/endpoint-slice.ts';
 import { gatewayWorkloads } from './translate/workload/network-gateway.ts';
 import { workloadOfPod } from './translate/workload/pod.ts';
 import { workloadsOfServiceEntry } from './translate/workload/service-entry.ts';
+import { isRemote } from './translate/workload/split-horizon.ts';
 import { labelsOfWorkloadEntry, workloadOfWorkloadEntry } from './translate/workload/workload-entry.ts';
 import type { WorkloadInit } from './wire.ts';
 
@@ -144,7 +145,7 @@ function ofHost(view: View, hostname: string): UnitOutput | undefined {
   const frontends = services.map((service) => frontendOf(view, service));
   return {
     ...EMPTY,
-    addresses: services.map((s) => serviceResource(s.message)),
+    addresses: [...services.map((s) => serviceResource(s.message)), ...workloads(services.flatMap((s) => s.standIns))],
     config: frontends.flatMap((f) => f.resources),
     needs: frontends.flatMap((f) => f.needs),
   };
@@ -167,7 +168,7 @@ function ofWorkloadEntry(view: View, key: string): UnitOutput | undefined {
   return {
     ...EMPTY,
     labels: labelsOfWorkloadEntry(entry),
-    addresses: [workloadResource(workloadOfWorkloadEntry(view, entry))],
+    addresses: isRemote(view, entry.spec?.network) ? [] : [workloadResource(workloadOfWorkloadEntry(view, entry))],
     conditions: [
       conditionsFor('WorkloadEntry', key, 'istio-ambient-workloadentry', conditionsOfWorkloadEntry(view, entry)),
     ],
@@ -180,7 +181,7 @@ function ofServiceEntry(view: View, key: string): UnitOutput | undefined {
   return {
     ...EMPTY,
     labels: entry.metadata.labels ?? {},
-    addresses: workloads(workloadsOfServiceEntry(view, entry)),
+    addresses: workloads(workloadsOfServiceEntry(view, entry).filter((w) => !isRemote(view, w.network))),
     conditions: [conditionsFor('ServiceEntry', key, 'istio-ambient-service', conditionsOfServiceEntry(view, entry))],
   };
 }

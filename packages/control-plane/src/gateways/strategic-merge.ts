@@ -46,7 +46,7 @@ function mergeMap(original: Json, patch: Json, parent: string, field: string, de
   const { $patch: directive, $retainKeys: retained, ...changes } = patch;
   if (directive === 'replace') return clean(changes) as Json;
   if (directive === 'delete') return {};
-  if (directive !== undefined && directive !== 'merge') throw new PatchError(`unknown $patch ${String(directive)}`);
+  if (directive !== undefined && directive !== 'merge') throw new PatchError('unknown $patch directive');
   const kept = Array.isArray(retained)
     ? Object.entries(original).filter(([key]) => retained.includes(key))
     : Object.entries(original);

@@ -7,8 +7,11 @@ import { ipBytes } from '../../ip.ts';
 import type { WorkloadInit } from '../../wire.ts';
 import { trustDomainOnWire } from './trust-domain.ts';
 
-interface NetworkGateway {
+/** A way into a network. */
+export interface NetworkGateway {
   readonly network: string;
+  /** Name of the Gateway object. */
+  readonly name: string;
   readonly address: string;
   readonly port: number;
   readonly namespace: string;
@@ -24,7 +27,7 @@ export function networkGatewaysOf(gateway: Gateway): NetworkGateway[] {
   const serviceAccount = gateway.metadata.annotations?.[GATEWAY_SERVICE_ACCOUNT] ?? `${name}-istio-remote`;
   return (gateway.status?.addresses ?? [])
     .filter((a) => (a.type === 'IPAddress' || a.type === 'Hostname') && (a.value ?? '') !== '')
-    .map((a) => ({ network, address: a.value ?? '', port, namespace, serviceAccount }));
+    .map((a) => ({ network, name, address: a.value ?? '', port, namespace, serviceAccount }));
 }
 
 /** Workloads that let proxies verify the gateway's identity. */
@@ -46,17 +49,32 @@ export function gatewayWorkloads(view: View, gateway: Gateway): WorkloadInit[] {
 
 /** First gateway into a network, as workloads of that network carry it. */
 export function networkGatewayOf(view: View, network: string): WorkloadInit['networkGateway'] {
+  const gateway = firstGatewayOf(view, network);
+  return gateway && destinationOfGateway(gateway);
+}
+
+/** First gateway into a network. */
+export function firstGatewayOf(view: View, network: string): NetworkGateway | undefined {
   // Workloads of the unnamed network need no gateway, and asking costs a dependency on every Gateway.
   if (network === '') return undefined;
   for (const gateway of view.all('Gateway')) {
     const found = networkGatewaysOf(gateway).find((g) => g.network === network);
-    if (found === undefined) continue;
-    const bytes = ipBytes(found.address);
-    const destination =
-      bytes === undefined
-        ? ({ case: 'hostname', value: { namespace: found.namespace, hostname: found.address } } as const)
-        : ({ case: 'address', value: { network, address: bytes } } as const);
-    return { destination, hboneMtlsPort: found.port };
+    if (found !== undefined) return found;
   }
   return undefined;
+}
+
+/** A gateway as the wire has it. */
+export function destinationOfGateway({
+  network,
+  namespace,
+  address,
+  port,
+}: NetworkGateway): NonNullable<WorkloadInit['networkGateway']> {
+  const bytes = ipBytes(address);
+  const destination =
+    bytes === undefined
+      ? ({ case: 'hostname', value: { namespace, hostname: address } } as const)
+      : ({ case: 'address', value: { network, address: bytes } } as const);
+  return { destination, hboneMtlsPort: port };
 }
