@@ -77,10 +77,13 @@ export async function bringUp(config: CliConfig, flags: DemoFlags, signal: Abort
   await waitForPage(pageUrl, signal);
   const bringUpMs = performance.now() - started;
   progress.done('mesh and sample application are up');
+  const load = createLoadClient(`http://127.0.0.1:${ports.load}`);
+  // What failed while parts of the application were still starting says nothing about the mesh.
+  await load.reset();
   return {
     api,
     cluster,
-    load: createLoadClient(`http://127.0.0.1:${ports.load}`),
+    load,
     pageUrl,
     bringUpMs,
     signal,

@@ -1,9 +1,7 @@
 // Step 2: before the mesh, anybody on the wire can read the requests. Also opens the connection that must live through step 3.
+import { oldConnection } from '../held-connection.ts';
 import { watchWire } from '../wire.ts';
 import { expect, type TourStep } from '../step.ts';
-
-/** Key of the note that holds the number of the connection opened before enrolment. */
-export const oldConnectionNote = 'connection opened before the label';
 
 /** Step 2 of the tour. */
 export const beforeStep: TourStep = {
@@ -11,9 +9,7 @@ export const beforeStep: TourStep = {
   title: 'before: the wire carries readable HTTP',
   commands: ['tcpdump -A -i any tcp port 9080'],
   run: async (stage) => {
-    const held = await stage.load.hold('ratings', 9090);
-    expect(held.ended === undefined, 'a connection to ratings:9090 could not be opened', held.ended ?? '');
-    stage.notes.set(oldConnectionNote, String(held.id));
+    await oldConnection(stage);
     const wire = await watchWire(stage, 2);
     expect(
       wire.readableRequestCount > 0,

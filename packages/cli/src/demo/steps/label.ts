@@ -5,12 +5,11 @@ import { nameOf, restartsOf } from '../../cluster/object-fields.ts';
 import { unprotectedOf } from '../../mesh/capture.ts';
 import { waitUntilCaptured } from '../../mesh/add.ts';
 import { waitUntil } from '../../output/wait-until.ts';
-import { stillEchoes } from '../held-connection.ts';
+import { oldConnection, stillEchoes } from '../held-connection.ts';
 import { findProxyLine } from '../proxy-log.ts';
 import { shop, type Stage } from '../stage.ts';
 import { expect, type TourStep } from '../step.ts';
 import { watchWire } from '../wire.ts';
-import { oldConnectionNote } from './before.ts';
 
 const uids = (pods: readonly KubernetesObject[]): string =>
   pods
@@ -55,6 +54,7 @@ export const labelStep: TourStep = {
   title: 'label the namespace: mTLS without a restart',
   commands: [`kubectl label namespace ${shop} ${labels.dataplaneMode}=ambient`],
   run: async (stage) => {
+    const old = await oldConnection(stage);
     const before = await stage.api.list(kinds.pod, { namespace: shop });
     await stage.api.patch(
       { ...kinds.namespace, name: shop },
@@ -68,7 +68,6 @@ export const labelStep: TourStep = {
       `${before.length} pods before, ${pods.length} captured`,
     );
     expect(restarts === 0, `${restarts} containers were restarted`, 'capture must not restart anything');
-    const old = Number(stage.notes.get(oldConnectionNote));
     const echoes = await stillEchoes(stage, old);
     const unprotected = await unprotectedConnections(stage);
     const wire = await onlyTls(stage);

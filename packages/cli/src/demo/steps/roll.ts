@@ -2,10 +2,9 @@
 import { kinds } from '../../cluster/kinds.ts';
 import { nameOf } from '../../cluster/object-fields.ts';
 import { waitForRollouts } from '../../cluster/rollout.ts';
-import { stillEchoes } from '../held-connection.ts';
+import { oldConnection, stillEchoes } from '../held-connection.ts';
 import { meshNamespace, type Stage } from '../stage.ts';
 import { expect, type TourStep } from '../step.ts';
-import { oldConnectionNote } from './before.ts';
 
 const ztunnel = { ...kinds.daemonSet, namespace: meshNamespace, name: 'ztunnel' };
 
@@ -39,7 +38,7 @@ export const rollStep: TourStep = {
     });
     await waitForRollouts(stage.api, [ztunnel], 120_000, { signal: stage.signal });
     const echoes = await stillEchoes(stage, held.id);
-    const oldest = await stillEchoes(stage, Number(stage.notes.get(oldConnectionNote)));
+    const oldest = await stillEchoes(stage, await oldConnection(stage));
     const result = await stage.load.burst({ host: 'productpage:9080', path: '/api/v1/products/0', count: 50 });
     const counts = await stage.load.counts();
     await stage.load.setRate(steadyRate);
