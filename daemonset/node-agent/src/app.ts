@@ -5,6 +5,7 @@ import { createAdminServer } from '@ambit/runtime/admin';
 import type { Logger } from '@ambit/runtime/log';
 import { createMetricsRegistry } from '@ambit/runtime/metrics';
 import { openNetns } from '@ambit/net';
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { loopbackCapture } from './capture/loopback-capture.ts';
 import { startNetnsCapture } from './capture/netns-capture.ts';
@@ -17,6 +18,10 @@ import { NetnsCache } from './enrol/netns-cache.ts';
 import { Reconciler } from './enrol/reconciler.ts';
 import { Enrolment } from './enrol/sequence.ts';
 import { unprotectedRoutes, unprotectedSocketName } from './enrol/unprotected-routes.ts';
+import { hasPluginExecutable, type Installer, type InstallerParts, startInstaller } from './install/installer.ts';
+import { buildKubeconfig, buildPluginElement } from './install/plugin-element.ts';
+import { cmdAddRoute, pluginSocketName } from './plugin/cmdadd-route.ts';
+import type { SelectionRules } from './select/eligible.ts';
 import { UnprotectedConnections } from './enrol/unprotected.ts';
 import { watchUnprotected } from './enrol/watch-unprotected.ts';
 import { parseSelectors } from './select/selection-config.ts';
@@ -43,6 +48,38 @@ async function startCapture(
   return startNetnsCapture(config, hostNetns, log.child('rules'));
 }
 
+/** The installer as configured. */
+function installPlugin(
+  config: NodeAgentConfig,
+  rules: SelectionRules,
+  log: Logger,
+  events: Pick<InstallerParts, 'onReady' | 'onInstall'>,
+): Installer {
+  const folder = config.AMBIT_SERVICE_ACCOUNT_DIR;
+  return startInstaller({
+    ...events,
+    places: {
+      binSource: config.AMBIT_CNI_BIN_SOURCE,
+      binFolder: config.AMBIT_CNI_BIN_DIR,
+      configFolder: config.MOUNTED_CNI_NET_DIR,
+      runFolder: config.CNI_AGENT_RUN_DIR,
+      serviceAccountFolder: folder,
+    },
+    element: buildPluginElement(config, rules),
+    configName: config.CNI_CONF_NAME,
+    configMode: config.CNI_CONF_GROUP_READ ? 0o640 : 0o600,
+    kubeconfigMode: 0o600,
+    kubeconfig: () =>
+      buildKubeconfig({
+        host: config.KUBERNETES_SERVICE_HOST,
+        port: config.KUBERNETES_SERVICE_PORT,
+        caPem: readFileSync(join(folder, 'ca.crt'), 'utf8'),
+        token: readFileSync(join(folder, 'token'), 'utf8').trim(),
+      }),
+    log,
+  });
+}
+
 /** Starts everything; rejects, with everything undone, when a step fails. */
 export async function startNodeAgent(config: NodeAgentConfig, source: PodSource, log: Logger): Promise<RunningAgent> {
   await using stack = new AsyncDisposableStack();
@@ -54,10 +91,11 @@ export async function startNodeAgent(config: NodeAgentConfig, source: PodSource,
     excludedNamespaces: config.EXCLUDE_NAMESPACES,
   };
   let isReady = false;
+  let isInstalled = true;
   const health = createAdminServer({
     routes: {
       '/healthz': () => ({ status: 200, body: 'ok' }),
-      '/readyz': () => ({ status: isReady ? 200 : 503, body: isReady ? 'ok' : 'not ready' }),
+      '/readyz': () => (isReady && isInstalled ? { status: 200, body: 'ok' } : { status: 503, body: 'not ready' }),
     },
     log,
   });
@@ -157,6 +195,44 @@ export async function startNodeAgent(config: NodeAgentConfig, source: PodSource,
     stack.defer(() => checking[Symbol.dispose]());
   }
   metrics.conditions.set({ condition: 'adopted' }, 1);
+  if (capture.hasNamespaces) {
+    stack.defer(
+      await serveUnix({
+        path: join(config.CNI_AGENT_RUN_DIR, pluginSocketName),
+        mode: 0o666,
+        routes: {
+          '/cmdadd': cmdAddRoute({
+            source,
+            enrolment,
+            rules,
+            log: log.child('cni-plugin'),
+            onAnswer: (status) => metrics.plugin.add({ response_code: String(status) }),
+          }),
+        },
+        log: log.child('cni-plugin'),
+      }),
+    );
+  }
+  let installer: Installer | undefined;
+  if (capture.hasNamespaces && config.CHAINED_CNI_PLUGIN && hasPluginExecutable(config.AMBIT_CNI_BIN_SOURCE)) {
+    installer = installPlugin(config, rules, log.child('install'), {
+      onReady: (ready) => {
+        isInstalled = ready;
+        metrics.installReady.set({}, ready ? 1 : 0);
+      },
+      onInstall: (result) => metrics.installs.add({ result }),
+    });
+    stack.defer(() => installer?.close(false));
+  } else {
+    log.warn(
+      'the CNI plugin is not installed: new pods are enrolled when they have an address, shortly after their start',
+      {
+        reason: capture.hasNamespaces
+          ? `no executable in ${config.AMBIT_CNI_BIN_SOURCE}, or switched off`
+          : 'loopback capture',
+      },
+    );
+  }
   isReady = true;
   log.info('node agent is ready', {
     node: config.NODE_NAME,
@@ -169,6 +245,7 @@ export async function startNodeAgent(config: NodeAgentConfig, source: PodSource,
     close: async () => {
       isReady = false;
       const fate = config.AMBIENT_DISABLE_SAFE_UPGRADE ? 'remove' : await source.fateOfOwnDaemonSet();
+      installer?.close(fate === 'remove');
       if (fate === 'remove') await capture.host?.uninstall();
       log.info('node agent stops', { hostRules: fate === 'remove' ? 'removed' : 'kept for the next agent' });
       await running.disposeAsync();

@@ -99,7 +99,9 @@ export class Enrolment {
     const { cache, capture } = this.#parts;
     if (!capture.hasNamespaces) return cache.put(heldPodOf(pod, ips, undefined));
     const uid = uidOf(pod);
-    const netns = path === undefined ? capture.find([{ uid, ips }]).get(uid) : capture.openPath(path);
+    // A pod whose sandbox is new has no process yet that could be found: what the plugin named before is still right.
+    const netns =
+      path === undefined ? (capture.find([{ uid, ips }]).get(uid) ?? cache.get(uid)?.netns) : capture.openPath(path);
     if (netns === undefined)
       throw new NodeAgentError(
         'ERR_NODE_AGENT_NETNS',

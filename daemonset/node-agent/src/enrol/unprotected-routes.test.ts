@@ -27,14 +27,17 @@ function setUp() {
     reset: async (_netns, { remoteAddress }) => void resets.push(remoteAddress),
     listeningPorts: () => new Set([8080]),
   });
-  const ask = async (method: string, body = '') =>
-    routes['/unprotected']?.({ method, text: async () => body } as unknown as AdminRequest);
+  const ask = async (method: string, body = ''): Promise<{ status: number; body: string }> => {
+    const answer = await routes['/unprotected']?.({ method, text: async () => body } as unknown as AdminRequest);
+    assert.ok(answer !== undefined && typeof answer.body === 'string');
+    return { status: answer.status ?? 200, body: answer.body };
+  };
   return { resets, ask };
 }
 
 test('only connections that the pod accepted are listed: the others are judged where they end', async () => {
   const { ask } = setUp();
-  assert.deepEqual(JSON.parse(String((await ask('GET'))?.body)), [
+  assert.deepEqual(JSON.parse((await ask('GET')).body), [
     {
       id: 'u1/0100000A:1F90>0200000A:9C40',
       workload: { name: 'web', namespace: 'shop', serviceAccount: 'web' },
@@ -46,20 +49,19 @@ test('only connections that the pod accepted are listed: the others are judged w
 
 test('a denied connection is reset, an unknown id resets nothing', async () => {
   const { ask, resets } = setUp();
-  const listed = JSON.parse(String((await ask('GET'))?.body)) as { id: string }[];
+  const listed = JSON.parse((await ask('GET')).body) as { id: string }[];
   const answer = await ask('POST', JSON.stringify([{ id: listed[0]?.id, policy: 'shop/strict' }, { id: 'u1/none' }]));
-  assert.equal(answer?.body, '{"reset":1}');
+  assert.equal(answer.body, '{"reset":1}');
   assert.deepEqual(resets, ['10.0.0.2']);
 });
 
 test('any body is answered, and what is no list is refused', async () => {
   const { ask, resets } = setUp();
-  for (const body of ['', '{}', '[1]', '[{"id":1}]', 'null'])
-    assert.equal((await ask('POST', body))?.status, 400, body);
+  for (const body of ['', '{}', '[1]', '[{"id":1}]', 'null']) assert.equal((await ask('POST', body)).status, 400, body);
   await fc.assert(
     fc.asyncProperty(fc.string(), async (body) => {
       const answer = await ask('POST', body);
-      assert.ok(answer?.status === 400 || answer?.body === '{"reset":0}');
+      assert.ok(answer.status === 400 || answer.body === '{"reset":0}');
     }),
   );
   assert.deepEqual(resets, []);

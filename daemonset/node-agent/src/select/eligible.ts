@@ -1,6 +1,8 @@
 // In: pod, namespace, selectors, excluded namespaces. Out: whether the pod belongs in the mesh. Pure; step 2 of path 5.
 // Source: spec node-agent 1.1 to 1.3.
-import { type KubernetesObject, type LabelSelector, matchesLabelSelector } from '@ambit/resources';
+import type { KubernetesObject, LabelSelector } from '@ambit/resources';
+// The narrow entry: this file is part of the CNI plugin, which must start fast.
+import { matchesLabelSelector } from '@ambit/resources/label-selector';
 
 /** One alternative: both parts must match. */
 export interface EnablementSelector {

@@ -21,6 +21,15 @@ export function createNodeAgentMetrics(registry: MetricsRegistry) {
       help: '1 where the condition holds: proxy (a node proxy is connected), adopted (enrolled pods are known), rules (the last check ended).',
       labels: ['condition'],
     }),
+    installs: registry.counter({
+      name: 'istio_cni_installs_total',
+      help: 'Attempts to install the CNI plugin, by result.',
+      labels: ['result'],
+    }),
+    installReady: registry.gauge({
+      name: 'istio_cni_install_ready',
+      help: "1 when the CNI plugin is in the node's chain.",
+    }),
     plugin: registry.counter({
       name: 'istio_cni_plugin_requests_total',
       help: 'Requests of the CNI plugin, by status of the answer.',

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { AdminRequest } from '@ambit/runtime/admin';
+import { silentLogger } from '@ambit/runtime/log';
+import type { KubernetesObject } from '@ambit/resources';
+import type { PodSource } from '../cluster/pod-source.ts';
+import { standardSelectors } from '../select/eligible.ts';
+import { cmdAddRoute } from './cmdadd-route.ts';
+
+const body = JSON.stringify({
+  netns: '/var/run/netns/a',
+  podname: 'web',
+  PodNamespace: 'shop',
+  IPs: [{ Address: { IP: '::ffff:10.0.0.5' } }],
+});
+const pod: KubernetesObject = { metadata: { name: 'web', namespace: 'shop', uid: 'u' } };
+
+function setUp(options: { readonly knownAfter?: number; readonly mode?: string; readonly fails?: boolean }) {
+  let looks = 0;
+  const enrolled: string[] = [];
+  const answers: number[] = [];
+  const source = {
+    pods: () => {
+      looks += 1;
+      return looks > (options.knownAfter ?? 0) ? [pod] : [];
+    },
+    namespace: () => ({ metadata: { labels: { 'istio.io/dataplane-mode': options.mode ?? 'ambient' } } }),
+  } as unknown as PodSource;
+  const route = cmdAddRoute({
+    source,
+    enrolment: {
+      enrol: async (_pod, ips, path) => {
+        if (options.fails === true) throw new Error('no node proxy is connected');
+        enrolled.push(`${ips.join()} ${path}`);
+      },
+    },
+    rules: { selectors: standardSelectors, excludedNamespaces: [] },
+    log: silentLogger,
+    onAnswer: (status) => answers.push(status),
+    pause: async () => undefined,
+  });
+  const ask = async (text: string) =>
+    route({ method: 'POST', text: async () => text, signal: new AbortController().signal } as unknown as AdminRequest);
+  return { ask, enrolled, answers };
+}
+
+test('a pod that the watch does not know yet is waited for', async () => {
+  const { ask, enrolled } = setUp({ knownAfter: 5 });
+  assert.equal((await ask(body)).status, 200);
+  assert.deepEqual(enrolled, ['10.0.0.5 /var/run/netns/a']);
+});
+
+test('a pod that stays unknown, is not selected, or cannot be enrolled is refused with the reason', async () => {
+  assert.deepEqual(await setUp({ knownAfter: 1000 }).ask(body), {
+    status: 500,
+    body: 'pod shop/web is not known to the node agent yet\n',
+  });
+  assert.equal((await setUp({ mode: 'none' }).ask(body)).status, 500);
+  const failed = await setUp({ fails: true }).ask(body);
+  assert.equal(failed.status, 500);
+  assert.match(String(failed.body as string), /no node proxy is connected/);
+});
+
+test('what is no request is told apart from what failed', async () => {
+  const { ask, answers } = setUp({});
+  for (const text of ['', '{}', 'null', '[]', '{"netns":1}']) assert.equal((await ask(text)).status, 400, text);
+  assert.deepEqual(answers, [400, 400, 400, 400, 400]);
+});

@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { standardSelectors } from '../select/eligible.ts';
+import { parseAddRequest } from './add-request.ts';
+import { addressesOfResult, parseArguments } from './network-config.ts';
+import { type ApiObject, type PluginWorld, runPlugin } from './run-plugin.ts';
+
+const previous = {
+  cniVersion: '1.0.0',
+  interfaces: [{ name: 'eth0' }],
+  ips: [{ address: '10.0.0.5/24', gateway: '10.0.0.1', interface: 0 }],
+};
+const config = {
+  cniVersion: '1.0.0',
+  type: 'istio-cni',
+  cni_agent_run_dir: '/run/test',
+  ambient_enabled: true,
+  enablement_selectors: standardSelectors,
+  exclude_namespaces: ['kube-system'],
+  pod_namespace: 'istio-system',
+  enable_ambient_detection_retry: true,
+  prevResult: previous,
+};
+const ambient: ApiObject = { metadata: { labels: { 'istio.io/dataplane-mode': 'ambient' } } };
+const plain: ApiObject = { metadata: { labels: {} } };
+
+function world(
+  change: Partial<PluginWorld> & { readonly command?: string; readonly pod?: string; readonly settings?: object } = {},
+): { readonly world: PluginWorld; readonly posts: string[] } {
+  const posts: string[] = [];
+  return {
+    posts,
+    world: {
+      environment: {
+        CNI_COMMAND: change.command ?? 'ADD',
+        CNI_NETNS: '/var/run/netns/cni-1',
+        CNI_ARGS: `IgnoreUnknown=1;K8S_POD_NAMESPACE=${change.pod?.split('/')[0] ?? 'shop'};K8S_POD_NAME=${change.pod?.split('/')[1] ?? 'web'}`,
+      },
+      stdin: JSON.stringify({ ...config, ...change.settings }),
+      read: async () => ({ pod: { metadata: { name: 'web', namespace: 'shop' } }, namespace: ambient }),
+      post: async (_runDir, body) => {
+        posts.push(body);
+        return { status: 200, body: '' };
+      },
+      pause: async () => undefined,
+      ...change,
+    },
+  };
+}
+
+test('a selected pod is announced with its namespace and addresses, and the result before is handed on', async () => {
+  const { world: given, posts } = world();
+  const outcome = await runPlugin(given);
+  assert.equal(outcome.status, 0);
+  assert.deepEqual(JSON.parse(outcome.stdout), previous);
+  assert.deepEqual(JSON.parse(posts[0] ?? ''), {
+    Netns: '/var/run/netns/cni-1',
+    PodName: 'web',
+    PodNamespace: 'shop',
+    IPs: [{ Interface: 0, Address: { IP: '10.0.0.5', Mask: '////AA==' }, Gateway: '10.0.0.1' }],
+  });
+  assert.deepEqual(parseAddRequest(posts[0] ?? ''), {
+    netns: '/var/run/netns/cni-1',
+    name: 'web',
+    namespace: 'shop',
+    ips: ['10.0.0.5'],
+  });
+});
+
+test('pods that do not belong in the mesh start without the agent', async () => {
+  const nobody = {
+    read: async () => Promise.reject(new Error('no API')),
+    post: async () => Promise.reject(new Error('no agent')),
+  };
+  for (const given of [
+    world({ ...nobody, pod: 'kube-system/dns' }),
+    world({ ...nobody, pod: 'istio-system/istio-cni-node-x' }),
+    world({ ...nobody, settings: { ambient_enabled: false } }),
+    world({ ...nobody, command: 'DEL', stdin: 'rubbish' }),
+    world({ ...nobody, command: 'CHECK' }),
+    world({ post: nobody.post, read: async () => ({ pod: plain, namespace: plain }) }),
+  ])
+    assert.equal((await runPlugin(given.world)).status, 0);
+});
+
+test('what cannot be known is asked again, then the pod does not start, unless the operator chose so', async () => {
+  let asked = 0;
+  const read = async (): Promise<never> => {
+    asked += 1;
+    throw new Error('connection refused');
+  };
+  const closed = await runPlugin(world({ read }).world);
+  assert.equal(asked, 31);
+  assert.deepEqual([closed.status, JSON.parse(closed.stdout).code], [1, 999]);
+  const open = await runPlugin(world({ read, settings: { enable_ambient_detection_retry: false } }).world);
+  assert.equal(open.status, 0);
+});
+
+test("the agent's reason stands in the error that the runtime shows", async () => {
+  const refused = await runPlugin(
+    world({ post: async () => ({ status: 500, body: 'no node proxy is connected\n' }) }).world,
+  );
+  assert.equal(refused.status, 1);
+  assert.match(refused.stdout, /failed to contact node Istio CNI agent: status 500: no node proxy is connected/);
+  const absent = await runPlugin(world({ post: async () => Promise.reject(new Error('ENOENT')) }).world);
+  assert.match(absent.stdout, /ENOENT/);
+});
+
+test('every version of the protocol is spoken', async () => {
+  const { stdout } = await runPlugin(world({ command: 'VERSION' }).world);
+  assert.ok((JSON.parse(stdout) as { supportedVersions: string[] }).supportedVersions.includes('0.4.0'));
+  assert.deepEqual(
+    addressesOfResult({ cniVersion: '0.2.0', ip4: { ip: '10.0.0.5/16', gateway: '10.0.0.1' } }).map(
+      ({ Address }) => Address,
+    ),
+    [{ IP: '10.0.0.5', Mask: '//8AAA==' }],
+  );
+  assert.deepEqual(addressesOfResult(undefined), []);
+});
+
+test('any input ends with a result or a CNI error', async () => {
+  assert.deepEqual(parseArguments('a=1;;=2;b;c=d=e'), { a: '1', c: 'd=e' });
+  await fc.assert(
+    fc.asyncProperty(fc.oneof(fc.string(), fc.json()), async (stdin) => {
+      const { status, stdout } = await runPlugin(world({ stdin }).world);
+      assert.ok(status === 0 || JSON.parse(stdout).code === 999);
+      parseAddRequest(stdin);
+    }),
+  );
+});

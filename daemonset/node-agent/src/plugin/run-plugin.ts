@@ -1,0 +1,115 @@
+// In: one call of the container runtime. Out: what the plugin prints and its status; in between the pod is announced to the node agent.
+// Everything outside comes in as functions. Called by plugin/main.ts, a process of its own on the host. No dependencies.
+// Source: spec node-agent 6.3; gap G14: exclusions are looked at before anything that can be missing.
+import type { EnablementSelector } from '../select/eligible.ts';
+import { shouldBeEnrolled } from '../select/eligible.ts';
+import { addressesOfResult, type NetworkConfig, parseArguments, parseNetworkConfig } from './network-config.ts';
+
+/** A Kubernetes object as the API sends it. */
+export type ApiObject = Parameters<typeof shouldBeEnrolled>[0];
+
+/** The plugin's world. */
+export interface PluginWorld {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly stdin: string;
+  /** Reads a pod and its namespace. Rejects when the API cannot be asked. */
+  readonly read: (runDir: string, namespace: string, name: string) => Promise<{ pod: ApiObject; namespace: ApiObject }>;
+  /** Posts to the agent; resolves with status and body. Rejects when it is not there. */
+  readonly post: (runDir: string, body: string) => Promise<{ readonly status: number; readonly body: string }>;
+  readonly pause: (ms: number) => Promise<void>;
+}
+
+/** What the process prints on stdout and ends with. */
+export interface PluginOutcome {
+  readonly stdout: string;
+  readonly status: 0 | 1;
+}
+
+const supportedVersions = ['0.1.0', '0.2.0', '0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0'];
+const ownPodPrefix = 'istio-cni-node-';
+const errorCode = 999;
+const attempts = { once: 2, retrying: 31 };
+
+const failure = (cniVersion: string, message: string): PluginOutcome => ({
+  stdout: JSON.stringify({ cniVersion, code: errorCode, msg: message }),
+  status: 1,
+});
+
+const success = ({ cniVersion, previous }: NetworkConfig): PluginOutcome => ({
+  stdout: JSON.stringify({ ...previous, cniVersion }),
+  status: 0,
+});
+
+async function isSelected(
+  world: PluginWorld,
+  config: NetworkConfig,
+  namespace: string,
+  name: string,
+): Promise<boolean> {
+  const selectors: readonly EnablementSelector[] = config.selectors;
+  const limit = config.retries ? attempts.retrying : attempts.once;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const found = await world.read(config.runDir, namespace, name);
+      return shouldBeEnrolled(found.pod, found.namespace, {
+        selectors,
+        excludedNamespaces: config.excludedNamespaces,
+      });
+    } catch (error) {
+      if (attempt >= limit) throw error;
+      await world.pause(1000);
+    }
+  }
+}
+
+async function addPod(world: PluginWorld, config: NetworkConfig): Promise<PluginOutcome> {
+  const given = parseArguments(world.environment['CNI_ARGS'] ?? '');
+  const name = given['K8S_POD_NAME'] ?? '';
+  const namespace = given['K8S_POD_NAMESPACE'] ?? '';
+  // The agent itself must be able to start when nothing works; what is no pod, or excluded, needs nobody.
+  if (name.startsWith(ownPodPrefix) && namespace === config.agentNamespace) return success(config);
+  if (name === '' || namespace === '' || config.excludedNamespaces.includes(namespace)) return success(config);
+  if (!config.ambientEnabled) return success(config);
+  let selected: boolean;
+  try {
+    selected = await isSelected(world, config, namespace, name);
+  } catch (error) {
+    // A pod that may belong in the mesh must not start outside of it, unless the operator chose so.
+    if (config.retries)
+      return failure(config.cniVersion, `istio-cni cannot tell whether the pod is in the mesh: ${text(error)}`);
+    return success(config);
+  }
+  if (!selected) return success(config);
+  const body = JSON.stringify({
+    Netns: world.environment['CNI_NETNS'] ?? '',
+    PodName: name,
+    PodNamespace: namespace,
+    IPs: addressesOfResult(config.previous),
+  });
+  try {
+    const answer = await world.post(config.runDir, body);
+    if (answer.status === 200) return success(config);
+    return failure(
+      config.cniVersion,
+      `istio-cni cmdAdd failed to contact node Istio CNI agent: status ${answer.status}: ${answer.body.trim()}`,
+    );
+  } catch (error) {
+    return failure(config.cniVersion, `istio-cni cmdAdd failed to contact node Istio CNI agent: ${text(error)}`);
+  }
+}
+
+const text = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** Runs one command. Never rejects: every failure is a CNI error. DEL and CHECK succeed without looking at anything. */
+export async function runPlugin(world: PluginWorld): Promise<PluginOutcome> {
+  const command = world.environment['CNI_COMMAND'] ?? '';
+  if (command === 'VERSION') return { stdout: JSON.stringify({ cniVersion: '1.1.0', supportedVersions }), status: 0 };
+  if (command !== 'ADD') return { stdout: '', status: 0 };
+  let config: NetworkConfig;
+  try {
+    config = parseNetworkConfig(world.stdin);
+  } catch (error) {
+    return failure('0.3.1', `istio-cni cannot read its configuration: ${text(error)}`);
+  }
+  return addPod(world, config);
+}
