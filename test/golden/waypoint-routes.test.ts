@@ -191,7 +191,7 @@ function textOf(match: StringMatch | undefined): string {
 
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-type Conditions = { type: string }[];
+type Conditions = readonly { readonly type: string }[];
 type Statuses = Record<
   string,
   { conditions?: Conditions; addresses?: object[]; parents?: { parentRef: object; conditions: Conditions }[] }
@@ -205,13 +205,13 @@ function compareStatus(model: Model, expected: Statuses): void {
   for (const [name, { conditions, addresses, parents }] of wanted) {
     const status = found.get(name);
     if (status?.kind === 'Gateway') {
-      assert.deepEqual(sortedConditions(status.conditions as Conditions), sortedConditions(conditions ?? []), name);
+      assert.deepEqual(sortedConditions(status.conditions), sortedConditions(conditions ?? []), name);
       assert.deepEqual(status.addresses, addresses, name);
       continue;
     }
     const mine = (status?.parents ?? []).map((p) => ({
       parentRef: p.parentRef,
-      conditions: sortedConditions(p.conditions as unknown as Conditions),
+      conditions: sortedConditions(p.conditions),
     }));
     const theirParents = (parents ?? []).map((p) => ({
       parentRef: p.parentRef,

@@ -72,10 +72,3 @@ export const applyConfigDiff = (snapshot: ConfigSnapshot, diff: ConfigDiff): Con
   }
   return next as unknown as ConfigSnapshot;
 };
-
-/** A diff that makes an empty store equal to the snapshot. */
-export const fullConfigDiff = (snapshot: ConfigSnapshot): ConfigDiff => {
-  const kinds: Record<string, ConfigKindDiff<unknown>> = {};
-  for (const kind of CONFIG_KINDS) kinds[kind] = { upsert: [...snapshot[kind]], remove: [] };
-  return { replace: true, kinds: kinds as ConfigDiff['kinds'] };
-};
