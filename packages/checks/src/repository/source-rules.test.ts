@@ -14,14 +14,12 @@ const holding = (files: readonly string[], texts: readonly string[]): readonly s
 
 const forbiddenNames = ['utils.ts', 'util.ts', 'helpers.ts', 'common.ts', 'misc.ts'];
 
-/** Longest source file, in lines; a longer one has a second subject (style: split before it needs a table of contents). */
-const maxLines = 400;
+/** Longest source file, in lines. Half of it is the aim: a file that needs a table of contents has a second subject. */
+const maxLines = 450;
 
 /** Files that are longer for a reason. */
 const longByNature: Readonly<Record<string, string>> = {
   'packages/local-cluster/src/api/tables/columns.ts': 'one table: the columns of every kind',
-  'packages/local-cluster/src/controllers/objects.ts': 'types only, one Kubernetes kind after the other',
-  'waypoint/src/upstream/forward.ts': 'one state machine: the tries of one request',
 };
 
 test('no file has a name that says nothing', () => {
