@@ -57,6 +57,7 @@ export const startWaypoint = async (
       logFormat: env.AMBIT_LOG_FORMAT,
       accessLog: env.AMBIT_ACCESS_LOG,
       reusePort: config.dataThreads > 1,
+      dataThreads: config.dataThreads,
     },
     {
       onLookup: (key) => {

@@ -67,7 +67,7 @@ describe('the pool of policies', () => {
     assert.equal(decide({ p: create(PolicySchema, { body: { case: 'invalid', value: {} } }) }), 'p');
   });
   test('a policy of a kind that nobody enforces yet denies', () => {
-    assert.equal(decide({ p: create(PolicySchema, { body: { case: 'jwt', value: {} } }) }), 'p');
+    assert.equal(decide({ p: create(PolicySchema, { body: { case: 'extension', value: {} } }) }), 'p');
     assert.equal(decide({ p: policy(AuthzPolicy_Action.CUSTOM, [{}]) }), 'p');
   });
   test('a policy with an unknown field denies', () => {

@@ -68,10 +68,7 @@ export interface JwtAuthenticator {
 const defaultSkewMs = 60_000;
 
 /** Compiles the rules of one JwtPolicy. Throws L7Error: the caller treats the policy as invalid. */
-export const compileJwtRules = (rules: readonly JwtRule[]): CompiledJwtRule[] => {
-  if (rules.length === 0) throw new L7Error('ERR_L7_UNSUPPORTED', 'no rules for tokens');
-  return rules.map(compileRule);
-};
+export const compileJwtRules = (rules: readonly JwtRule[]): CompiledJwtRule[] => rules.map(compileRule);
 
 const compileRule = (source: JwtRule): CompiledJwtRule => {
   if (source.jwksSecret === '' && source.jwksUri === '') {

@@ -26,6 +26,7 @@ export interface RouteTarget {
   readonly responseHeaders: HeaderEdit;
   readonly rewrite: CompiledRewrite | undefined;
   readonly redirect: Target['redirect'];
+  readonly mirrors: Target['mirrors'];
 }
 
 /** What a matching route leads to. */
@@ -198,6 +199,7 @@ const compileTarget = (target: Target): RouteTarget => ({
   responseHeaders: compileHeaderOps(target.responseHeaders),
   rewrite: compileRewrite(target.rewrite),
   redirect: target.redirect,
+  mirrors: target.mirrors,
 });
 
 /** The entry under the point `random * total` of the stacked weights; entries of weight 0 have no width. */

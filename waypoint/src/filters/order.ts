@@ -29,9 +29,10 @@ import { askForFrontend, askForRule } from './ext-authz.ts';
 import { fault } from './fault.ts';
 import { cleanRequest } from './hygiene.ts';
 import { authenticate } from './jwt.ts';
+import { rateLimit } from './rate-limit.ts';
 import type { Filter, RequestContext } from './request-context.ts';
 
-const steps: readonly Filter[] = [askForFrontend, authenticate, authorize, askForRule, fault, cors];
+const steps: readonly Filter[] = [askForFrontend, authenticate, authorize, askForRule, rateLimit, fault, cors];
 
 /** What the pipeline needs from its data thread. */
 export interface PipelineOptions {

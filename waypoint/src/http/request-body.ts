@@ -20,6 +20,8 @@ export class RequestBody {
   #isRecording = true;
   #isOverflown = false;
   #isPeeking = false;
+  /** Receivers of copies: each chunk, then undefined for the end; false = no more. */
+  #copies: ((chunk: Uint8Array | undefined) => boolean)[] = [];
   #bytes = 0;
   #ended: boolean;
   #target: BodyTarget | undefined;
@@ -100,6 +102,27 @@ export class RequestBody {
     return { bytes: bytes.subarray(0, limitBytes), isPartial: bytes.byteLength > limitBytes };
   }
 
+  /**
+   * A copy of the whole body for somebody else; undefined when it is longer than `limitBytes` or does not arrive whole.
+   * Ask before the first byte moves.
+   */
+  copy(limitBytes: number): Promise<Buffer | undefined> {
+    const source = this.#source;
+    if (source === undefined) return Promise.resolve(Buffer.alloc(0));
+    const { promise, resolve } = Promise.withResolvers<Buffer | undefined>();
+    const pieces: Uint8Array[] = [...this.#recorded];
+    if (this.#isOverflown) resolve(undefined);
+    else if (this.#ended) resolve(Buffer.concat(pieces));
+    this.#copies.push((chunk) => {
+      if (chunk !== undefined) pieces.push(chunk);
+      if (this.#bytes > limitBytes) resolve(undefined);
+      else if (chunk === undefined) resolve(Buffer.concat(pieces));
+      return this.#bytes <= limitBytes;
+    });
+    source.once('close', () => resolve(undefined));
+    return promise;
+  }
+
   /** Forgets the recording: no further try will come. */
   release(): void {
     this.#isRecording = false;
@@ -114,6 +137,7 @@ export class RequestBody {
   #onData(chunk: Uint8Array): void {
     this.#bytes += chunk.byteLength;
     if (this.#isRecording) this.#record(chunk);
+    if (this.#copies.length > 0) this.#copies = this.#copies.filter((copy) => copy(chunk));
     if (this.#target === undefined || !this.#target.write(chunk)) this.#source?.pause();
   }
 
@@ -129,6 +153,8 @@ export class RequestBody {
 
   #onEnd(): void {
     this.#ended = true;
+    for (const copy of this.#copies) copy(undefined);
+    this.#copies = [];
     const target = this.#target;
     this.#target = undefined;
     target?.off('drain', this.#resume);

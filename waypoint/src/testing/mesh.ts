@@ -175,6 +175,7 @@ class Mesh implements TestMesh {
         logFormat: 'plain',
         accessLog: 'TEXT',
         reusePort: false,
+        dataThreads: 1,
       },
       log: this.#log,
       post: (message) => {

@@ -32,6 +32,7 @@ import { applyConfigDiff, emptyConfig } from '../updates/config-store.ts';
 import { createServiceAsker } from '../upstream/ask-service.ts';
 import { createBackendCaller } from '../upstream/call-backend.ts';
 import { createRouter } from '../upstream/forward.ts';
+import { createMirrors } from '../upstream/mirror.ts';
 import { createPicker, type UpstreamEndpoint } from '../upstream/pick.ts';
 import { createTransport, type OwnIdentity } from '../upstream/transport.ts';
 import { createJwtVerifier } from '../jwt/verifier.ts';
@@ -68,7 +69,7 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
   const store = createStateStore();
   const ending = new AbortController();
   const lookups = createLookups((key) => post({ kind: 'lookup', key }));
-  let config = compileConfig(emptyConfig);
+  let config = compileConfig(emptyConfig, settings.dataThreads);
   const tokens = createJwtVerifier({
     secret: (key) => config.snapshot.secret.get(key),
     want: (uri) => post({ kind: 'jwks-wanted', uri }),
@@ -108,16 +109,20 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     if (encoding !== 'off') options.accessLine(formatAccessLog(record, encoding));
   };
 
+  const callBackend = createBackendCaller({ picker, transport, http1, http2, ownIp: settings.ownIp });
   const pipeline = createPipeline({
     config: () => config,
     snapshot: () => store.snapshot(),
     localPrincipal: () => own?.uri ?? '',
     onRecord,
-    forward: createRouter({ ...shared, http1, http2, baggage: () => undefined }),
-    askService: createServiceAsker(
-      createBackendCaller({ picker, transport, http1, http2, ownIp: settings.ownIp }),
-      log.child('ext_authz'),
-    ),
+    forward: createRouter({
+      ...shared,
+      http1,
+      http2,
+      mirror: createMirrors(callBackend, log.child('mirror')),
+      baggage: () => undefined,
+    }),
+    askService: createServiceAsker(callBackend, log.child('ext_authz')),
     verifyToken: (check) => tokens.verify(check),
     random,
     log: log.child('http'),
@@ -184,7 +189,7 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
   const receive = (message: ToDataThread): void => {
     switch (message.kind) {
       case 'config':
-        config = compileConfig(applyConfigDiff(config.snapshot, message.diff));
+        config = compileConfig(applyConfigDiff(config.snapshot, message.diff), settings.dataThreads);
         connections.recheck(config);
         return;
       case 'state':

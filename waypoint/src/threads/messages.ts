@@ -23,6 +23,8 @@ export interface DataThreadSettings {
   /** Encoding of access lines; `mesh` = what the mesh configures, none by default. */
   readonly accessLog: AccessLogEncoding | 'mesh' | 'off';
   readonly reusePort: boolean;
+  /** How many data threads there are. */
+  readonly dataThreads: number;
 }
 
 /** Main -> data. */

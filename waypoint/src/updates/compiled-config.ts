@@ -10,11 +10,14 @@ import {
   compileJwt,
   type CompiledRouteTable,
   compileRetryPlan,
+  createRateLimiter,
   compileRouteTable,
   durationMs,
   type ExtAuthzCheck,
   type JwtAuthenticator,
+  L7Error,
   type PathNormalization,
+  type RateLimiter,
   type RouteDecision,
 } from '@ambit/l7';
 import {
@@ -26,6 +29,7 @@ import {
   type HttpRoute,
   type L4Route,
   Listener_Protocol,
+  type Policy,
   type PolicyRef,
   type ProxyConfig,
   type RouteTable,
@@ -53,6 +57,8 @@ export interface ProxySettings {
   readonly connectTimeoutMs: number;
   /** What the mesh wants of access lines on standard output. */
   readonly accessLog: AccessLogEncoding | 'off';
+  /** Threads that share what is counted for the whole process. */
+  readonly dataThreads: number;
   readonly source: ProxyConfig | undefined;
 }
 
@@ -77,6 +83,8 @@ export interface FrontendPort {
   httpAuthorizer(): Authorizer;
   /** Services that may have to be asked. */
   extAuthz(): readonly ExtAuthzCheck[];
+  /** Local rate limits; their buckets live as long as the policy is unchanged. */
+  rateLimiters(): readonly RateLimiter[];
   /** Rules for tokens; undefined when there are none. */
   jwt(): JwtAuthenticator | undefined;
   /** The same policies for raw connections. */
@@ -100,13 +108,14 @@ export interface CompiledConfig {
 export interface RulePolicies {
   readonly authorizer: Authorizer;
   readonly extAuthz: readonly ExtAuthzCheck[];
+  readonly rateLimiters: readonly RateLimiter[];
 }
 
 const defaultConnectTimeoutMs = 10_000;
 
 /** Wraps a snapshot; nothing is compiled before it is asked for. */
-export const compileConfig = (snapshot: ConfigSnapshot): CompiledConfig => {
-  const settings = settingsOf(snapshot.proxy.get(PROXY_CONFIG_KEY));
+export const compileConfig = (snapshot: ConfigSnapshot, dataThreads = 1): CompiledConfig => {
+  const settings = settingsOf(snapshot.proxy.get(PROXY_CONFIG_KEY), dataThreads);
   const gatewayPolicies = [...snapshot.listener.values()]
     .filter((listener) => listener.protocol === Listener_Protocol.HBONE)
     .flatMap((listener) => listener.policies);
@@ -138,7 +147,8 @@ export const compileConfig = (snapshot: ConfigSnapshot): CompiledConfig => {
       if (compiled === undefined) {
         const input = { refs: route.policies, port, lookup: lookupIn(snapshot), provider: providerIn(settings) };
         const authorizer = compileAuthorizer({ ...input, protocol: 'http', scope: 'route' });
-        compiled = { authorizer, extAuthz: compileExtAuthz(input) };
+        const rateLimiters = rateLimitersOf(input, settings.dataThreads);
+        compiled = { authorizer, extAuthz: compileExtAuthz(input), rateLimiters };
         byPort.set(port, compiled);
       }
       return compiled;
@@ -159,6 +169,34 @@ const providerIn =
     return body?.case === 'extAuthz' ? body.value : undefined;
   };
 
+const limiters = new WeakMap<Policy, RateLimiter>();
+
+/** Limiters of the policies; those that cannot be compiled deny in the authorizer. */
+const rateLimitersOf = (
+  input: {
+    readonly refs: readonly PolicyRef[];
+    readonly port: number;
+    readonly lookup: (key: string) => Policy | undefined;
+  },
+  dataThreads: number,
+): RateLimiter[] =>
+  input.refs.flatMap((ref) => {
+    const policy = input.lookup(ref.policy);
+    if (policy?.body.case !== 'localRateLimit' || policy.dryRun) return [];
+    if (ref.ports.length > 0 && !ref.ports.includes(input.port)) return [];
+    let limiter = limiters.get(policy);
+    if (limiter === undefined) {
+      try {
+        limiter = createRateLimiter(policy.body.value, 1 / dataThreads);
+      } catch (error) {
+        if (L7Error.is(error)) return [];
+        throw error;
+      }
+      limiters.set(policy, limiter);
+    }
+    return [limiter];
+  });
+
 const normalizations: Readonly<Record<number, PathNormalization>> = {
   [HttpDefaults_Normalize.BASE]: 'base',
   [HttpDefaults_Normalize.NONE]: 'none',
@@ -166,7 +204,7 @@ const normalizations: Readonly<Record<number, PathNormalization>> = {
   [HttpDefaults_Normalize.DECODE_AND_MERGE]: 'decode-and-merge-slashes',
 };
 
-const settingsOf = (proxy: ProxyConfig | undefined): ProxySettings => {
+const settingsOf = (proxy: ProxyConfig | undefined, dataThreads: number): ProxySettings => {
   const trustDomain = proxy?.trustDomain ?? '';
   return {
     network: proxy?.network ?? '',
@@ -181,6 +219,7 @@ const settingsOf = (proxy: ProxyConfig | undefined): ProxySettings => {
     sendBaggage: proxy?.sendBaggage ?? false,
     connectTimeoutMs: durationMs(proxy?.connectTimeout) || defaultConnectTimeoutMs,
     accessLog: accessLogOf(proxy),
+    dataThreads,
     source: proxy,
   };
 };
@@ -235,6 +274,7 @@ const makePort = (
     tcpAuthorizer: authorizer('tcp'),
     jwt: lazy(() => compileJwt(input)),
     extAuthz: lazy(() => compileExtAuthz(input)),
+    rateLimiters: lazy(() => rateLimitersOf(input, settings.dataThreads)),
   };
 };
 

@@ -27,4 +27,5 @@ export const defaultTarget = (backend: string): RouteTarget => ({
   responseHeaders: noHeaderEdit,
   rewrite: undefined,
   redirect: undefined,
+  mirrors: [],
 });

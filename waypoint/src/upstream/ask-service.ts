@@ -38,7 +38,8 @@ export const createServiceAsker =
     try {
       const backend = config.backend(check.config.backend);
       if (backend === undefined) throw new Error(`backend ${check.config.backend} is not known`);
-      const base = { backend, config, snapshot, frontend, random, timeoutMs: check.timeoutMs, maxResponseBytes };
+      const { timeoutMs } = check;
+      const base = { backend, config, snapshot, frontend, random, timeoutMs, maxResponseBytes, isRepeatable: true };
       return await (check.config.grpc ? askGrpc(call, base, check, question) : askHttp(call, base, check, question));
     } catch (error) {
       log.warn('authorization service failed', {
@@ -52,7 +53,7 @@ export const createServiceAsker =
 
 type Base = Pick<
   BackendCall,
-  'backend' | 'config' | 'snapshot' | 'frontend' | 'random' | 'timeoutMs' | 'maxResponseBytes'
+  'backend' | 'config' | 'snapshot' | 'frontend' | 'random' | 'timeoutMs' | 'maxResponseBytes' | 'isRepeatable'
 >;
 
 const askHttp = async (

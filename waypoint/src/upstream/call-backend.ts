@@ -40,6 +40,8 @@ export interface BackendCall {
   readonly body: Uint8Array;
   /** HTTP/2 whatever the port says (gRPC). */
   readonly isHttp2: boolean;
+  /** May be sent again when a connection fails before the response. */
+  readonly isRepeatable: boolean;
   /** Limit of the whole call. */
   readonly timeoutMs: number;
   /** A longer response is a failure. */
@@ -54,7 +56,7 @@ export interface BackendAnswer {
   readonly trailers: HeaderList;
 }
 
-/** Makes a call; rejects with UpstreamError. A connection that fails before a response is replaced once. */
+/** Makes a call; rejects with UpstreamError. */
 export type CallBackend = (call: BackendCall) => Promise<BackendAnswer>;
 
 /** Binds calls to the pools of a data thread. */
@@ -67,7 +69,8 @@ export const createBackendCaller =
       return await callOnce(call, options, avoid, deadline);
     } catch (error) {
       const isOver = performance.now() >= deadline;
-      if (isOver || !(error instanceof UpstreamError) || error.failure.kind === 'per-try-timeout') throw error;
+      if (!call.isRepeatable || isOver || !(error instanceof UpstreamError) || error.failure.kind === 'per-try-timeout')
+        throw error;
       return callOnce(call, options, avoid, deadline);
     }
   };

@@ -29,6 +29,7 @@ import { pump } from '../http/pump.ts';
 import type { RequestBody } from '../http/request-body.ts';
 import { tunnelSocket } from '../http/tunnel-socket.ts';
 import { AppProtocol } from '../updates/compiled-config.ts';
+import type { SendMirrors } from './mirror.ts';
 import type { Picker, UpstreamEndpoint } from './pick.ts';
 import type { Transport } from './transport.ts';
 import { findWorkload } from '@ambit/state';
@@ -43,6 +44,7 @@ export interface RouterOptions {
   readonly http2: Http2Client;
   /** Address of this waypoint, to find its own workload. */
   readonly ownIp: string;
+  readonly mirror: SendMirrors;
   /** Baggage of this waypoint for the CONNECT, when the mesh wants it. */
   readonly baggage: () => string | undefined;
 }
@@ -129,6 +131,7 @@ class Forwarding {
     if (this.#decision.route.retry.avoidPrevious) this.#avoid.add(endpoint.key);
     const active = this.#options.picker.begin(endpoint);
     const request = this.#upstreamRequest(attempt);
+    if (attempt === 1) this.#options.mirror(this.#context, this.#decision, request);
     const startedMs = performance.now();
     const call = this.#send(endpoint, request);
     this.#call = call;
