@@ -11,6 +11,7 @@ export const loopbackCapture: CaptureBackend = {
   openPath: (path) => {
     throw new NodeAgentError('ERR_NODE_AGENT_NETNS', `loopback capture has no namespaces, not even ${path}`);
   },
+  prepare: async () => undefined,
   installRules: async () => undefined,
   removeRules: async () => undefined,
   printRules: async () => '',

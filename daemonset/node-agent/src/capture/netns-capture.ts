@@ -7,7 +7,7 @@ import type { NodeAgentConfig } from '../config.ts';
 import type { CaptureBackend } from '../enrol/capture-backend.ts';
 import { NodeAgentError } from '../errors.ts';
 import { findNamespaces } from '../netns/find.ts';
-import { applyPodRules, printPodRules, removePodRules } from '../rules/apply.ts';
+import { applyPodRules, preparePod, printPodRules, removePodRules } from '../rules/apply.ts';
 import { chooseBackend } from '../rules/choose-backend.ts';
 import { HostRules } from '../rules/host.ts';
 import { findKubeletUid } from '../rules/kubelet-uid.ts';
@@ -78,6 +78,9 @@ export function createNetnsCapture(
     host,
     find: (pods) => findNamespaces(config.AMBIT_HOST_PROC, pods),
     openPath: (path) => openPath(config.AMBIT_HOST_ROOT, path),
+    prepare: async (pod) => {
+      if (pod.netns !== undefined) preparePod(pod.netns.fd, log);
+    },
     installRules: async (pod, object) => {
       if (pod.netns !== undefined) await applyPodRules(rules, pod.netns.fd, ruleSettingsOf(object, config, log), log);
     },

@@ -112,33 +112,31 @@ export class Enrolment {
   }
 
   async #enrol(pod: KubernetesObject, ips: readonly string[], path?: string): Promise<void> {
-    const { cache, zds, source, capture, unprotected, log } = this.#parts;
+    const { zds, source, capture, unprotected, log } = this.#parts;
     const started = performance.now();
     const uid = uidOf(pod);
     const wasHeld = this.capturedAddresses(uid) !== undefined;
     const held = this.#open(pod, ips, path);
-    try {
-      unprotected.begin(
-        uid,
-        podConnections(held),
-        ({ remoteAddress, localAddress }) =>
-          !ips.includes(remoteAddress) && !(held.netns !== undefined && localAddress.startsWith('127.')),
-      );
-      await capture.installRules(held, pod);
-    } catch (error) {
-      // Without rules a new pod is not in the mesh: nothing of it may reach a proxy's snapshot. One that was in it stays there, because
-      // a snapshot without it would end its traffic.
-      if (!wasHeld) {
-        cache.drop(uid);
-        unprotected.forget(uid);
-      }
-      throw error;
-    }
+    // A pod that is captured already gets its rules back first. A new one gets its listeners first: rules without listeners would refuse
+    // what its applications open in between.
+    if (wasHeld) await capture.installRules(held, pod);
+    else await this.#forgetIfFailed(uid, async () => capture.prepare(held));
     try {
       await zds.add(held);
     } catch (error) {
       await source.patchPodStatus(pod, redirectionPatch('pending'));
       throw error;
+    }
+    if (!wasHeld) {
+      await this.#forgetIfFailed(uid, async () => {
+        unprotected.begin(
+          uid,
+          podConnections(held),
+          ({ remoteAddress, localAddress }) =>
+            !ips.includes(remoteAddress) && !(held.netns !== undefined && localAddress.startsWith('127.')),
+        );
+        await capture.installRules(held, pod);
+      });
     }
     await capture.host?.set(uid, ips);
     // Last, because the control plane lets peers send tunnels as soon as it sees this.
@@ -149,6 +147,19 @@ export class Enrolment {
       durationMs: Math.round(performance.now() - started),
       unprotectedConnections: unprotected.count(uid),
     });
+  }
+
+  /** Without rules a new pod is not in the mesh: when they fail, no proxy may keep listening for it and nothing of it stays here. */
+  async #forgetIfFailed(uid: string, install: () => Promise<void>): Promise<void> {
+    const { cache, zds, unprotected } = this.#parts;
+    try {
+      await install();
+    } catch (error) {
+      await zds.delete(uid);
+      cache.drop(uid);
+      unprotected.forget(uid);
+      throw error;
+    }
   }
 
   async #remove(pod: KubernetesObject, gone: boolean): Promise<void> {

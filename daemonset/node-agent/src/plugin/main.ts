@@ -1,8 +1,7 @@
 // The executable `istio-cni` on the host, started by the container runtime for every pod. In: CNI environment and stdin. Out: a CNI result.
 // A process of its own: only this folder, the selection and Node's own modules may be imported. Source: spec node-agent 6.3, 6.4, 6.7.
 import { readFileSync } from 'node:fs';
-import { request as httpRequest } from 'node:http';
-import { request as httpsRequest, type RequestOptions } from 'node:https';
+import type { RequestOptions } from 'node:https';
 import { join } from 'node:path';
 import { readPluginEnvironment } from './config.ts';
 import { type ApiObject, type PluginWorld, runPlugin } from './run-plugin.ts';
@@ -22,23 +21,22 @@ interface Call {
 }
 
 async function call({ options, isTls, body }: Call): Promise<Answer> {
+  // Loaded when needed: TLS is most of the start time, and DEL needs neither.
+  const { request: open } = isTls ? await import('node:https') : await import('node:http');
   return new Promise((resolve, reject) => {
-    const request = (isTls ? httpsRequest : httpRequest)(
-      { ...options, signal: AbortSignal.timeout(timeoutMs) },
-      (response) => {
-        const chunks: Buffer[] = [];
-        let bytes = 0;
-        response.on('data', (chunk: Buffer) => {
-          bytes += chunk.length;
-          if (bytes > answerLimit) request.destroy(new Error(`answer of more than ${answerLimit} bytes`));
-          else chunks.push(chunk);
-        });
-        response.on('error', reject);
-        response.on('end', () =>
-          resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') }),
-        );
-      },
-    );
+    const request = open({ ...options, signal: AbortSignal.timeout(timeoutMs) }, (response) => {
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      response.on('data', (chunk: Buffer) => {
+        bytes += chunk.length;
+        if (bytes > answerLimit) request.destroy(new Error(`answer of more than ${answerLimit} bytes`));
+        else chunks.push(chunk);
+      });
+      response.on('error', reject);
+      response.on('end', () =>
+        resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') }),
+      );
+    });
     request.on('error', reject);
     request.end(body);
   });

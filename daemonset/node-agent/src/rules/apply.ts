@@ -51,6 +51,11 @@ function hasIpv6(netns: number): boolean {
   }
 }
 
+/** Sets what must be so before a proxy listens in the pod: a proxy that stops must hand queued connections to its successor (gap G2). */
+export function preparePod(netns: number, log: Logger): void {
+  trySysctl(netns, migrateSysctl, '1', log);
+}
+
 /**
  * Gives a pod its rules. Idempotent. Two kernel settings go first: connections that are open now must not be picked up by the
  * new redirection half way (gap G1), and a proxy that stops listening must hand queued connections to its successor (gap G2).
@@ -63,7 +68,7 @@ export async function applyPodRules(
   log: Logger,
 ): Promise<void> {
   trySysctl(netns, looseSysctl, '0', log);
-  trySysctl(netns, migrateSysctl, '1', log);
+  preparePod(netns, log);
   const ipv6 = settings.ipv6 && hasIpv6(netns);
   await changeRoutes(netns, 'v4', 'add');
   if (ipv6) await changeRoutes(netns, 'v6', 'add');

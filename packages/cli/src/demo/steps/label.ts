@@ -56,6 +56,7 @@ export const labelStep: TourStep = {
   run: async (stage) => {
     const old = await oldConnection(stage);
     const before = await stage.api.list(kinds.pod, { namespace: shop });
+    await stage.load.reset();
     await stage.api.patch(
       { ...kinds.namespace, name: shop },
       { metadata: { labels: { [labels.dataplaneMode]: 'ambient' } } },
@@ -69,6 +70,12 @@ export const labelStep: TourStep = {
     );
     expect(restarts === 0, `${restarts} containers were restarted`, 'capture must not restart anything');
     const echoes = await stillEchoes(stage, old);
+    const load = await stage.load.counts();
+    expect(
+      load.failed === 0,
+      `${load.failed} of ${load.sent} requests failed while the pods were captured`,
+      load.failures.join('; '),
+    );
     const unprotected = await unprotectedConnections(stage);
     const wire = await onlyTls(stage);
     const line = await findProxyLine(stage, [
@@ -76,7 +83,7 @@ export const labelStep: TourStep = {
       `dst.identity="spiffe://cluster.local/ns/${shop}/sa/bookinfo-productpage"`,
     ]);
     return [
-      `${pods.length}/${before.length} pods captured, 0 restarts, the same pods as before`,
+      `${pods.length}/${before.length} pods captured, 0 restarts, the same pods as before, ${load.failed} of ${load.sent} requests failed meanwhile`,
       `the connection opened before still carries data (${echoes} echoes)`,
       `${unprotected.total} connections from before are listed as unprotected: ${unprotected.pods.join(', ')}`,
       wire,
