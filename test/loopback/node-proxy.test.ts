@@ -1,12 +1,13 @@
 // A real node proxy per node on loopback addresses: local state file, in-process CA, the stream form of ZDS.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, connect, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { create, toBinary } from '@bufbuild/protobuf';
+import { testRevocationList } from '@ambit/identity/testing';
 import { Action, AuthorizationSchema, Scope } from '@ambit/proto/authorization';
 import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL } from '@ambit/proto/type-urls';
 import { AddressSchema, TunnelProtocol } from '@ambit/proto/workload';
@@ -222,6 +223,34 @@ test('what is still open at the drain deadline is cut, counted and named in the 
   await mesh.two.line('connection complete', 'error="connection closed due to connection drain"');
   await mesh.two.line('connections were cut at the drain deadline', 'count=1');
   await closed(socket);
+});
+
+test('a certificate that is revoked ends its tunnels on both sides within seconds, and gets no new one', async () => {
+  const scratch = mkdtempSync(join(tmpdir(), 'ambit-node-proxy-crl-'));
+  using _scratch = { [Symbol.dispose]: () => rmSync(scratch, { recursive: true, force: true }) };
+  const CRL_PATH = join(scratch, 'ca.crl');
+  await using mesh = await startMesh({ CRL_PATH, AMBIT_FAKE_CA_DIR: scratch });
+  await mesh.two.line('revocation lists cannot be read yet');
+  const socket = await viaSocks(client, vip, 80);
+  assert.equal(await echoed(socket, 'before'), 'before');
+  const dump = JSON.parse((await mesh.one.get(15000, '/config_dump')).body) as {
+    certificates: { identity: string; certChain: { serialNumber: string }[] }[];
+  };
+  const certificate = dump.certificates.find(({ identity }) => identity.endsWith('/sa/client'));
+  const serial = BigInt(certificate?.certChain[0]?.serialNumber ?? 0).toString(16);
+  const root = JSON.parse(readFileSync(join(scratch, 'fake-ca.json'), 'utf8')) as Parameters<
+    typeof testRevocationList
+  >[0];
+  writeFileSync(CRL_PATH, testRevocationList(root, [serial.padStart(serial.length + (serial.length % 2), '0')]));
+  await closed(socket);
+  const text = 'error="connection closed: peer certificate revoked by CRL"';
+  await mesh.two.line('connection complete', 'direction="inbound"', text);
+  await assert.rejects(viaSocks(client, vip, 80).then(async (refused) => echoed(refused, 'after')));
+  await mesh.two.line('connection failed', 'revoked');
+  await new Promise((resolve) => setTimeout(resolve, 1200)); // the threads report once per second
+  const { body } = await mesh.two.get(15020, '/metrics');
+  assert.match(body, /^istio_crl_policy_rejections_total\{reporter="destination"\} 2$/m);
+  assert.match(body, /^istio_tcp_connections_failed_total\{.*response_flags="CERT_REVOKED"/m);
 });
 
 test('configured over xDS: pods start when they become known, a new policy closes what it denies, a removed one allows again', async () => {

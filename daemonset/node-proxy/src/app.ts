@@ -5,6 +5,7 @@
  * and xDS, admin, then - after the first sync - the pods.
  */
 import { closeSync, fstatSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { createCaClient } from '@ambit/identity/ca-client';
 import { type CertificateManager, createCertificateManager } from '@ambit/identity/certificate-manager';
 import type { CertificateSource } from '@ambit/identity/certificate-source';
@@ -18,14 +19,17 @@ import { createStateStore, missingPolicies, type StateDiff, type StateStore } fr
 import { createXdsClient, type XdsClient } from '@ambit/xds';
 import { configDump } from './admin/config-dump.ts';
 import { loggingRoute } from './admin/logging.ts';
+import { shownConfig } from './admin/shown-config.ts';
 import { adminServer, metricsServer, readinessServer } from './admin/server.ts';
 import type { NodeProxyConfig } from './config.ts';
 import { dataConfigOf } from './data-config.ts';
 import { type CertificateHub, createCertificateHub } from './identity/certificate-hub.ts';
 import { bearerToken, rootPem, xdsCredentials } from './identity/control-plane-credentials.ts';
 import { createFakeCa } from './identity/fake-ca.ts';
+import { followRevocationFile } from './identity/revocation-file.ts';
 import { startDedicated, startPod, type StartPodOptions, startSelfListener } from './inpod/start-pod.ts';
 import { supervisedListeners } from './inpod/supervised-listeners.ts';
+import { runUnprotectedClient, UNPROTECTED_SOCKET } from './inpod/unprotected-client.ts';
 import { createWorkloadManager, type WorkloadManager } from './inpod/workload-manager.ts';
 import { runZdsClient, type ZdsTransport } from './inpod/zds-client.ts';
 import type { WorkloadInfo } from './inpod/zds-protocol.ts';
@@ -36,6 +40,7 @@ import { createPublisher } from './threads/publish.ts';
 import { startThreadPool, type ThreadPool } from './threads/thread-pool.ts';
 import { search } from './threads/thread-state.ts';
 import { createHandlers } from './updates/handlers.ts';
+import { judgeUnprotected } from './updates/judge-unprotected.ts';
 import { parseLocalState } from './updates/local-file.ts';
 import { buildInfo } from './version.ts';
 
@@ -62,6 +67,7 @@ export async function startApp(config: NodeProxyConfig, log: RootLogger, context
   hub = createCertificateHub({ manager, threads, prefetchFor: prefetchNode(config), log });
   const publisher = createPublisher(store);
   publisher.attach(threads);
+  const revocations = followRevocations(config, log, threads);
   let before = store.snapshot();
   const publish = (diff: StateDiff): void => {
     publisher.publish(diff);
@@ -104,16 +110,30 @@ export async function startApp(config: NodeProxyConfig, log: RootLogger, context
     if (config.ownWorkload !== undefined)
       background(log, 'self listener', startSelfListener(starter, config.ownWorkload));
     runPods(config, pods, readiness, log, { draining: context.drain.signal, ended });
+    if (config.env.AMBIT_ZDS_TRANSPORT === 'seqpacket') judgeOldConnections(config, store, log, context);
   };
   begin().catch((error: unknown) => context.stop(error));
   return {
     async close() {
+      revocations?.[Symbol.dispose]();
       xds?.destroy();
       hub?.close();
       metrics.registry.close();
       await threads.destroy();
     },
   };
+}
+
+/** Hands the lists of `CRL_PATH` to the data threads, now and whenever they change. */
+function followRevocations(config: NodeProxyConfig, log: RootLogger, threads: ThreadPool): Disposable | undefined {
+  const path = config.env.CRL_PATH;
+  if (path === undefined) return undefined;
+  return followRevocationFile({
+    path,
+    onContent: (content) => threads.broadcast({ kind: 'revocations', content }),
+    clock: systemClock,
+    log: log.child('crl'),
+  });
 }
 
 /** Lets others wait for the state to change. */
@@ -286,6 +306,19 @@ function runPods(
   background(log, 'zds client', client);
 }
 
+/** Lets policies reach the connections that were open before their pods were enrolled. */
+function judgeOldConnections(config: NodeProxyConfig, store: StateStore, log: RootLogger, context: RunContext): void {
+  const { env } = config;
+  const client = runUnprotectedClient({
+    path: join(dirname(env.INPOD_UDS), UNPROTECTED_SOCKET),
+    judge: (connections) =>
+      judgeUnprotected(store.snapshot(), connections, { nodeName: env.NODE_NAME, missing: env.AMBIT_MISSING_POLICY }),
+    log: log.child('inpod'),
+    signal: context.drain.signal,
+  });
+  background(log, 'unprotected connections', client);
+}
+
 async function startAdmin(
   config: NodeProxyConfig,
   log: RootLogger,
@@ -306,6 +339,7 @@ async function startAdmin(
         pods: parts.pods?.list(),
         connections: await threads.dump(),
         config: shownConfig(config),
+        localState: config.localState === undefined ? undefined : parseLocalState(config.localState),
         version: { ...buildInfo, istioVersion: config.env.ISTIO_META_ISTIO_VERSION },
       }),
     logging: loggingRoute({
@@ -341,20 +375,6 @@ function holdUntilDrained(
   };
   context.drain.signal.addEventListener('abort', () => background(log, 'drain', drain()), { once: true });
   return ended.signal;
-}
-
-/** What `/config_dump` and the log show: no token, no header values, no local state. */
-function shownConfig(config: NodeProxyConfig): Record<string, unknown> {
-  const { env, xds, ca, localState: _localState, ...rest } = config;
-  const { AUTH_TOKEN: _token, LOCAL_XDS: _inline, ...shownEnv } = env;
-  const shown = (address: typeof xds): unknown =>
-    address === undefined ? undefined : { ...address, headers: Object.keys(address.headers), rootCa: undefined };
-  return {
-    ...rest,
-    xds: shown(xds),
-    ca: shown(ca),
-    env: { ...shownEnv, XDS_ROOT_CA: undefined, CA_ROOT_CA: undefined },
-  };
 }
 
 function prefetchNode(config: NodeProxyConfig): string | undefined {

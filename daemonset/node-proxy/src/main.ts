@@ -4,11 +4,10 @@
  * Arguments (spec/node-proxy.md 1.2): none or `proxy` runs, `version` and `help` print. A second signal ends at once.
  */
 import { createDrain } from '@ambit/runtime/drain';
-import { explain } from '@ambit/runtime/errors';
-import { runUntilSignal } from '@ambit/runtime/lifecycle';
+import { readOrExit, runUntilSignal } from '@ambit/runtime/lifecycle';
 import { createLogger, type RootLogger } from '@ambit/runtime/log';
 import { startApp } from './app.ts';
-import { type NodeProxyConfig, readConfig } from './config.ts';
+import { readConfig } from './config.ts';
 import { buildInfoText } from './version.ts';
 
 /** Time that the threads may need to report after the drain deadline. */
@@ -35,8 +34,7 @@ async function main(command: string): Promise<void> {
 }
 
 async function run(): Promise<void> {
-  const config = configOrExit();
-  if (config === undefined) return;
+  const config = readOrExit(() => readConfig());
   const log: RootLogger = createLogger({ level: config.env.RUST_LOG, format: config.env.LOG_FORMAT });
   log.info(buildInfoText(config.env.ISTIO_META_ISTIO_VERSION));
   const drain = createDrain();
@@ -45,16 +43,6 @@ async function run(): Promise<void> {
     drainDeadlineMs: config.drainDeadlineMs + DRAIN_MARGIN_MS,
     log,
   });
-}
-
-function configOrExit(): NodeProxyConfig | undefined {
-  try {
-    return readConfig();
-  } catch (error) {
-    process.stderr.write(`${explain(error)}\n`);
-    process.exitCode = 1;
-    return undefined;
-  }
 }
 
 await main(process.argv[2] ?? 'proxy');

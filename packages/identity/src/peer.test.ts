@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createPrivateKey, createPublicKey, generateKeyPairSync, sign } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
 
 import fc from 'fast-check';
@@ -11,12 +11,10 @@ import type { IdentityErrorCode } from './errors.ts';
 import { createPeerVerifier } from './peer.ts';
 import type { PeerVerifierOptions } from './peer.ts';
 import { createIntermediate, createSelfSignedRoot } from './signer-material.ts';
-import { testCa } from './testing/index.ts';
+import { testCa, testRevocationList } from './testing/index.ts';
 import { createTrustStore } from './trust-store.ts';
 import { buildCertificate, buildName } from './x509/build-certificate.ts';
 import type { CertificateProfile } from './x509/build-certificate.ts';
-import { algorithmNode, signingAlgorithmFor } from './x509/algorithm.ts';
-import { bitString, readDer, sequence, time, unsignedInteger, writeDer } from './x509/asn1.ts';
 import { parseRevocationLists } from './x509/crl.ts';
 import { createKeyAndCsr } from './x509/csr.ts';
 import { certificatesOfPem, toPem } from './x509/pem.ts';
@@ -192,16 +190,16 @@ test('a revocation list refuses the listed serial when its issuer signed it', as
     return { der: certificatesOfPem(issued.chainPem[0])[0] ?? Buffer.alloc(0), serial: issued.serial };
   };
   const [good, bad] = [await issue(), await issue()];
-  let lists = parseRevocationLists(Buffer.from(toPem('X509 CRL', buildCrl(root, [bad.serial]))));
+  let lists = parseRevocationLists(Buffer.from(toPem('X509 CRL', testRevocationList(root, [bad.serial]))));
   const verify = createPeerVerifier({ roots: root.rootPem, peerRole: 'client', crl: () => lists });
   assert.equal(verify([good.der]).uri, identity);
   assert.throws(() => verify([bad.der]), { code: 'ERR_IDENTITY_REVOKED' });
-  lists = parseRevocationLists(buildCrl(impostor, [bad.serial]));
+  lists = parseRevocationLists(testRevocationList(impostor, [bad.serial]));
   assert.equal(verify([bad.der]).uri, identity);
   lists = parseRevocationLists(Buffer.alloc(0));
   assert.equal(lists.size, 0);
   const live = verify([good.der]);
-  lists = parseRevocationLists(buildCrl(root, [good.serial]));
+  lists = parseRevocationLists(testRevocationList(root, [good.serial]));
   assert.equal(lists.isRevoked(live.path), true, 'a live session can be judged again');
 });
 
@@ -209,22 +207,3 @@ test('an unreadable revocation list is an error of its own', () => {
   assert.throws(() => parseRevocationLists(Buffer.from('3003020101', 'hex')), { code: 'ERR_IDENTITY_INVALID_CRL' });
   assert.equal(parseRevocationLists(Buffer.from('no block at all')).size, 0);
 });
-
-function buildCrl(material: SignerMaterial, serials: readonly string[]): Buffer {
-  const key = createPrivateKey(material.keyPem);
-  const algorithm = signingAlgorithmFor(createPublicKey(key));
-  const issuer = Buffer.from(
-    readCertificate(certificatesOfPem(material.certPem)[0] ?? Buffer.alloc(0)).subject,
-    'latin1',
-  );
-  const entries = serials.map((serial) => sequence(unsignedInteger(Buffer.from(serial, 'hex')), time(Date.now())));
-  const list = sequence(
-    unsignedInteger(Buffer.of(1)),
-    algorithmNode(algorithm),
-    readDer(issuer),
-    time(Date.now()),
-    time(Date.now() + dayMs),
-    sequence(...entries),
-  );
-  return writeDer(sequence(list, algorithmNode(algorithm), bitString(sign(algorithm.hash, writeDer(list), key))));
-}

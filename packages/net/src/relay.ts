@@ -24,6 +24,8 @@ export interface RelayResult {
   readonly bToA: number;
   /** Undefined after an ordinary end; resets of either side are ordinary (spec node-proxy 3.1). */
   readonly error: Error | undefined;
+  /** The side whose own failure `error` is; undefined without an error and after an abort or idle end. */
+  readonly failedSide: 'a' | 'b' | undefined;
   /** Who ended it first. */
   readonly closedBy: 'a' | 'b' | 'signal' | 'idle';
 }
@@ -54,6 +56,7 @@ class Relay {
   readonly #idleTimer: NodeJS.Timeout | undefined;
   #closedBy: RelayResult['closedBy'] | undefined;
   #error: Error | undefined;
+  #failedSide: RelayResult['failedSide'];
   #openSides = 2;
 
   constructor(a: Endpoint, b: Endpoint, options: RelayOptions, resolve: (result: RelayResult) => void) {
@@ -118,7 +121,10 @@ class Relay {
   // `from` is gone: what it sent is on its way, what was meant for it has no reader any more.
   #onSideClosed(direction: Direction, reverse: Direction, error: Error | undefined): void {
     this.#closedBy ??= direction.name;
-    if (error !== undefined && !isNormalEnd(error)) this.#error ??= error;
+    if (error !== undefined && this.#error === undefined && !isNormalEnd(error)) {
+      this.#error = error;
+      this.#failedSide = direction.name;
+    }
     direction.isDone = true;
     reverse.isDone = true;
     direction.to.shutdownWrite();
@@ -147,6 +153,7 @@ class Relay {
       aToB: this.#aToB.bytes,
       bToA: this.#bToA.bytes,
       error: this.#error,
+      failedSide: this.#failedSide,
       closedBy: this.#closedBy ?? 'a',
     });
   }

@@ -5,6 +5,7 @@ import { X509Certificate } from 'node:crypto';
 import type { CertificateState } from '@ambit/identity/certificate-manager';
 import { certificatesOfPem, toPem } from '@ambit/identity';
 import {
+  type Endpoint,
   type GatewayAddress,
   type Policy,
   policyKey,
@@ -16,6 +17,7 @@ import {
   type Workload,
 } from '@ambit/state';
 import type { PodState } from '../inpod/workload-manager.ts';
+import type { LocalState } from '../updates/local-file.ts';
 import type { DumpedConnection } from '../threads/messages.ts';
 
 /** Everything the dump shows. */
@@ -25,6 +27,8 @@ export interface DumpInput {
   readonly pods: readonly PodState[] | undefined;
   readonly connections: ReadonlyMap<string, readonly DumpedConnection[]>;
   readonly config: unknown;
+  /** What the local state file contributes. */
+  readonly localState: LocalState | undefined;
   readonly version: unknown;
 }
 
@@ -34,13 +38,14 @@ export function configDump(input: DumpInput): string {
   const workloads = [...snapshot.workloads.values()].sort(by((workload) => workload.uid)).map(dumpWorkload);
   const services = [...snapshot.services.values()]
     .sort(by((service) => service.hostname))
-    .map((service) => dumpService(snapshot, service));
+    .map((service) => dumpService(service, snapshot.endpoints.get(serviceKey(service))));
   const policies = [...snapshot.policies.values()].sort(by(policyKey)).map(dumpPolicy);
   const dump = {
     workloads,
     services,
     policies,
-    stagedServices: {},
+    stagedServices: dumpStaged(snapshot),
+    staticConfig: dumpStatic(input.localState),
     certificates: [...input.certificates].sort(by(([identity]) => identity)).map(dumpCertificate),
     config: input.config,
     version: input.version,
@@ -94,12 +99,35 @@ function dumpWorkload(workload: Workload): Record<string, unknown> {
   };
 }
 
-function dumpService(snapshot: Snapshot, service: Service): Record<string, unknown> {
-  const members = snapshot.endpoints.get(serviceKey(service));
+type Members = ReadonlyMap<string, Endpoint> | undefined;
+
+function dumpEndpoints(members: Members): Record<string, unknown> {
   const endpoints = [...(members?.values() ?? [])].map(({ workload, ports }) => [
     workload.uid,
     { workloadUid: workload.uid, port: ports, status: workload.healthy ? 'Healthy' : 'Unhealthy' },
   ]);
+  return Object.fromEntries(endpoints);
+}
+
+/** Members of services that are not known (yet): `namespace/hostname` to uid to endpoint. */
+function dumpStaged(snapshot: Snapshot): Record<string, unknown> {
+  const staged: Record<string, unknown> = {};
+  for (const key of snapshot.endpoints.keys()) {
+    const members = snapshot.endpoints.get(key);
+    if (members !== undefined && members.size > 0 && !snapshot.services.has(key)) staged[key] = dumpEndpoints(members);
+  }
+  return staged;
+}
+
+function dumpStatic(local: LocalState | undefined): Record<string, unknown> {
+  return {
+    workloads: local?.workloads.map(dumpWorkload) ?? [],
+    services: local?.services.map((service) => dumpService(service, undefined)) ?? [],
+    policies: local?.policies.map(dumpPolicy) ?? [],
+  };
+}
+
+function dumpService(service: Service, members: Members): Record<string, unknown> {
   const balancer = service.loadBalancer;
   return {
     name: service.name,
@@ -108,7 +136,7 @@ function dumpService(snapshot: Snapshot, service: Service): Record<string, unkno
     vips: service.vips.map(({ network, ip }) => `${network}/${ip}`),
     cidrVips: list(service.cidrVips.map(({ network, ip, length }) => ({ network, cidr: `${ip}/${length}` }))),
     ports: service.ports,
-    endpoints: Object.fromEntries(endpoints),
+    endpoints: dumpEndpoints(members),
     subjectAltNames: service.subjectAltNames,
     waypoint: gateway(service.waypoint),
     weightedWaypoints: list(

@@ -6,6 +6,8 @@
 import { type AdminRequest, type AdminResponse, type AdminServer, createAdminServer } from '@ambit/runtime/admin';
 import type { Logger } from '@ambit/runtime/log';
 import type { MetricsRegistry } from '@ambit/runtime/metrics';
+import { OPEN_METRICS_TYPE, openMetricsText, plainText, wantsOpenMetrics } from '../telemetry/exposition.ts';
+import { compressed } from './compress.ts';
 
 /** What the admin pages show and trigger. */
 export interface AdminInput {
@@ -38,12 +40,16 @@ export function adminServer(input: AdminInput): AdminServer {
   });
 }
 
-/** The metrics server. */
+/** The metrics server: OpenMetrics or Prometheus text, encoded as the scraper likes. */
 export function metricsServer(registry: MetricsRegistry, log: Logger): AdminServer {
-  const expose = async (): Promise<AdminResponse> => ({
-    contentType: registry.contentType,
-    body: await registry.text(),
-  });
+  const expose = async ({ headers }: AdminRequest): Promise<AdminResponse> => {
+    const isOpen = wantsOpenMetrics(headers.accept);
+    const text = await registry.text();
+    return {
+      contentType: isOpen ? OPEN_METRICS_TYPE : registry.contentType,
+      ...(await compressed(isOpen ? openMetricsText(text) : plainText(text), headers['accept-encoding'])),
+    };
+  };
   return createAdminServer({ log, routes: { '/metrics': expose, '/stats/prometheus': expose } });
 }
 

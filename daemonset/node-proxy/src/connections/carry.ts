@@ -3,8 +3,9 @@
  *
  * Called by `outbound/listener.ts`, `inbound/listener.ts` and `inbound/passthrough.ts` on a data thread.
  */
-import { type Endpoint, relay } from '@ambit/net';
+import { type Endpoint, relay, type RelayResult } from '@ambit/net';
 import type { ConnectionRecord } from '../telemetry/connection-record.ts';
+import { isRevoked, revokedPeer } from '../telemetry/response-flags.ts';
 
 /** Copies until both directions ended or the signal aborts; completes the record. `client` is who opened the connection. */
 export async function carry(
@@ -24,7 +25,14 @@ export async function carry(
     },
   });
   record.bytes(result.aToB - seenUp, result.bToA - seenDown);
-  record.complete(result.error);
+  record.complete(copyError(result));
+}
+
+/** The error of a copy with the direction it hurt: `send` is towards the upstream side (spec/node-proxy.md 12). */
+function copyError({ error, failedSide }: RelayResult): Error | undefined {
+  if (error === undefined || failedSide === undefined) return error;
+  const direction = failedSide === 'a' ? 'send' : 'receive';
+  return isRevoked(error) ? revokedPeer(error) : new Error(`${direction}: ${error.message}`, { cause: error });
 }
 
 /** An error to abort with when an endpoint closed before it was connected to anything. */

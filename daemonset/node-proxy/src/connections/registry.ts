@@ -5,6 +5,7 @@
  * that a policy that arrives meanwhile is not missed (spec/node-proxy.md 3.7). `updates/policy-watcher.ts` asks for a
  * re-check. Runs on a data thread.
  */
+import type { PeerIdentity } from '@ambit/identity';
 import type { DumpedConnection } from '../threads/messages.ts';
 
 /** One live connection. The registrant owns the sockets; `destroy` is how others end it. */
@@ -13,6 +14,8 @@ export interface RegisteredConnection<Facts> {
   readonly facts: Facts | undefined;
   /** How the admin dump shows it; may change when the target is known. */
   dump: DumpedConnection;
+  /** The peer of a tunnel inside a tunnel, which no pool knows; set once it is open. */
+  innerPeer?: PeerIdentity;
   /** Ends the connection at once with this error as its outcome. Idempotent. */
   readonly destroy: (reason: Error) => void;
 }
@@ -24,6 +27,8 @@ export interface ConnectionRegistry<Facts> {
   register(connection: RegisteredConnection<Facts>): Disposable;
   /** Ends every connection whose facts `isAllowed` refuses; returns how many. */
   recheck(isAllowed: (facts: Facts) => boolean, reason: () => Error): number;
+  /** Ends every connection whose inner tunnel ends at a matching peer; returns how many. */
+  destroyPeers(predicate: (peer: PeerIdentity) => boolean, reason: () => Error): number;
   /** Ends all now; returns how many. */
   destroyAll(reason: () => Error): number;
   list(): readonly DumpedConnection[];
@@ -49,6 +54,8 @@ export function createConnectionRegistry<Facts>(): ConnectionRegistry<Facts> {
       return { [Symbol.dispose]: () => void live.delete(connection) };
     },
     recheck: (isAllowed, reason) => destroyWhere(({ facts }) => facts !== undefined && !isAllowed(facts), reason),
+    destroyPeers: (predicate, reason) =>
+      destroyWhere(({ innerPeer }) => innerPeer !== undefined && predicate(innerPeer), reason),
     destroyAll: (reason) => destroyWhere(() => true, reason),
     list: () => [...live].map((connection) => connection.dump),
   };

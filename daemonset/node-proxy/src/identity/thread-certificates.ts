@@ -9,6 +9,7 @@ import {
   createTrustStore,
   parseSpiffeId,
   type PeerVerifier,
+  type RevocationLists,
   type TrustStore,
 } from '@ambit/identity';
 import type { WorkloadCertificate } from '@ambit/identity/workload-certificate';
@@ -38,8 +39,11 @@ export interface ThreadCertificates {
 /** Most peer checks kept per identity; they are cheap to make again. */
 const MAX_VERIFIERS = 1024;
 
-/** Makes an empty cache. `need` asks the main thread for an identity. */
-export function createThreadCertificates(options: { need: (identity: string) => void }): ThreadCertificates {
+/** Makes an empty cache. `need` asks the main thread for an identity, `crl` is the revocation list of now. */
+export function createThreadCertificates(options: {
+  readonly need: (identity: string) => void;
+  readonly crl: () => RevocationLists | undefined;
+}): ThreadCertificates {
   const ready = new Map<string, TlsIdentity>();
   const waiting = new Map<string, PromiseWithResolvers<TlsIdentity>>();
   return {
@@ -57,9 +61,14 @@ export function createThreadCertificates(options: { need: (identity: string) => 
     onCertificate(certificate) {
       // A waiting thread may get the same one twice: as the answer and as news to all.
       if (ready.get(certificate.identity)?.serial === certificate.serial) return;
-      const made = tlsIdentityOf(certificate);
-      ready.set(certificate.identity, made);
-      waiting.get(certificate.identity)?.resolve(made);
+      try {
+        const made = tlsIdentityOf(certificate, options.crl);
+        ready.set(certificate.identity, made);
+        waiting.get(certificate.identity)?.resolve(made);
+      } catch (cause) {
+        // Only those who wait learn of it; who has an older certificate goes on with that one.
+        waiting.get(certificate.identity)?.reject(unusable(certificate.identity, cause));
+      }
       waiting.delete(certificate.identity);
     },
     onFailure(identity, message) {
@@ -76,7 +85,15 @@ export function createThreadCertificates(options: { need: (identity: string) => 
   };
 }
 
-function tlsIdentityOf(certificate: WorkloadCertificate): TlsIdentity {
+function unusable(identity: string, cause: unknown): NodeProxyError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new NodeProxyError('ERR_NODE_PROXY_TLS', `tls error: the certificate of ${identity} cannot be used: ${why}`, {
+    cause,
+    hint: 'the certificate authority answered with a broken certificate or root',
+  });
+}
+
+function tlsIdentityOf(certificate: WorkloadCertificate, crl: () => RevocationLists | undefined): TlsIdentity {
   const roots = createTrustStore({ rootsPem: certificate.rootsPem });
   const trustDomain = parseSpiffeId(certificate.identity)?.trustDomain;
   return {
@@ -91,20 +108,24 @@ function tlsIdentityOf(certificate: WorkloadCertificate): TlsIdentity {
       roots,
       peerRole: 'client',
       uriNames: 'first-parsable',
+      crl,
       ...(trustDomain === undefined ? {} : { trustDomain }),
     }),
-    verifyServer: serverVerifiers(roots),
+    verifyServer: serverVerifiers(roots, crl),
   };
 }
 
-function serverVerifiers(roots: TrustStore): (expected: readonly string[]) => PeerVerifier {
+function serverVerifiers(
+  roots: TrustStore,
+  crl: () => RevocationLists | undefined,
+): (expected: readonly string[]) => PeerVerifier {
   const made = new Map<string, PeerVerifier>();
   return (expected) => {
     const key = expected.join('\n');
     let verifier = made.get(key);
     if (verifier === undefined) {
       if (made.size >= MAX_VERIFIERS) made.clear();
-      verifier = createPeerVerifier({ roots, peerRole: 'server', expected, uriNames: 'first-parsable' });
+      verifier = createPeerVerifier({ roots, peerRole: 'server', expected, uriNames: 'first-parsable', crl });
       made.set(key, verifier);
     }
     return verifier;

@@ -29,7 +29,7 @@ import type { TlsIdentity } from '../identity/thread-certificates.ts';
 import { hboneLimits } from '../outbound/upstream-options.ts';
 import { type ConnectionRecord, earlyDenial, openRecord } from '../telemetry/connection-record.ts';
 import { baggageOf, partyOf, serviceParty, sourceParty } from '../telemetry/party.ts';
-import { NodeProxyError } from '../telemetry/response-flags.ts';
+import { isRevoked, NodeProxyError } from '../telemetry/response-flags.ts';
 import { illegalPorts, ownWorkload, type PodContext } from '../threads/pod-context.ts';
 import { authorize, denied, type InboundPlan, planTunnel, type TunnelFacts } from './authorize.ts';
 import { connectApplication } from './forward.ts';
@@ -43,6 +43,8 @@ export interface TunnelServer {
   readonly connections: number;
   /** GOAWAY everywhere; running tunnels continue. Resolves when the last connection is gone. */
   close(): Promise<void>;
+  /** Ends connections of matching peers now. */
+  destroyWhere(predicate: (peer: PeerIdentity) => boolean, reason: Error): void;
   destroy(reason: Error): void;
 }
 
@@ -65,6 +67,7 @@ export function createTunnelServer(context: PodContext): TunnelServer {
     limits: hboneLimits(context.config),
     log: context.log,
     onHandshakeFailed(error, endpoint) {
+      if (isRevoked(error)) context.revoked.destination += 1;
       earlyDenial(context.sink, {
         sourceAddress: addressText(endpoint.remote),
         destinationAddress: addressText(endpoint.local),
@@ -82,6 +85,7 @@ export function createTunnelServer(context: PodContext): TunnelServer {
       server.close();
       await server.closed;
     },
+    destroyWhere: (predicate, reason) => server.destroyWhere(predicate, reason),
     destroy: (reason) => server.destroy(reason),
   };
 }

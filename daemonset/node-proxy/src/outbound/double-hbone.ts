@@ -5,8 +5,10 @@
  * connection only, so that each connection is load-balanced over there (spec/node-proxy.md 2.7).
  */
 import { openInnerTunnel, type TunnelStream } from '@ambit/hbone';
+import type { PeerIdentity } from '@ambit/identity';
 import { formatIpPort, identityOf } from '@ambit/state';
 import type { ConnectInput } from './connect.ts';
+import { countRevoked } from './pod-pool.ts';
 import { hboneLimits } from './upstream-options.ts';
 import type { OutboundRequest } from './route.ts';
 
@@ -15,7 +17,7 @@ export async function openDoubleHbone(
   request: Extract<OutboundRequest, { kind: 'double-hbone' }>,
   gateway: { readonly ip: string; readonly port: number },
   input: ConnectInput,
-): Promise<TunnelStream> {
+): Promise<TunnelStream<PeerIdentity>> {
   const { context, signal } = input;
   const source = identityOf(input.source);
   const { 'x-forwarded-network': network, ...outerHeaders } = input.headers;
@@ -27,13 +29,15 @@ export async function openDoubleHbone(
   };
   const outer = await context.pool.open(key, { authority: request.authority, headers: outerHeaders, signal });
   const identity = await context.certificates.get(source);
-  return openInnerTunnel(outer, {
-    authority: request.authority,
-    headers: network === undefined ? outerHeaders : { ...outerHeaders, 'x-forwarded-network': network },
-    tls: identity.context,
-    verifyPeer: identity.verifyServer(request.innerExpected),
-    limits: hboneLimits(context.config),
-    log: context.log,
-    signal,
-  });
+  return countRevoked(context, () =>
+    openInnerTunnel(outer, {
+      authority: request.authority,
+      headers: network === undefined ? outerHeaders : { ...outerHeaders, 'x-forwarded-network': network },
+      tls: identity.context,
+      verifyPeer: identity.verifyServer(request.innerExpected),
+      limits: hboneLimits(context.config),
+      log: context.log,
+      signal,
+    }),
+  );
 }

@@ -4,12 +4,20 @@
  * Called by `threads/pod-traffic.ts` for each connection on 15001; `socks5.ts` enters at `serveOutbound` with the
  * destination its client named. Runs on a data thread from accept to close. Flow: spec/node-proxy.md 3.4.
  */
-import { formatBaggage, formatForwarded, newTraceparent } from '@ambit/hbone';
+import { formatBaggage, formatForwarded, newTraceparent, parseBaggage, type TunnelStream } from '@ambit/hbone';
+import type { PeerIdentity } from '@ambit/identity';
 import { type Endpoint, originalDestination, type SocketAddress } from '@ambit/net';
 import { formatIpPort, type Workload } from '@ambit/state';
 import { abandonedBy, carry } from '../connections/carry.ts';
-import { type ConnectionRecord, earlyDenial, openRecord } from '../telemetry/connection-record.ts';
-import { baggageOf } from '../telemetry/party.ts';
+import type { RegisteredConnection } from '../connections/registry.ts';
+import type { PolicyFacts } from '../inbound/authorize.ts';
+import {
+  type ConnectionParty,
+  type ConnectionRecord,
+  earlyDenial,
+  openRecord,
+} from '../telemetry/connection-record.ts';
+import { baggageOf, derivedParty } from '../telemetry/party.ts';
 import type { DumpedConnection } from '../threads/messages.ts';
 import { illegalPorts, ownWorkload, type PodContext } from '../threads/pod-context.ts';
 import { connectOutbound } from './connect.ts';
@@ -67,29 +75,40 @@ interface Routed {
 async function carryRouted(context: PodContext, routed: Routed): Promise<void> {
   const abort = new AbortController();
   const { client } = routed;
-  using _registered = context.registry.register({
+  const connection: RegisteredConnection<PolicyFacts> = {
     facts: undefined,
     dump: dumpOf(routed),
     destroy: (reason) => abort.abort(reason),
-  });
-  const record = recordOf(context, routed);
+  };
+  using _registered = context.registry.register(connection);
+  // Who serves behind a network gateway is known only when it answered; until then nothing is counted.
+  let record = routed.request.kind === 'double-hbone' ? undefined : recordOf(context, routed);
   client.onClose = (error) => abort.abort(abandonedBy('the client', error));
   try {
-    const upstream = await connectOutbound(routed.request, {
+    const { endpoint, inner } = await connectOutbound(routed.request, {
       context,
       source: routed.source,
       sourceIp: routed.clientAddress.ip,
       headers: headersOf(context, routed),
       signal: abort.signal,
     });
-    await carry(client, upstream, { record, signal: abort.signal });
+    if (inner !== undefined) connection.innerPeer = inner.peer;
+    record ??= recordOf(context, routed, inner === undefined ? undefined : innerParty(inner));
+    await carry(client, endpoint, { record, signal: abort.signal });
   } catch (error) {
-    record.complete(error);
+    (record ?? recordOf(context, routed)).complete(error);
     client.destroy(error instanceof Error ? error : new Error('outbound connection failed'));
   }
 }
 
-function recordOf(context: PodContext, routed: Routed): ConnectionRecord {
+/** The far end of a tunnel inside a tunnel, as its certificate and its answer describe it (spec/node-proxy.md 9.1, 9.3). */
+function innerParty({ peer, responseHeaders }: TunnelStream<PeerIdentity>): ConnectionParty {
+  const baggage = parseBaggage(responseHeaders['baggage']);
+  const party = derivedParty(peer.uri, baggage ?? {});
+  return party.workload === undefined ? party : { ...party, instance: party.workload };
+}
+
+function recordOf(context: PodContext, routed: Routed, destination?: ConnectionParty): ConnectionRecord {
   const { request, clientAddress } = routed;
   const authority = request.kind === 'tcp' ? undefined : request.authority;
   const facts = {
@@ -98,6 +117,7 @@ function recordOf(context: PodContext, routed: Routed): ConnectionRecord {
     destinationAddress: targetText(request.target),
     ...(authority === undefined ? {} : { hboneAuthority: authority }),
     ...request.facts,
+    ...(destination === undefined ? {} : { destination }),
   };
   return openRecord(context.sink, facts, performance.now.bind(performance));
 }

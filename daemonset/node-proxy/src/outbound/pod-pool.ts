@@ -7,6 +7,7 @@
 import { createHbonePool, type HbonePool } from '@ambit/hbone';
 import type { PeerIdentity } from '@ambit/identity';
 import { connect, secureClient } from '@ambit/net';
+import { isRevoked, revokedPeer } from '../telemetry/response-flags.ts';
 import type { PodAssignment } from '../threads/messages.ts';
 import type { ThreadContext } from '../threads/pod-context.ts';
 import { hboneLimits, socketOptions } from './upstream-options.ts';
@@ -23,13 +24,26 @@ export function createPodPool(thread: ThreadContext, pod: PodAssignment): HboneP
       const identity = await thread.certificates.get(key.source);
       const to = splitAddress(key.destination);
       const socket = await connect(pod.domain, { ...socketOptions(thread.config), ...to, signal });
-      return secureClient(socket, identity.context, {
-        verifyPeer: identity.verifyServer(key.expected),
-        timeoutMs: HANDSHAKE_TIMEOUT_MS,
-        signal,
-      });
+      return countRevoked(thread, () =>
+        secureClient(socket, identity.context, {
+          verifyPeer: identity.verifyServer(key.expected),
+          timeoutMs: HANDSHAKE_TIMEOUT_MS,
+          signal,
+        }),
+      );
     },
   });
+}
+
+/** Runs a handshake; a revoked peer is counted once and named in the error. */
+export async function countRevoked<T>(thread: ThreadContext, handshake: () => Promise<T>): Promise<T> {
+  try {
+    return await handshake();
+  } catch (error) {
+    if (!isRevoked(error)) throw error;
+    thread.revoked.source += 1;
+    throw revokedPeer(error);
+  }
 }
 
 /** `ip:port` of a pool key, which we wrote ourselves. */

@@ -66,6 +66,7 @@ export function openRecord(sink: ConnectionSink, facts: ConnectionFacts, nowMs: 
   const startedMs = nowMs();
   const series = sink.metrics.series(facts);
   series.opened += 1;
+  series.live += 1;
   const log = sink.log;
   if (log.isEnabled('debug')) log.debug('connection opened', openedFields(facts));
   let sent = 0;
@@ -81,6 +82,7 @@ export function openRecord(sink: ConnectionSink, facts: ConnectionFacts, nowMs: 
     complete(error) {
       if (done) return;
       done = true;
+      series.live -= 1;
       countEnd(sink.metrics, facts, series, error);
       const fields = completeFields(facts, { sent, received, durationMs: nowMs() - startedMs, error });
       if (error === undefined) log.info('connection complete', fields);

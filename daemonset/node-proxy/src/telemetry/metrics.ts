@@ -7,6 +7,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { type Counter, createMetricsRegistry, type MetricsRegistry } from '@ambit/runtime/metrics';
 import type { FromDataThread } from '../threads/messages.ts';
+import { ON_DEMAND_DNS_LABELS } from './on-demand-dns.ts';
 import { TRAFFIC_LABELS, type TrafficDelta } from './traffic-metrics.ts';
 
 type Report = Extract<FromDataThread, { kind: 'metrics' }>;
@@ -84,6 +85,16 @@ export function createNodeProxyMetrics(options: { readonly tag: string }): NodeP
     name: 'ambit_policy_missing_denied_total',
     help: 'Connections denied because a listed policy is not known',
   });
+  const onDemandDns = registry.counter({
+    name: 'istio_on_demand_dns_total',
+    help: 'The total number of requests that used on-demand DNS (unstable)',
+    labels: ON_DEMAND_DNS_LABELS,
+  });
+  const revoked = registry.counter({
+    name: 'istio_crl_policy_rejections_total',
+    help: 'The total number of connections rejected because a certificate is revoked (unstable)',
+    labels: ['reporter'],
+  });
   descriptorGauges(registry);
   const openByThread = new Map<number, Report['openSockets']>();
   return {
@@ -102,6 +113,12 @@ export function createNodeProxyMetrics(options: { readonly tag: string }): NodeP
         open.reduce((sum, one) => sum + one.destination, 0),
       );
       if (report.deniedByMissingPolicy > 0) missingDenied.add({}, report.deniedByMissingPolicy);
+      for (const { labels, count } of report.onDemandDns) {
+        onDemandDns.add(labelled(ON_DEMAND_DNS_LABELS, labels), count);
+      }
+      for (const reporter of ['source', 'destination'] as const) {
+        if (report.revoked[reporter] > 0) revoked.add({ reporter }, report.revoked[reporter]);
+      }
     },
     onXdsTermination: (reason) => terminations.add({ reason }),
     onXdsResponse(url, bytes) {
@@ -144,10 +161,12 @@ function trafficCounters(registry: MetricsRegistry): TrafficCounters {
   };
 }
 
+function labelled<L extends string>(names: readonly L[], values: readonly string[]): Record<L, string> {
+  return Object.fromEntries(names.map((name, index) => [name, values[index] ?? 'unknown'])) as Record<L, string>;
+}
+
 function addTraffic(counters: TrafficCounters, delta: TrafficDelta): void {
-  const labels = Object.fromEntries(
-    TRAFFIC_LABELS.map((name, index) => [name, delta.labels[index] ?? 'unknown']),
-  ) as Record<TrafficLabel, string>;
+  const labels = labelled(TRAFFIC_LABELS, delta.labels);
   if (delta.opened > 0) counters.opened.add(labels, delta.opened);
   if (delta.closed > 0) counters.closed.add(labels, delta.closed);
   if (delta.failed > 0) counters.failed.add(labels, delta.failed);

@@ -38,6 +38,10 @@ export type NodeProxyErrorCode =
   | 'ERR_NODE_PROXY_UNKNOWN_WORKLOAD'
   /** There is no certificate for the identity of the local workload. */
   | 'ERR_NODE_PROXY_IDENTITY'
+  /** The certificate of a local identity makes no TLS configuration. */
+  | 'ERR_NODE_PROXY_TLS'
+  /** A certificate of the peer is on the revocation list. */
+  | 'ERR_NODE_PROXY_REVOKED'
   /** The application or the service relay could not be reached, or a port could not be bound. */
   | 'ERR_NODE_PROXY_CONNECT'
   /** A SOCKS5 client broke the protocol or named a host that cannot be resolved. */
@@ -68,31 +72,47 @@ export const podGone = (): NodeProxyError =>
 export const selfCall = (): NodeProxyError =>
   new NodeProxyError('ERR_NODE_PROXY_SELF_CALL', 'attempted recursive call to ourselves');
 
-/** Finds the code of an error, walking `cause` while there is none. */
-function codeOf(error: unknown): string | undefined {
+/** The error of a connection whose peer's certificate was revoked (flag `CERT_REVOKED`). */
+export const revokedPeer = (cause?: unknown): NodeProxyError =>
+  new NodeProxyError('ERR_NODE_PROXY_REVOKED', 'connection closed: peer certificate revoked by CRL', { cause });
+
+/** Errors of a failure from the outside in: what wraps, then its causes. */
+function* causesOf(error: unknown): Generator<object> {
   let current: unknown = error;
   for (let depth = 0; depth < 8 && typeof current === 'object' && current !== null; depth += 1) {
-    if ('code' in current && typeof current.code === 'string') return current.code;
+    yield current;
     current = 'cause' in current ? current.cause : undefined;
   }
-  return undefined;
+}
+
+/** True when a revoked certificate is at the bottom of a failure. */
+export function isRevoked(error: unknown): boolean {
+  return responseFlagOf(error) === 'CERT_REVOKED';
 }
 
 const FLAG_BY_CODE: Readonly<Record<string, ResponseFlag>> = {
   ERR_NODE_PROXY_DENIED: 'DENY',
   ERR_NODE_PROXY_POLICY_CHANGE: 'DENY',
   ERR_NODE_PROXY_IDENTITY: 'IDENTITY_ERROR',
+  ERR_NODE_PROXY_TLS: 'TLS_FAILURE',
+  ERR_NODE_PROXY_REVOKED: 'CERT_REVOKED',
   ERR_HBONE_CONNECT_TIMEOUT: 'NETWORK_POLICY',
   ERR_HBONE_CONNECTION_LOST: 'H2_HANDSHAKE_FAILURE',
   ERR_HBONE_PING_TIMEOUT: 'H2_HANDSHAKE_FAILURE',
   ERR_IDENTITY_REVOKED: 'CERT_REVOKED',
 };
 
-/** Flag of a finished connection: `-` without an error, `CONNECT` for every error without a flag of its own. */
+/**
+ * Flag of a finished connection: `-` without an error, `CONNECT` for every error without a flag of its own. A revoked
+ * certificate wins over what it caused; otherwise the outermost error that has a flag decides.
+ */
 export function responseFlagOf(error: unknown): ResponseFlag {
   if (error === undefined) return '-';
-  const code = codeOf(error);
-  return (code === undefined ? undefined : FLAG_BY_CODE[code]) ?? 'CONNECT';
+  const flags = [...causesOf(error)].flatMap((one) => {
+    const code = 'code' in one && typeof one.code === 'string' ? one.code : '';
+    return FLAG_BY_CODE[code] ?? [];
+  });
+  return flags.find((flag) => flag === 'CERT_REVOKED') ?? flags[0] ?? 'CONNECT';
 }
 
 /** One line of text for the `error` key of the access log. */

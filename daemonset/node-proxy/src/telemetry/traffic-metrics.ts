@@ -50,6 +50,11 @@ export interface TrafficSeries {
   sent: number;
 }
 
+/** Running counts with how many records write to them; a set with a live record is never forgotten. */
+export interface LiveSeries extends TrafficSeries {
+  live: number;
+}
+
 /** What changed for one label set since the last `take()`. Plain data, crosses threads. */
 export interface TrafficDelta extends TrafficSeries {
   /** Values in the order of `TRAFFIC_LABELS`. */
@@ -58,14 +63,14 @@ export interface TrafficDelta extends TrafficSeries {
 
 interface Held {
   readonly labels: readonly string[];
-  readonly counts: TrafficSeries;
+  readonly counts: LiveSeries;
   reported: TrafficSeries;
   idleTakes: number;
 }
 
 const EMPTY: TrafficSeries = { opened: 0, closed: 0, failed: 0, received: 0, sent: 0 };
 
-/** Takes a label set may stay unchanged before it is dropped here (a live record keeps its own reference). */
+/** Takes a label set may stay unchanged before it is dropped here. */
 const IDLE_TAKES_LIMIT = 300;
 
 /** Counts traffic of one data thread. */
@@ -73,12 +78,12 @@ export class TrafficMetrics {
   readonly #series = new Map<string, Held>();
 
   /** The counters of these facts. The object stays valid: counts added later are still taken. */
-  series(facts: ConnectionFacts, flag: ResponseFlag = '-'): TrafficSeries {
+  series(facts: ConnectionFacts, flag: ResponseFlag = '-'): LiveSeries {
     const labels = labelsOf(facts, flag);
     const key = labels.join('\u0000');
     let held = this.#series.get(key);
     if (held === undefined) {
-      held = { labels, counts: { ...EMPTY }, reported: { ...EMPTY }, idleTakes: 0 };
+      held = { labels, counts: { ...EMPTY, live: 0 }, reported: { ...EMPTY }, idleTakes: 0 };
       this.#series.set(key, held);
     }
     return held.counts;
@@ -91,7 +96,7 @@ export class TrafficMetrics {
       const delta = subtract(held.labels, held.counts, held.reported);
       if (delta === undefined) {
         held.idleTakes += 1;
-        if (held.idleTakes > IDLE_TAKES_LIMIT && held.counts.opened <= held.counts.closed) this.#series.delete(key);
+        if (held.idleTakes > IDLE_TAKES_LIMIT && held.counts.live === 0) this.#series.delete(key);
         continue;
       }
       held.idleTakes = 0;

@@ -5,11 +5,13 @@
  * each pod (listeners, pool, connections); shares nothing with other threads but the process's descriptors.
  */
 import { parentPort, workerData } from 'node:worker_threads';
+import { parseRevocationLists, type RevocationLists } from '@ambit/identity';
 import { systemClock } from '@ambit/runtime/clock';
 import { createLogger, isLogThreshold } from '@ambit/runtime/log';
 import { DnsMetrics } from '../dns/dns-metrics.ts';
 import { createThreadCertificates } from '../identity/thread-certificates.ts';
 import { drainDeadline, errorText } from '../telemetry/response-flags.ts';
+import { OnDemandDns } from '../telemetry/on-demand-dns.ts';
 import { TrafficMetrics } from '../telemetry/traffic-metrics.ts';
 import type { DataConfig, FromDataThread, PodAssignment, ToDataThread } from './messages.ts';
 import type { ThreadContext } from './pod-context.ts';
@@ -24,11 +26,17 @@ const port = parentPort;
 if (port === null) throw new Error('this file runs only as a worker thread');
 const post = (message: FromDataThread): void => port.postMessage(message);
 
+/** Undefined until the first list was read. */
+let revocations: RevocationLists | undefined;
+
 const log = createLogger({ level: config.log.level, format: config.log.format });
 const context: ThreadContext = {
   config,
   state: createThreadState({ nodeName: config.nodeName, clock: systemClock }),
-  certificates: createThreadCertificates({ need: (identity) => post({ kind: 'need-certificate', identity }) }),
+  certificates: createThreadCertificates({
+    need: (identity) => post({ kind: 'need-certificate', identity }),
+    crl: () => revocations,
+  }),
   sink: { log: log.child('access'), metrics: new TrafficMetrics() },
   dnsMetrics: new DnsMetrics(),
   log: log.child('proxy'),
@@ -36,6 +44,8 @@ const context: ThreadContext = {
   policyLog: log.child('rbac'),
   openSockets: { source: 0, destination: 0 },
   missingPolicy: { denied: 0 },
+  onDemandDns: new OnDemandDns(),
+  revoked: { source: 0, destination: 0 },
 };
 const pods = new Map<string, PodTraffic>();
 
@@ -54,6 +64,9 @@ async function onMessage(message: ToDataThread): Promise<void> {
       return;
     case 'certificate-failed':
       context.certificates.onFailure(message.identity, message.message);
+      return;
+    case 'revocations':
+      onRevocations(parseRevocationLists(message.content));
       return;
     case 'certificate-forget':
       context.certificates.forget(message.identity);
@@ -85,6 +98,11 @@ async function onMessage(message: ToDataThread): Promise<void> {
     default:
       message satisfies never;
   }
+}
+
+function onRevocations(lists: RevocationLists): void {
+  revocations = lists;
+  for (const pod of pods.values()) pod.endRevoked(lists);
 }
 
 async function addPod(id: number, pod: PodAssignment): Promise<void> {
@@ -121,9 +139,12 @@ function report(): void {
     dns: context.dnsMetrics.take(),
     openSockets: { source: context.openSockets.source, destination: context.openSockets.destination + tunnels },
     deniedByMissingPolicy: context.missingPolicy.denied,
-    onDemandDns: [],
+    onDemandDns: context.onDemandDns.take(),
+    revoked: { ...context.revoked },
   });
   context.missingPolicy.denied = 0;
+  context.revoked.source = 0;
+  context.revoked.destination = 0;
 }
 
 setInterval(report, REPORT_EVERY_MS).unref();

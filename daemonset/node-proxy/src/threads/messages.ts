@@ -9,6 +9,7 @@ import type { Keepalive, SocketDomain } from '@ambit/net';
 import type { StateDiff } from '@ambit/state';
 import type { WorkloadInfo } from '../inpod/zds-protocol.ts';
 import type { TrafficDelta } from '../telemetry/traffic-metrics.ts';
+import type { OnDemandDnsDelta } from '../telemetry/on-demand-dns.ts';
 import type { DnsDelta } from '../dns/dns-metrics.ts';
 
 /** Listening descriptors of one pod for one thread. The thread owns them from receipt and closes them. */
@@ -77,6 +78,8 @@ export type ToDataThread =
   /** A certificate that some thread asked for, or its renewal. */
   | { readonly kind: 'certificate'; readonly identity: string; readonly certificate: WorkloadCertificate }
   | { readonly kind: 'certificate-failed'; readonly identity: string; readonly message: string }
+  /** The revocation lists of now (PEM or DER, readable); judged by new handshakes and at once by open tunnels. */
+  | { readonly kind: 'revocations'; readonly content: Uint8Array }
   /** The identity has no local workload any more. */
   | { readonly kind: 'certificate-forget'; readonly identity: string }
   | { readonly kind: 'pod-add'; readonly id: number; readonly pod: PodAssignment }
@@ -112,7 +115,9 @@ export type FromDataThread =
       readonly dns: readonly DnsDelta[];
       readonly openSockets: { readonly source: number; readonly destination: number };
       readonly deniedByMissingPolicy: number;
-      readonly onDemandDns: readonly { readonly hostname: string; readonly count: number }[];
+      readonly onDemandDns: readonly OnDemandDnsDelta[];
+      /** Handshakes and tunnels that a revocation list ended. */
+      readonly revoked: { readonly source: number; readonly destination: number };
     }
   | { readonly kind: 'drained'; readonly outcome: 'drained' | 'deadline'; readonly cut: number }
   | { readonly kind: 'dump'; readonly id: number; readonly pods: Readonly<Record<string, readonly DumpedConnection[]>> }

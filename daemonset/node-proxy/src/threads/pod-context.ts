@@ -9,6 +9,7 @@ import type { Workload } from '@ambit/state';
 import type { ConnectionRegistry } from '../connections/registry.ts';
 import type { ThreadCertificates } from '../identity/thread-certificates.ts';
 import type { ConnectionSink } from '../telemetry/connection-record.ts';
+import type { OnDemandDns } from '../telemetry/on-demand-dns.ts';
 import type { DnsMetrics } from '../dns/dns-metrics.ts';
 import type { DataConfig, PodAssignment } from './messages.ts';
 import type { ThreadState } from './thread-state.ts';
@@ -30,6 +31,10 @@ export interface ThreadContext {
   readonly openSockets: { source: number; destination: number };
   /** Counts of connections denied because a listed policy is missing. */
   readonly missingPolicy: { denied: number };
+  /** Resolutions of workloads by host name. */
+  readonly onDemandDns: OnDemandDns;
+  /** Counts of handshakes and tunnels that a revocation list ended, by reporter. */
+  readonly revoked: { source: number; destination: number };
 }
 
 /** One pod on one data thread. */

@@ -5,6 +5,7 @@
  * `destroy` the removal of the pod (everything now; spec/node-proxy.md 8.7, 10.2, 10.3).
  */
 import { createDrain } from '@ambit/runtime/drain';
+import type { PeerIdentity, RevocationLists } from '@ambit/identity';
 import { applyKeepalive, type Endpoint, listen, type Listener } from '@ambit/net';
 import type { StateDiff } from '@ambit/state';
 import { createConnectionRegistry } from '../connections/registry.ts';
@@ -16,7 +17,7 @@ import { servePlaintext } from '../inbound/passthrough.ts';
 import { serveCaptured } from '../outbound/listener.ts';
 import { createPodPool } from '../outbound/pod-pool.ts';
 import { serveSocks5 } from '../outbound/socks5.ts';
-import { podGone } from '../telemetry/response-flags.ts';
+import { podGone, revokedPeer } from '../telemetry/response-flags.ts';
 import { closeDenied, concerns } from '../updates/policy-watcher.ts';
 import type { DumpedConnection, PodAssignment } from './messages.ts';
 import type { PodContext, ThreadContext } from './pod-context.ts';
@@ -25,6 +26,8 @@ import type { PodContext, ThreadContext } from './pod-context.ts';
 export interface PodTraffic {
   /** The state changed: closes connections that are no longer allowed. */
   onDiff(diff: StateDiff): void;
+  /** The revocation lists changed: ends tunnels whose peer is revoked now. */
+  endRevoked(lists: RevocationLists): void;
   /** Live HBONE connections, for the gauge of open sockets. */
   readonly tunnelConnections: number;
   list(): readonly DumpedConnection[];
@@ -56,6 +59,16 @@ export async function startPodTraffic(thread: ThreadContext, pod: PodAssignment)
         logDecision(context, decision, facts),
       );
       if (closed > 0) podLog.info('connections closed by a policy change', { count: closed });
+    },
+    endRevoked(lists) {
+      const isRevoked = ({ path }: PeerIdentity, reporter: 'source' | 'destination'): boolean => {
+        const answer = lists.isRevoked(path);
+        if (answer) thread.revoked[reporter] += 1;
+        return answer;
+      };
+      registry.destroyPeers((peer) => isRevoked(peer, 'source'), revokedPeer);
+      tunnels.destroyWhere((peer) => isRevoked(peer, 'destination'), revokedPeer());
+      context.pool.destroyWhere((_key, peer) => isRevoked(peer, 'source'), revokedPeer());
     },
     get tunnelConnections() {
       return tunnels.connections;

@@ -7,6 +7,8 @@ import { createLocalSource, issueLocally } from '../issue-certificate.ts';
 import { createIntermediate, createSelfSignedRoot } from '../signer-material.ts';
 import type { WorkloadCertificate } from '../workload-certificate.ts';
 
+export { testRevocationList } from './revocation-list.ts';
+
 /** An authority for tests. */
 export interface TestCa {
   readonly authority: CertificateAuthority;
