@@ -1,6 +1,6 @@
 // Settings of the control plane: environment and arguments -> one frozen value. Names are Istio's (spec control-plane 0.3);
 // what only we have begins with AMBIT_. Read once, by main.ts.
-import { bool, count, durationMs, type EnvOf, list, readEnv, text } from '@ambit/runtime/env';
+import { bool, choice, count, durationMs, type EnvOf, list, readEnv, text } from '@ambit/runtime/env';
 
 /** The environment table; the reference page is generated from it. */
 export const environment = {
@@ -40,7 +40,7 @@ export const environment = {
   PILOT_IP_AUTOALLOCATE_IPV6_PREFIX: text('2001:2::/48', 'Range of these addresses, IPv6.'),
   AMBIT_PROXY_IMAGE: text('ambit/proxyv2:latest', 'Image of the waypoints that are deployed.'),
   AMBIT_LISTEN_HOST: text('0.0.0.0', 'Address of the xDS, CA, readiness and metrics ports.'),
-  AMBIT_LOG_FORMAT: text('plain', 'plain or json.'),
+  AMBIT_LOG_FORMAT: choice(['plain', 'json'], 'plain', 'Form of the log.'),
 } as const;
 
 /** What the arguments say; unknown ones are ignored, as upstream's charts pass many. */

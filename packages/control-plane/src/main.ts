@@ -1,16 +1,16 @@
 // The control plane as a process. In: argv and the environment. Out: an exit status. Nothing else happens here.
 import { createRestClient, inClusterAccess, kubeconfigAccess } from '@ambit/kube';
 import { createDrain } from '@ambit/runtime/drain';
-import { runUntilSignal } from '@ambit/runtime/lifecycle';
-import { createLogger, isLogThreshold } from '@ambit/runtime/log';
+import { readOrExit, runUntilSignal } from '@ambit/runtime/lifecycle';
+import { createLogger } from '@ambit/runtime/log';
 import { createMetricsRegistry } from '@ambit/runtime/metrics';
 import { startControlPlane } from './app.ts';
 import { readConfig } from './config.ts';
 
-const config = readConfig(undefined, process.argv.slice(2));
+const config = readOrExit(() => readConfig(undefined, process.argv.slice(2)));
 const log = createLogger({
-  level: isLogThreshold(config.logLevel) ? config.logLevel : 'info',
-  format: config.AMBIT_LOG_FORMAT === 'json' ? 'json' : 'plain',
+  level: config.logLevel,
+  format: config.AMBIT_LOG_FORMAT,
 });
 
 await runUntilSignal(

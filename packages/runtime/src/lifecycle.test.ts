@@ -5,7 +5,7 @@ import { createBackoff } from './backoff.ts';
 import { sleep } from './clock.ts';
 import { createDrain, DrainStarted } from './drain.ts';
 import { CodedError, explain } from './errors.ts';
-import { runUntilSignal } from './lifecycle.ts';
+import { readOrExit, runUntilSignal } from './lifecycle.ts';
 import { createReadiness } from './readiness.ts';
 import { createCapturingLogger, createFakeClock } from './testing/index.ts';
 
@@ -111,4 +111,25 @@ test('an explanation stops at a circle of causes', () => {
   const error = new Error('loop');
   error.cause = error;
   assert.equal(explain(error).split('\n').length, 6);
+});
+
+test('a configuration that cannot be used is told in words, and ends the process with status 1', () => {
+  const printed: string[] = [];
+  const exited = new Error('exit');
+  const host = {
+    print: (text: string) => void printed.push(text),
+    exit: (status: number): never => {
+      printed.push(`status ${status}`);
+      throw exited;
+    },
+  };
+  const failing = (): never => {
+    throw new CodedError('ERR_TEST', 'PORT is not a number', { hint: 'correct it' });
+  };
+  assert.throws(() => readOrExit(failing, host), exited);
+  assert.deepEqual(printed, ['PORT is not a number\ntry: correct it\n', 'status 1']);
+  assert.equal(
+    readOrExit(() => 7, host),
+    7,
+  );
 });

@@ -34,6 +34,30 @@ export interface RunContext {
   stop(reason?: unknown): void;
 }
 
+/** The part of a process that {@link readOrExit} uses. */
+export interface StartHost {
+  print(text: string): void;
+  exit(status: number): never;
+}
+
+const thisProcess: StartHost = {
+  print: (text) => void process.stderr.write(text),
+  exit: (status) => process.exit(status),
+};
+
+/**
+ * Reads what a process needs before it can start: its configuration and logger. A failure is told on stderr as fact, why and
+ * try, without a stack, and ends the process with status 1.
+ */
+export function readOrExit<T>(read: () => T, host: StartHost = thisProcess): T {
+  try {
+    return read();
+  } catch (error) {
+    host.print(`${explain(error)}\n`);
+    return host.exit(1);
+  }
+}
+
 /**
  * Runs `main`, waits for a signal, drains, closes the app and exits.
  * Status 0 after a drain, 1 when main failed, closing failed or `stop` got a reason. Resolves with the status after asking for the exit.
