@@ -348,6 +348,25 @@ describe('HTTP/1.1 through a data plane', () => {
       assert.match(mesh.accessLines[1] ?? '', / 504 URX,UT upstream_per_try_timeout /);
     });
 
+    test('silence longer than the idle timeout of the rule ends a request, before and inside its response', async () => {
+      mesh.addWorkload(2, {
+        handler: (request, response) => {
+          if (request.url === '/headers') response.write('first');
+          if (request.url === '/slow') {
+            for (let index = 1; index <= 4; index++) setTimeout(() => response.write('.'), index * 40).unref();
+            setTimeout(() => response.end('done'), 200).unref();
+          }
+        },
+      });
+      route([forward(backendKey, { idleTimeout: { seconds: 0n, nanos: 100_000_000 } })]);
+      const response = await mesh.get('/');
+      assert.deepEqual([response.status, response.body], [408, 'stream timeout']);
+      assert.match(mesh.accessLines[0] ?? '', / 408 SI stream_idle_timeout /);
+      await assert.rejects(mesh.get('/headers'));
+      assert.match(mesh.accessLines[1] ?? '', / 200 SI stream_idle_timeout /);
+      assert.equal((await mesh.get('/slow')).body, '....done');
+    });
+
     test('direct responses and faults', async () => {
       mesh.addWorkload(2);
       route([

@@ -118,6 +118,7 @@ export const replies = {
     localReply(403, 'RBAC: access denied', `rbac_access_denied_matched_policy[${policy}]`),
   pathNormalizationFailed: localReply(400, '', 'path_normalization_failed', { closeConnection: true }),
   missingHost: localReply(400, '', 'missing_host_header', { closeConnection: true }),
+  streamIdle: localReply(408, 'stream timeout', 'stream_idle_timeout', { flag: 'SI', closeConnection: true }),
   requestTooLarge: localReply(413, 'Payload Too Large', 'request_payload_too_large', { closeConnection: true }),
   upgradeFailed: localReply(403, '', 'upgrade_failed', { closeConnection: true }),
   absolutePathRejected: localReply(404, '', 'absolute_path_rejected'),

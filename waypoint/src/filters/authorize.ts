@@ -6,6 +6,10 @@ import type { RequestContext, Filter } from './request-context.ts';
 export const authorize: Filter = (context) => {
   for (const authorizer of authorizersOf(context)) {
     const verdict = authorizer.authorize(context.request);
+    const { explanation } = context.record;
+    if (verdict.audited.length > 0) explanation['audited'] = verdict.audited.join(' ');
+    if (verdict.dryRun.length > 0) explanation['dry_run'] = verdict.dryRun.join(' ');
+    if (!verdict.allow) explanation['denied_by'] = verdict.policy;
     if (!verdict.allow) return replies.accessDenied(verdict.policy);
   }
   return undefined;

@@ -42,6 +42,7 @@ const ask = async (context: RequestContext, check: ExtAuthzCheck): Promise<Local
       : { bytes: new Uint8Array(), isPartial: false };
   if (isPartial && !config.partial) return extAuthzBodyTooLarge;
   const verdict = await context.askService(check, questionOf(context, bytes, isPartial));
+  context.record.explanation[`asked_${check.id}`] = verdict.kind;
   if (verdict.kind === 'deny') return verdict.reply;
   if (verdict.kind === 'error') return config.failOpen ? undefined : extAuthzErrorReply(config);
   verdict.editRequest(context.request.headers);

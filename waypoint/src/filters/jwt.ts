@@ -16,6 +16,7 @@ const check = async (context: RequestContext, authenticator: JwtAuthenticator): 
   for (const candidate of plan.checks) {
     const problem = await context.verifyToken(candidate);
     if (problem === undefined) {
+      context.record.explanation['token_issuer'] = candidate.token.issuer;
       context.request = acceptJwt(candidate, context.request);
       // A token that was taken out of the query is not logged either.
       const { path, query } = context.request;

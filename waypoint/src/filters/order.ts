@@ -84,6 +84,7 @@ export const createPipeline = (options: PipelineOptions): Pipeline => ({
         userAgent: undefined,
         forwardedFor: undefined,
         requestHeaderBytes: 0,
+        headers: HeaderList.empty(),
         isGrpc: false,
       },
       options.onRecord,
@@ -103,6 +104,7 @@ const startOf = (exchange: Exchange, tunnel: Tunnel) => {
     authority: head.authority,
     userAgent: head.headers.get('user-agent'),
     forwardedFor: head.headers.joined('x-forwarded-for'),
+    headers: head.headers,
     requestHeaderBytes: head.headers.byteLength + head.method.length + head.target.length,
     isGrpc: isGrpc(head.headers.get('content-type')),
   };
@@ -214,6 +216,7 @@ const sendLocalReply = (
   record.status = rendered.status;
   record.grpcStatus = headers.get('grpc-status');
   record.responseHeaderBytes = headers.byteLength;
+  record.responseHeaders = headers;
   exchange.onClosed = () => record.complete();
   exchange.body.resume(); // what the client still sends is dropped
   const bytes = typeof rendered.body === 'string' ? Buffer.from(rendered.body) : rendered.body;

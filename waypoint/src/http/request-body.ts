@@ -51,6 +51,9 @@ export class RequestBody {
     return this.#ended;
   }
 
+  /** Called for each chunk. */
+  onChunk: (() => void) | undefined;
+
   /** Called once when the client has sent everything. */
   onComplete: (() => void) | undefined;
 
@@ -136,6 +139,7 @@ export class RequestBody {
 
   #onData(chunk: Uint8Array): void {
     this.#bytes += chunk.byteLength;
+    this.onChunk?.();
     if (this.#isRecording) this.#record(chunk);
     if (this.#copies.length > 0) this.#copies = this.#copies.filter((copy) => copy(chunk));
     if (this.#target === undefined || !this.#target.write(chunk)) this.#source?.pause();

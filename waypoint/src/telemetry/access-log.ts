@@ -43,7 +43,7 @@ const textLine = (record: RequestRecord): string => {
 const quoted = (value: string | undefined): string => `"${value === undefined ? '-' : printable(value)}"`;
 
 /** Quotes and control characters of peers cannot forge a line. */
-const printable = (value: string): string => {
+export const printable = (value: string): string => {
   let result = '';
   for (const character of value) {
     const code = character.charCodeAt(0);
@@ -84,14 +84,14 @@ const jsonFields = (record: RequestRecord): Record<string, string | number | nul
 };
 
 /** The form that parsers of upstream logs know. */
-const upstreamHost = ({ endpoint }: RequestRecord): string | undefined => {
+export const upstreamHost = ({ endpoint }: RequestRecord): string | undefined => {
   if (endpoint === undefined) return undefined;
   const address = `${endpoint.ip.includes(':') ? `[${endpoint.ip}]` : endpoint.ip}:${endpoint.port}`;
   return endpoint.transport === 'hbone' ? `envoy://connect_originate/${address}` : address;
 };
 
 /** `inbound-vip|<port>|http[/<subset>]|<hostname>` for the frontend's own service, `outbound|...` for others (spec 1.1). */
-const clusterName = ({ backend, start }: RequestRecord): string | undefined => {
+export const clusterName = ({ backend, start }: RequestRecord): string | undefined => {
   if (backend === undefined) return undefined;
   const subset = backend.subset;
   if (backend.hostname !== start.tunnel.frontend.hostname)

@@ -3,7 +3,7 @@
  * Created when a request starts, filled by filters and router, completed exactly once; then the access log line and the
  * metrics are made from it. Data thread.
  */
-import type { ResponseFlag } from '@ambit/l7';
+import type { HeaderList, ResponseFlag } from '@ambit/l7';
 import type { Backend } from '@ambit/proto/waypoint';
 import type { UpstreamEndpoint } from '../upstream/pick.ts';
 import type { Tunnel } from '../hbone-in/tunnel.ts';
@@ -18,6 +18,8 @@ export interface RequestStart {
   readonly userAgent: string | undefined;
   readonly forwardedFor: string | undefined;
   readonly requestHeaderBytes: number;
+  /** As received. */
+  readonly headers: HeaderList;
   readonly isGrpc: boolean;
 }
 
@@ -46,6 +48,9 @@ export class RequestRecord {
   requestBodyBytes = 0;
   responseBodyBytes = 0;
   responseHeaderBytes = 0;
+  responseHeaders: HeaderList | undefined;
+  /** What the decisions were based on, for the debug log. */
+  readonly explanation: Record<string, string> = {};
   attempts = 0;
   upstreamServiceMs: number | undefined;
   grpcStatus: string | undefined;

@@ -130,10 +130,20 @@ export const testService = (overrides: Partial<Service> = {}): Service => ({
   ...overrides,
 });
 
+/** How a test mesh differs from the usual one. */
+export interface TestMeshOptions {
+  /** Numbers in [0, 1) for all decisions; default random ones. */
+  readonly random?: () => number;
+  /** Default `TEXT`. */
+  readonly accessLog?: 'TEXT' | 'JSON' | 'mesh' | 'off';
+  /** Log of the data plane; default none. */
+  readonly log?: RootLogger;
+}
+
 /** Starts the mesh: one service without routes, no workload yet. */
-export const startTestMesh = async (options: { readonly random?: () => number } = {}): Promise<TestMesh> => {
+export const startTestMesh = async (options: TestMeshOptions = {}): Promise<TestMesh> => {
   const mesh = new Mesh();
-  await mesh.start(options.random);
+  await mesh.start(options);
   return mesh;
 };
 
@@ -158,7 +168,7 @@ class Mesh implements TestMesh {
     return this.randoms.shift() ?? Math.random();
   }
 
-  async start(random: (() => number) | undefined): Promise<void> {
+  async start({ random, accessLog = 'TEXT', log }: TestMeshOptions): Promise<void> {
     const own = await this.ca.issue(this.ca.identity('apps', 'waypoint'));
     this.#listener = await listenIn(
       { kind: 'host' },
@@ -173,11 +183,11 @@ class Mesh implements TestMesh {
         ownIp: '127.0.0.1',
         logLevel: 'off',
         logFormat: 'plain',
-        accessLog: 'TEXT',
+        accessLog,
         reusePort: false,
         dataThreads: 1,
       },
-      log: this.#log,
+      log: log ?? this.#log,
       post: (message) => {
         this.messages.push(message);
         if (message.kind === 'lookup') setImmediate(() => this.plane.receive({ kind: 'looked-up', key: message.key }));

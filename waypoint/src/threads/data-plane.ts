@@ -23,11 +23,11 @@ import { createHttp2Client } from '../http/h2-client.ts';
 import { createHttp2Server } from '../http/h2-server.ts';
 import type { Sniffed } from '../http/sniff.ts';
 import { tunnelSocket } from '../http/tunnel-socket.ts';
-import { formatAccessLog } from '../telemetry/access-log.ts';
+import { explainRequest } from '../telemetry/explain-request.ts';
 import { createWaypointMetrics, type Ends, serviceOfBackend } from '../telemetry/metrics.ts';
 import { sourceLabels } from '../telemetry/peer-labels.ts';
 import type { RequestRecord } from '../telemetry/request-record.ts';
-import { compileConfig } from '../updates/compiled-config.ts';
+import { compileConfig, defaultAccessLog } from '../updates/compiled-config.ts';
 import { applyConfigDiff, emptyConfig } from '../updates/config-store.ts';
 import { createServiceAsker } from '../upstream/ask-service.ts';
 import { createBackendCaller } from '../upstream/call-backend.ts';
@@ -103,10 +103,14 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     };
   };
 
+  const { accessLog } = settings;
+  const fixedFormat = accessLog === 'TEXT' || accessLog === 'JSON' ? defaultAccessLog(accessLog) : undefined;
+  const explainLog = log.child('request');
   const onRecord = (record: RequestRecord): void => {
     metrics.request(record, endsOf(record.start.tunnel, record.backend, record.endpoint));
-    const encoding = settings.accessLog === 'mesh' ? config.settings.accessLog : settings.accessLog;
-    if (encoding !== 'off') options.accessLine(formatAccessLog(record, encoding));
+    const format = accessLog === 'mesh' ? config.settings.accessLog : fixedFormat;
+    if (format !== undefined) options.accessLine(format(record));
+    explainRequest(record, explainLog);
   };
 
   const callBackend = createBackendCaller({ picker, transport, http1, http2, ownIp: settings.ownIp });

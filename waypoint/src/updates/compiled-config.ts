@@ -34,7 +34,8 @@ import {
   type ProxyConfig,
   type RouteTable,
 } from '@ambit/proto/waypoint';
-import type { AccessLogEncoding } from '../telemetry/access-log.ts';
+import { type AccessLogEncoding, formatAccessLog } from '../telemetry/access-log.ts';
+import { type AccessLogFormatter, compileJsonFormat, compileTextFormat } from '../telemetry/log-format.ts';
 import { type ConfigSnapshot, PROXY_CONFIG_KEY } from './config-store.ts';
 import { defaultRoute, defaultTarget } from './default-route.ts';
 
@@ -55,8 +56,8 @@ export interface ProxySettings {
   readonly includeClientIdentity: boolean;
   readonly sendBaggage: boolean;
   readonly connectTimeoutMs: number;
-  /** What the mesh wants of access lines on standard output. */
-  readonly accessLog: AccessLogEncoding | 'off';
+  /** Form of access lines on standard output; undefined when the mesh wants none. */
+  readonly accessLog: AccessLogFormatter | undefined;
   /** Threads that share what is counted for the whole process. */
   readonly dataThreads: number;
   readonly source: ProxyConfig | undefined;
@@ -224,14 +225,23 @@ const settingsOf = (proxy: ProxyConfig | undefined, dataThreads: number): ProxyS
   };
 };
 
-const accessLogOf = (proxy: ProxyConfig | undefined): AccessLogEncoding | 'off' => {
+const accessLogOf = (proxy: ProxyConfig | undefined): AccessLogFormatter | undefined => {
   for (const { body } of proxy?.providers ?? []) {
-    if (body.case === 'accessLog' && body.value.path === '/dev/stdout') {
-      return body.value.format === AccessLogProvider_Format.JSON ? 'JSON' : 'TEXT';
+    if (body.case !== 'accessLog' || body.value.path !== '/dev/stdout') continue;
+    const { format, textFormat, jsonFields } = body.value;
+    if (format === AccessLogProvider_Format.JSON) {
+      return Object.keys(jsonFields).length === 0 ? defaultAccessLog('JSON') : compileJsonFormat(jsonFields);
     }
+    return textFormat === '' ? defaultAccessLog('TEXT') : compileTextFormat(textFormat);
   }
-  return 'off';
+  return undefined;
 };
+
+/** Istio's own fields in one of the two encodings. */
+export const defaultAccessLog =
+  (encoding: AccessLogEncoding): AccessLogFormatter =>
+  (record) =>
+    formatAccessLog(record, encoding);
 
 const indexByHostname = (snapshot: ConfigSnapshot): Map<string, string[]> => {
   const index = new Map<string, string[]>();

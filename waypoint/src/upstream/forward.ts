@@ -73,6 +73,9 @@ class Forwarding {
   #call: UpstreamCall | undefined;
   #isGone = false;
   #isTimedOut = false;
+  /** Nothing moved for the idle timeout of the route. */
+  #isIdle = false;
+  #idleTimer: NodeJS.Timeout | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -93,12 +96,14 @@ class Forwarding {
     const { exchange, record } = this.#context;
     exchange.onClosed = () => this.#onClientGone();
     this.#startTimeout();
+    this.#startIdle();
     const plan = this.#decision.route.retry;
     for (let attempt = 1; ; attempt++) {
       const outcome = await this.#try(attempt);
       record.requestBodyBytes = this.#body.bytes;
       if (this.#isGone) return undefined;
       if (this.#isTimedOut) return this.#failed(replies.responseTimeout);
+      if (this.#isIdle) return this.#failed(replies.streamIdle);
       if (outcome === 'no-endpoint') return this.#failed(replies.noHealthyUpstream);
       const mayRetry =
         this.#body.isReplayable &&
@@ -109,6 +114,7 @@ class Forwarding {
         await pause(retryDelayMs(plan, attempt, this.#context.random()));
         if (this.#isGone) return undefined;
         if (this.#isTimedOut) return this.#failed(replies.responseTimeout);
+        if (this.#isIdle) return this.#failed(replies.streamIdle);
         continue;
       }
       if (mayRetry && plan.maxRetries > 0) record.flags.add('URX');
@@ -249,6 +255,7 @@ class Forwarding {
 
   #relayResponse(response: UpstreamResponse): void {
     const { exchange, record, config } = this.#context;
+    this.#idleTimer?.refresh();
     this.#body.release();
     const headers = response.headers.clone();
     removeHopByHop(headers, 'response');
@@ -262,6 +269,7 @@ class Forwarding {
     record.details = 'via_upstream';
     record.grpcStatus = headers.get('grpc-status');
     record.responseHeaderBytes = headers.byteLength;
+    record.responseHeaders = headers;
     const isBodyless = this.#context.request.method === 'HEAD' || response.status === 204 || response.status === 304;
     exchange.respond(response.status, headers, { endStream: isBodyless, closeConnection: false });
     if (isBodyless) {
@@ -272,6 +280,7 @@ class Forwarding {
     const stop = pump(response.body, exchange.sink, {
       onChunk: (bytes) => {
         record.responseBodyBytes += bytes;
+        this.#idleTimer?.refresh();
       },
       onEnd: () => {
         this.#stopTimeout();
@@ -329,7 +338,10 @@ class Forwarding {
 
   #brokenResponse(error: Error | undefined): void {
     const { exchange, record } = this.#context;
-    if (this.#isTimedOut) {
+    if (this.#isIdle) {
+      record.flags.add('SI');
+      record.details = 'stream_idle_timeout';
+    } else if (this.#isTimedOut) {
       record.flags.add('UT');
       record.details = 'response_timeout';
     } else {
@@ -392,9 +404,22 @@ class Forwarding {
     else this.#body.onComplete = arm;
   }
 
+  /** Per-route idle timeout: reset by every chunk in either direction and by the response head (spec/waypoint.md 5.8). */
+  #startIdle(): void {
+    const { idleMs } = this.#decision.route.timeouts;
+    if (idleMs === undefined || this.#context.exchange.isWebsocket) return;
+    this.#idleTimer = setTimeout(() => {
+      this.#isIdle = true;
+      this.#call?.cancel(new UpstreamError({ kind: 'per-try-timeout' }, true));
+    }, idleMs).unref();
+    this.#body.onChunk = () => this.#idleTimer?.refresh();
+  }
+
   #stopTimeout(): void {
     this.#body.onComplete = undefined;
+    this.#body.onChunk = undefined;
     clearTimeout(this.#timer);
+    clearTimeout(this.#idleTimer);
   }
 
   #startPerTry(call: UpstreamCall): NodeJS.Timeout | undefined {
