@@ -8,6 +8,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { WebhookCertificate } from './webhooks.ts';
 
 /** One answer. */
 export interface Answer {
@@ -37,6 +38,7 @@ interface Started {
   readonly token: string;
   readonly caPem: string;
   readonly timeMs: number;
+  readonly webhook: WebhookCertificate;
 }
 
 /** The running server. */
@@ -48,11 +50,19 @@ export class ReplayServer {
   readonly token: string;
   /** The server's clock, which stands still. */
   readonly timeMs: number;
+  /** Keys for webhooks on 127.0.0.1. */
+  readonly webhook: WebhookCertificate;
   readonly #replies: (() => void)[];
 
-  constructor(child: ChildProcess, folder: string, { port, token, caPem, timeMs }: Started, replies: (() => void)[]) {
+  constructor(
+    child: ChildProcess,
+    folder: string,
+    { port, token, caPem, timeMs, webhook }: Started,
+    replies: (() => void)[],
+  ) {
     this.timeMs = timeMs;
     this.#caPem = caPem;
+    this.webhook = webhook;
     this.#child = child;
     this.#folder = folder;
     this.port = port;

@@ -9,8 +9,8 @@ export interface SetupRequest {
   readonly contentType?: string;
   /** Sent while the step (a watch) is running, not before it. */
   readonly during?: boolean;
-  /** Not a request: tells the server to forget old changes, or to move its clock by a second. */
-  readonly command?: 'compact' | 'tick';
+  /** Not a request: the server forgets old changes or moves its clock by a second; the webhooks go away. */
+  readonly command?: 'compact' | 'tick' | 'stop-webhooks';
   /** Binds placeholders to the resourceVersion, uid or continue token of the answer, by their kind. */
   readonly bind?: readonly string[];
 }
@@ -82,6 +82,45 @@ const life = (schema: unknown): unknown => ({
     versions: [{ name: 'v1', served: true, storage: true, schema }],
   },
 });
+
+const webhookKinds = {
+  mutate: 'MutatingWebhookConfiguration',
+  validate: 'ValidatingWebhookConfiguration',
+} as const;
+const webhookPath = (name: keyof typeof webhookKinds): string =>
+  `/apis/admissionregistration.k8s.io/v1/${webhookKinds[name].toLowerCase()}s`;
+
+/** The recorded address is replaced by that of the webhooks of this run, `<ca>` by their certificate authority. */
+const webhooksOf = (name: string, failurePolicy: string): object[] => [
+  {
+    name: `${name}.golden.example.com`,
+    clientConfig: { url: `https://127.0.0.1:18443/${name}`, caBundle: '<ca>' },
+    rules: [
+      {
+        apiGroups: ['golden.example.com'],
+        apiVersions: ['*'],
+        operations: ['CREATE', 'UPDATE', 'DELETE'],
+        resources: ['widgets'],
+      },
+    ],
+    failurePolicy,
+    sideEffects: 'None',
+    admissionReviewVersions: ['v1'],
+    timeoutSeconds: 3,
+  },
+];
+const webhookConfiguration = (name: keyof typeof webhookKinds, failurePolicy: string): SetupRequest => ({
+  method: 'POST',
+  path: webhookPath(name),
+  body: {
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    kind: webhookKinds[name],
+    metadata: { name: 'golden' },
+    webhooks: webhooksOf(name, failurePolicy),
+  },
+});
+const ignoreFailure = (name: keyof typeof webhookKinds): SetupRequest =>
+  merge(`${webhookPath(name)}/golden`, { webhooks: webhooksOf(name, 'Ignore') });
 
 const rule = (text: string, extra: object = {}): object => ({ rule: text, ...extra });
 
@@ -179,6 +218,11 @@ const cel = {
 /** Requests before each step, by scenario. `widgetSchema` is the schema of the recorded definition. */
 export function setupOf(scenario: string, widgetSchema: unknown): Readonly<Record<number, readonly SetupRequest[]>> {
   const table: Readonly<Record<string, Readonly<Record<number, readonly SetupRequest[]>>>> = {
+    'admission-webhooks': {
+      0: [webhookConfiguration('mutate', 'Fail'), webhookConfiguration('validate', 'Fail')],
+      11: [{ method: '', path: '', command: 'stop-webhooks' }],
+      12: [ignoreFailure('mutate'), ignoreFailure('validate')],
+    },
     'cr-cel': { 0: [{ method: 'POST', path: definitions, body: cel }] },
     'cr-schema-errors': { 26: [widget('a')] },
     'crd-lifecycle': {
@@ -375,7 +419,4 @@ export const deviations: Readonly<Record<string, string>> = {
 };
 
 /** Scenarios for parts of the API that are not built yet, with the reason. */
-export const notYet: Readonly<Record<string, string>> = {
-  'admission-policy': 'ValidatingAdmissionPolicy is not enforced yet (needs CEL)',
-  'admission-webhooks': 'admission webhooks are not called yet',
-};
+export const notYet: Readonly<Record<string, string>> = {};

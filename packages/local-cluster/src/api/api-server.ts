@@ -20,6 +20,7 @@ import { Database } from '../store/database.ts';
 import { LocalClusterError } from '../errors.ts';
 import type { KubeObject } from '../store/kube-object.ts';
 import { ObjectStore } from '../store/object-store.ts';
+import { createWebhookCaller } from './admission/call-webhook.ts';
 import { createObjectApi } from './create-object-api.ts';
 import { DefinitionController } from './definitions/controller.ts';
 import { Exchange } from './http/exchange.ts';
@@ -182,13 +183,14 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   chmodSync(file, 0o600);
   const registry = new Registry();
   const admission: Admission[] = [...(options.admission ?? [])];
-  const environment: WriteEnvironment = { store, registry, admission, now };
+  let { podStreams } = options;
+  const callWebhook = createWebhookCaller(store, () => podStreams);
+  const environment: WriteEnvironment = { store, registry, admission, callWebhook, now };
   const issuer = new TokenIssuer(store, credentials.signingKeyPem, now);
   const authorizer = new Authorizer(store);
   const definitions = new DefinitionController(environment, log);
   const closing = new AbortController();
   const objects = createObjectApi(environment, issuer, () => !closing.signal.aborted);
-  let podStreams = options.podStreams;
   const services: RouterServices = {
     environment,
     reviews: { authorizer, issuer },

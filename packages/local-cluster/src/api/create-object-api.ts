@@ -3,6 +3,8 @@
  * objects and events. Main thread.
  */
 
+import { runAdmitted } from './admission/session.ts';
+import type { AdmissionFacts } from './admission/target.ts';
 import { pathNotFound } from './status.ts';
 import type { JsonObject } from './json.ts';
 import type {
@@ -38,6 +40,16 @@ const contextOf = (options: WriteOptions | undefined): WriteContext => ({
   dryRun: options?.dryRun ?? false,
   fieldValidation: 'Warn',
   warnings: [],
+});
+
+/** Who the cluster's own writes come from. */
+const ownUser = { username: 'system:apiserver', groups: ['system:masters', 'system:authenticated'] };
+
+const factsOf = (context: WriteContext): AdmissionFacts => ({
+  user: ownUser,
+  dryRun: context.dryRun,
+  options: { fieldManager: context.manager },
+  warnings: context.warnings,
 });
 
 const nameOf = (object: KubeObject): string => object.metadata.name ?? '';
@@ -101,11 +113,9 @@ export function createObjectApi(environment: WriteEnvironment, tokens: TokenIssu
     const context = contextOf(options);
     const body = cleanBody(resource, object as unknown as JsonObject, [], context);
     const target = targetOf(resource, nameOf(object), object.metadata.namespace, subresource);
-    return updateObject(
-      environment,
-      target,
-      { next: () => body, isReplace: object.metadata.resourceVersion !== undefined },
-      context,
+    const request = { next: () => body, isReplace: object.metadata.resourceVersion !== undefined };
+    return runAdmitted(environment, factsOf(context), (admitted, admission) =>
+      updateObject(admitted, target, request, { ...context, admission }),
     );
   };
 
@@ -182,7 +192,9 @@ export function createObjectApi(environment: WriteEnvironment, tokens: TokenIssu
       const typed = { ...(object as unknown as JsonObject), apiVersion: resource.apiVersion, kind: resource.kind };
       const body = cleanBody(resource, typed, [], context);
       const namespace = resource.namespaced ? (object.metadata.namespace ?? 'default') : undefined;
-      return createObject(environment, resource, namespace, body, context) as T;
+      return (await runAdmitted(environment, factsOf(context), (admitted, admission) =>
+        createObject(admitted, resource, namespace, body, { ...context, admission }),
+      )) as T;
     },
     update: async <T extends KubeObject>(name: string, object: KubeObject, options?: WriteOptions) =>
       (await replace(name, object, options)) as T,
@@ -205,23 +217,25 @@ export function createObjectApi(environment: WriteEnvironment, tokens: TokenIssu
       }
       const target = targetOf(resource, object, namespace, options.subresource);
       const request = { type: options.type ?? 'merge', patch, force: options.force ?? false } as const;
-      return patchObject(environment, target, request, context).object as T;
+      const { object: patched } = await runAdmitted(environment, factsOf(context), (admitted, admission) =>
+        patchObject(admitted, target, request, { ...context, admission }),
+      );
+      return patched as T;
     },
     delete: async (name, object, namespace, options: DeleteOptions = {}) => {
       const resource = need(name);
-      const { object: last } = deleteObject(
-        environment,
-        resource,
-        targetOf(resource, object, namespace).namespace,
-        object,
-        {
-          gracePeriodSeconds: options.gracePeriodSeconds,
-          propagationPolicy: options.propagationPolicy,
-          orphanDependents: undefined,
-          uid: options.preconditions?.uid,
-          resourceVersion: options.preconditions?.resourceVersion,
-          dryRun: options.dryRun ?? false,
-        },
+      const request = {
+        gracePeriodSeconds: options.gracePeriodSeconds,
+        propagationPolicy: options.propagationPolicy,
+        orphanDependents: undefined,
+        uid: options.preconditions?.uid,
+        resourceVersion: options.preconditions?.resourceVersion,
+        dryRun: options.dryRun ?? false,
+      };
+      const facts = { ...factsOf(contextOf(undefined)), dryRun: request.dryRun, options: {} };
+      const target = targetOf(resource, object, namespace);
+      const { object: last } = await runAdmitted(environment, facts, (admitted, admission) =>
+        deleteObject(admitted, resource, target.namespace, object, request, admission),
       );
       return last;
     },

@@ -41,6 +41,8 @@ test('the functions that Kubernetes adds give what its definitions expect', () =
     "['a', 'b'].indexOf('b') == 1 && ['a'].lastIndexOf('x') == -1",
     'sets.contains([1, 2], [2]) && sets.equivalent([1, 2], [2, 1]) && !sets.intersects([1], [2])',
     "'abc123'.find('[0-9]+') == '123' && 'a1b2'.findAll('[0-9]') == ['1', '2'] && 'a,b'.split(',').size() == 2",
+    "!format.dns1123Label().validate('a-b').hasValue() && format.dns1123Label().validate('A').value().size() == 1",
+    "format.named('uuid').value().validate('x').hasValue() && !format.named('nope').hasValue() && matches('ab', '^a')",
     "'abc'.substring(1) == 'bc' && int('5') == 5 && 'x'.matches('^[a-z]$') && 'A'.lowerAscii() == 'a'",
   ];
   for (const source of sources) holds(source);

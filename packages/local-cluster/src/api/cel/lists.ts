@@ -83,6 +83,7 @@ function findAll(text: string, pattern: string, limit: number): string[] {
 }
 
 const textFunctions: readonly CelFunc[] = [
+  celFunc('matches', [STRING, STRING], BOOL, (text, pattern) => findAll(text, pattern, 1).length > 0),
   celMethod('find', STRING, [STRING], STRING, function (pattern) {
     return findAll(this, pattern, 1)[0] ?? '';
   }),

@@ -6,6 +6,7 @@
 import { celEnv, isCelError, parse, plan } from '@bufbuild/cel';
 import type { CelInput, CelValue } from '@bufbuild/cel';
 import { strings } from '@bufbuild/cel/ext';
+import { formatFunctions } from './formats.ts';
 import { collectionFunctions } from './lists.ts';
 import { networkFunctions } from './network.ts';
 import { rewriteOptionals } from './optional-syntax.ts';
@@ -26,7 +27,7 @@ export interface Program {
 }
 
 const environment = celEnv({
-  funcs: [...strings, ...quantityFunctions, ...networkFunctions, ...collectionFunctions],
+  funcs: [...strings, ...quantityFunctions, ...networkFunctions, ...formatFunctions, ...collectionFunctions],
 });
 const programs = new Map<string, Program | { readonly error: string }>();
 

@@ -34,6 +34,21 @@ function deleteBody(bytes: Buffer, contentType: string | undefined, resource: Re
   return value;
 }
 
+/** The same options as admission is told them. */
+export function deleteOptionsOf(request: DeleteRequest): JsonObject {
+  const { gracePeriodSeconds, propagationPolicy, orphanDependents, uid, resourceVersion } = request;
+  const preconditions = {
+    ...(uid === undefined ? {} : { uid }),
+    ...(resourceVersion === undefined ? {} : { resourceVersion }),
+  };
+  return {
+    ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
+    ...(Object.keys(preconditions).length === 0 ? {} : { preconditions }),
+    ...(orphanDependents === undefined ? {} : { orphanDependents }),
+    ...(propagationPolicy === undefined ? {} : { propagationPolicy }),
+  };
+}
+
 /** Delete options of body and query. */
 export async function deleteRequest(exchange: Exchange, resource: Resource): Promise<DeleteRequest> {
   const body = deleteBody(await exchange.body(), exchange.header('content-type'), resource);

@@ -3,6 +3,8 @@
  * resources.ts and subresources.ts. Main thread.
  */
 
+import type { AdmissionFacts } from '../admission/target.ts';
+import type { JsonObject } from '../json.ts';
 import type { ReviewServices } from '../../auth/reviews.ts';
 import type { PatchType } from '../object-api.ts';
 import type { Resource } from '../resources/resource.ts';
@@ -74,6 +76,17 @@ export function contextOf(
     },
     force: options.force,
   };
+}
+
+/** What admission is told about a write. */
+export function admissionFacts(request: ResourceRequest, dryRun: boolean): AdmissionFacts {
+  const { exchange } = request;
+  const options: JsonObject = {};
+  for (const name of ['fieldManager', 'fieldValidation']) {
+    const value = exchange.query.get(name) ?? '';
+    if (value !== '') options[name] = value;
+  }
+  return { user: exchange.user, dryRun, options, warnings: exchange.warnings };
 }
 
 /** The format of a patch; throws 415. */

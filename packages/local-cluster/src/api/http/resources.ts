@@ -4,6 +4,7 @@
  */
 
 import { isDigits } from '../characters.ts';
+import { runAdmitted } from '../admission/session.ts';
 import { answerReview } from '../../auth/reviews.ts';
 import { isObject, textAt } from '../json.ts';
 import type { JsonObject } from '../json.ts';
@@ -16,12 +17,13 @@ import { cleanBody } from '../write/clean-body.ts';
 import type { WriteContext } from '../write/context.ts';
 import { createObject } from '../write/create.ts';
 import { deleteObject } from '../write/delete.ts';
+import type { DeleteRequest, DeleteResult } from '../write/delete.ts';
 import { patchObject } from '../write/patch.ts';
 import { liveObject, updateObject } from '../write/update.ts';
 import { decodeObject } from './decode-body.ts';
-import { deleteRequest } from './delete-options.ts';
+import { deleteOptionsOf, deleteRequest } from './delete-options.ts';
 import { negotiate } from './negotiate.ts';
-import { answer, contextOf, decodePatch, patchTypeOf, targetOf } from './resource-request.ts';
+import { admissionFacts, answer, contextOf, decodePatch, patchTypeOf, targetOf } from './resource-request.ts';
 import type { ResourceRequest } from './resource-request.ts';
 import { listText } from './shape.ts';
 import { serveWatch } from './watch.ts';
@@ -99,7 +101,12 @@ async function create(request: ResourceRequest): Promise<void> {
   }
   const options = info.name === undefined ? {} : { pathName: info.name };
   const named = info.name === undefined ? body : withName(body, info.name);
-  const made = createObject(services.environment, resource, info.namespace, named, context, options);
+  const made = await runAdmitted(
+    services.environment,
+    admissionFacts(request, context.dryRun),
+    (environment, admission) =>
+      createObject(environment, resource, info.namespace, named, { ...context, admission }, options),
+  );
   await answer(request, 201, made);
 }
 
@@ -144,11 +151,14 @@ export async function replace(request: ResourceRequest): Promise<void> {
   const { object, duplicates } = decodeObject(await exchange.body(), exchange.header('content-type'), resource);
   const body = cleanBody(resource, object, duplicates, context);
   checkKind(resource, body);
-  await answer(
-    request,
-    200,
-    updateObject(services.environment, targetOf(request), { next: () => body, isReplace: true }, context),
+  const target = targetOf(request);
+  const replaced = await runAdmitted(
+    services.environment,
+    admissionFacts(request, context.dryRun),
+    (environment, admission) =>
+      updateObject(environment, target, { next: () => body, isReplace: true }, { ...context, admission }),
   );
+  await answer(request, 200, replaced);
 }
 
 /** Serves PATCH. */
@@ -157,14 +167,32 @@ export async function patch(request: ResourceRequest): Promise<void> {
   const type = patchTypeOf(request);
   const { context, force } = contextOf(request, 'PatchOptions', type === 'apply');
   const decoded = decodePatch(type, await exchange.body());
-  const result = patchObject(services.environment, targetOf(request), { ...decoded, force }, context);
+  const target = targetOf(request);
+  const result = await runAdmitted(
+    services.environment,
+    admissionFacts(request, context.dryRun),
+    (environment, admission) => patchObject(environment, target, { ...decoded, force }, { ...context, admission }),
+  );
   await answer(request, result.created ? 201 : 200, result.object);
 }
 
+/** Deletes with admission. */
+export async function deleteAdmitted(
+  request: ResourceRequest,
+  namespace: string | undefined,
+  name: string,
+  options: DeleteRequest,
+): Promise<DeleteResult> {
+  const facts = { ...admissionFacts(request, options.dryRun), options: deleteOptionsOf(options) };
+  return runAdmitted(request.services.environment, facts, (environment, admission) =>
+    deleteObject(environment, request.resource, namespace, name, options, admission),
+  );
+}
+
 async function remove(request: ResourceRequest): Promise<void> {
-  const { exchange, resource, info, services } = request;
+  const { exchange, resource, info } = request;
   const options = await deleteRequest(exchange, resource);
-  const result = deleteObject(services.environment, resource, info.namespace, info.name ?? '', options);
+  const result = await deleteAdmitted(request, info.namespace, info.name ?? '', options);
   if (!result.removed || answersWithObject.has(resource.storageName)) return answer(request, 200, result.object);
   const { name, uid } = result.object.metadata;
   await exchange.value(200, {
@@ -183,7 +211,7 @@ async function removeAll(request: ResourceRequest): Promise<void> {
   const representation = negotiate(exchange.header('accept'));
   const page = listObjects(services.environment.store, resource, info.namespace, exchange.query);
   for (const object of page.items) {
-    deleteObject(services.environment, resource, object.metadata.namespace, object.metadata.name ?? '', options);
+    await deleteAdmitted(request, object.metadata.namespace, object.metadata.name ?? '', options);
   }
   await exchange.json(
     200,

@@ -20,7 +20,6 @@ import {
   statusError,
 } from '../status.ts';
 import type { KubeObject } from '../../store/kube-object.ts';
-import { deleteObject } from '../write/delete.ts';
 import { patchObject } from '../write/patch.ts';
 import { scaleOf, withScale } from '../write/scale.ts';
 import { liveObject, updateObject } from '../write/update.ts';
@@ -29,7 +28,7 @@ import type { Exchange } from './exchange.ts';
 import { isTrue } from './request-info.ts';
 import { contextOf, decodePatch, patchTypeOf, targetOf } from './resource-request.ts';
 import type { ResourceRequest } from './resource-request.ts';
-import { patch, read, replace } from './resources.ts';
+import { deleteAdmitted, patch, read, replace } from './resources.ts';
 
 function scaleNext(request: ResourceRequest, live: JsonObject, change: (scale: JsonObject) => JsonObject): JsonObject {
   const { resource } = request;
@@ -125,7 +124,7 @@ async function serveToken(request: ResourceRequest): Promise<void> {
 }
 
 async function serveEviction(request: ResourceRequest): Promise<void> {
-  const { exchange, info, resource, services } = request;
+  const { exchange, info, resource } = request;
   const { object } = decodeObject(
     await exchange.body(),
     exchange.header('content-type'),
@@ -134,7 +133,7 @@ async function serveEviction(request: ResourceRequest): Promise<void> {
     'policy/v1',
   );
   const grace = valueAt(object, ['deleteOptions', 'gracePeriodSeconds']);
-  deleteObject(services.environment, resource, info.namespace, info.name ?? '', {
+  await deleteAdmitted(request, info.namespace, info.name ?? '', {
     gracePeriodSeconds: typeof grace === 'number' ? grace : undefined,
     propagationPolicy: undefined,
     orphanDependents: undefined,

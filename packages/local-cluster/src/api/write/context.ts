@@ -1,5 +1,7 @@
 /** What travels with one write through the pipeline. Made by the HTTP layer or by the in-process API. */
 
+import type { WebhookCaller } from '../admission/call-webhook.ts';
+import type { AdmissionSession } from '../admission/session.ts';
 import type { KubeObject } from '../../store/kube-object.ts';
 import type { ObjectStore } from '../../store/object-store.ts';
 import type { Registry } from '../resources/registry.ts';
@@ -13,6 +15,8 @@ export interface WriteContext {
   readonly dryRun: boolean;
   readonly fieldValidation: FieldValidation;
   readonly warnings: string[];
+  /** Webhooks and policies; absent for writes that nobody may guard. */
+  readonly admission?: AdmissionSession;
 }
 
 /** A change on its way to the store, as admission sees it. */
@@ -37,6 +41,8 @@ export interface WriteEnvironment {
   readonly store: ObjectStore;
   readonly registry: Registry;
   readonly admission: readonly Admission[];
+  /** Asks a webhook; without it those that must answer refuse. */
+  readonly callWebhook?: WebhookCaller;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }

@@ -3,6 +3,7 @@
  * by the in-process API. Main thread; nothing awaits between check and store.
  */
 
+import type { AdmissionTarget } from '../admission/target.ts';
 import { trackUpdate } from '../apply/managed-fields.ts';
 import { isObject, shown } from '../json.ts';
 import type { JsonObject } from '../json.ts';
@@ -13,6 +14,7 @@ import { timeText } from './context.ts';
 import type { WriteContext, WriteEnvironment } from './context.ts';
 import { toStorage } from './convert.ts';
 import { createMetadata, metadataWarnings } from './metadata.ts';
+import { cleanObject } from './fields.ts';
 import { checkNamespace } from './namespaces.ts';
 import { admit, asKubeObject, validateObject, withDefaults } from './prepare.ts';
 import { present } from './present.ts';
@@ -83,7 +85,8 @@ export function createObject(
   if (namespace !== undefined) checkNamespace(environment.store, resource, namespace, shown(sent['name'] ?? ''));
   for (let attempt = 1; ; attempt++) {
     const time = timeText(environment.now());
-    const metadata = createMetadata(resource, sent, namespace, time);
+    const make = (): JsonObject => createMetadata(resource, sent, namespace, time);
+    const metadata = context.admission?.remember(`metadata ${attempt}`, make) ?? make();
     const name = shown(metadata['name'] ?? '');
     const generated = metadata['generateName'] !== undefined && (sent['name'] === undefined || sent['name'] === '');
     const isTaken = environment.store.get(resource.storageName, namespace ?? '', name) !== undefined;
@@ -105,6 +108,9 @@ function storeNew(
   let object: JsonObject = { ...body };
   if (resource.hasStatus) delete object['status'];
   object = withDefaults(resource, object, undefined);
+  const target = { resource, namespace, name, subresource: undefined, operation: 'CREATE' } as const;
+  const isMutated = context.admission?.isMutated(target, object, null) === true;
+  if (isMutated) object = mutateNew(environment, target, object, context, options);
   object = admit(environment, {
     resource: resource.storageName,
     operation: 'CREATE',
@@ -120,12 +126,33 @@ function storeNew(
     throw internalError('resourceVersion should not be set on objects to be created');
   }
   existing(environment, resource, namespace, name);
-  const tracked = options.applied === true ? object : track(environment, resource, object, context);
+  const tracked = options.applied === true || isMutated ? object : track(environment, resource, object, context);
   const final = { ...(tracked['metadata'] as JsonObject) };
   delete final['resourceVersion'];
+  context.admission?.validate(target, { ...tracked, metadata: final }, null);
   const stored = asKubeObject(toStorage(resource, { ...tracked, metadata: final }));
   if (context.dryRun) return asKubeObject({ ...tracked, metadata: final });
   return present(resource, environment.store.put(resource.storageName, stored));
+}
+
+/** Asks the mutating webhooks. Fields are owned as they were sent; webhooks see no system fields yet. */
+function mutateNew(
+  environment: WriteEnvironment,
+  target: AdmissionTarget,
+  object: JsonObject,
+  context: WriteContext,
+  options: CreateOptions,
+): JsonObject {
+  const { resource } = target;
+  const tracked = options.applied === true ? object : track(environment, resource, object, context);
+  const { uid, creationTimestamp, generation, ...seen } = tracked['metadata'] as JsonObject;
+  const mutated = context.admission?.mutate(target, { ...tracked, metadata: seen }, null) ?? tracked;
+  const metadata = isObject(mutated['metadata']) ? mutated['metadata'] : seen;
+  const system = { uid, creationTimestamp, ...(generation === undefined ? {} : { generation }) };
+  const { name, namespace } = seen;
+  const kept = { name, ...(namespace === undefined ? {} : { namespace }) };
+  const cleaned = cleanObject({ ...mutated, metadata: { ...metadata, ...system, ...kept } }, resource).object;
+  return withDefaults(resource, cleaned, undefined);
 }
 
 const track = (

@@ -3,6 +3,7 @@
  * eviction and the in-process API. Main thread; nothing awaits.
  */
 
+import type { AdmissionSession } from '../admission/session.ts';
 import { isObject, listAt, textAt, valueAt } from '../json.ts';
 import type { JsonObject } from '../json.ts';
 import type { Resource } from '../resources/resource.ts';
@@ -155,6 +156,7 @@ export function deleteObject(
   namespace: string | undefined,
   name: string,
   request: DeleteRequest,
+  admission?: AdmissionSession,
 ): DeleteResult {
   checkDeleteRequest(request);
   checkNamespaceDeletion(resource, name);
@@ -169,6 +171,10 @@ export function deleteObject(
     previous: object,
     dryRun: request.dryRun,
   });
+  const target = { resource, namespace, name, subresource: undefined, operation: 'DELETE' } as const;
+  const live = present(resource, object) as unknown as JsonObject;
+  admission?.mutate(target, null, live);
+  admission?.validate(target, null, live);
   const finalizers = finalizersAfter(object, request);
   if (object.metadata.deletionTimestamp !== undefined) {
     const changed = finalizers.length !== (object.metadata.finalizers ?? []).length;

@@ -14,6 +14,7 @@ import type { KubeObject } from '../../store/kube-object.ts';
 import { timeText } from './context.ts';
 import type { WriteContext, WriteEnvironment } from './context.ts';
 import { toStorage } from './convert.ts';
+import { cleanObject } from './fields.ts';
 import { isSameObject, metadataWarnings, updateMetadata } from './metadata.ts';
 import { admit, asKubeObject, validateObject, withDefaults } from './prepare.ts';
 import { present } from './present.ts';
@@ -133,6 +134,11 @@ function isFinished(resource: Resource, object: JsonObject): boolean {
   return !(typeof metadata['deletionGracePeriodSeconds'] === 'number' && metadata['deletionGracePeriodSeconds'] > 0);
 }
 
+const withRevision = (next: JsonObject, live: JsonObject): JsonObject => ({
+  ...next,
+  metadata: { ...metadataOf(next), resourceVersion: metadataOf(live)['resourceVersion'] },
+});
+
 /** The live object of a target in the version of the request, or 404. */
 export function liveObject(environment: WriteEnvironment, target: UpdateTarget): KubeObject {
   const { resource, namespace, name } = target;
@@ -157,6 +163,16 @@ export function updateObject(
   let next = restrict(target, built, live);
   next = { ...next, metadata: updateMetadata(metadataOf(next), metadataOf(live)) };
   next = withDefaults(resource, next, live);
+  const admitted = { ...target, operation: 'UPDATE' } as const;
+  const isMutated = context.admission?.isMutated(admitted, next, live) === true;
+  if (isMutated) {
+    const tracked = request.applied === true ? next : track(environment, target, live, next, context);
+    const seen = withRevision(tracked, live);
+    const mutated = context.admission?.mutate(admitted, seen, live) ?? seen;
+    const cleaned = restrict(target, cleanObject(mutated, resource).object, live);
+    next = { ...cleaned, metadata: updateMetadata(metadataOf(cleaned), metadataOf(live)) };
+    next = withDefaults(resource, next, live);
+  }
   next = admit(environment, {
     resource: resource.storageName,
     operation: 'UPDATE',
@@ -169,12 +185,10 @@ export function updateObject(
   if (generation !== undefined) next = { ...next, metadata: { ...metadataOf(next), generation } };
   validateObject(resource, next, live, subresource);
   context.warnings.push(...metadataWarnings(next, live));
-  if (request.applied !== true) next = track(environment, target, live, next, context);
+  if (request.applied !== true && !isMutated) next = track(environment, target, live, next, context);
+  context.admission?.validate(admitted, withRevision(next, live), live);
   if (isFinished(resource, next)) return finish(environment, target, next, live, context);
-  const final: JsonObject = {
-    ...next,
-    metadata: { ...metadataOf(next), resourceVersion: metadataOf(live)['resourceVersion'] },
-  };
+  const final = withRevision(next, live);
   if (isSameObject(final, live)) return liveKube;
   if (context.dryRun) return asKubeObject(final);
   return present(resource, environment.store.put(resource.storageName, asKubeObject(toStorage(resource, final))));
@@ -187,10 +201,7 @@ function finish(
   live: JsonObject,
   context: WriteContext,
 ): KubeObject {
-  const last: JsonObject = {
-    ...next,
-    metadata: { ...metadataOf(next), resourceVersion: metadataOf(live)['resourceVersion'] },
-  };
+  const last = withRevision(next, live);
   if (!context.dryRun)
     environment.store.remove(target.resource.storageName, asKubeObject(toStorage(target.resource, last)));
   return asKubeObject(last);
