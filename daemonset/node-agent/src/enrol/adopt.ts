@@ -25,7 +25,7 @@ export async function adoptEnrolled(
     .filter((pod) => pod.metadata?.annotations?.[redirectionAnnotation] === 'enabled' && !hasEnded(pod))
     .map((pod) => ({ pod, uid: pod.metadata?.uid ?? '', ips: addressesOf(pod) }));
   const found = capture.find(pods);
-  for (const { pod, uid, ips } of pods) cache.put(heldPodOf(pod, ips, found.get(uid)));
+  for (const { pod, uid, ips } of pods) cache.put(heldPodOf(pod, ips, found.get(uid), true));
   await capture.host?.reset(new Map(pods.flatMap(({ uid, ips }) => ips.map((ip) => [ip, uid] as const))));
   for (const { pod, uid } of pods) {
     const held = cache.get(uid);

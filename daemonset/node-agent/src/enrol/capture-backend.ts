@@ -13,9 +13,9 @@ export interface CaptureBackend {
   readonly find: (pods: readonly WantedPod[]) => ReadonlyMap<string, NetnsHandle>;
   /** The namespace at a path of the node (the container runtime names it), owned by the caller. Throws ERR_NODE_AGENT_NETNS. */
   readonly openPath: (path: string) => NetnsHandle;
-  /** Throws ERR_NODE_AGENT_RULES. Idempotent. */
   /** What must be so in the pod before a proxy listens there. */
   readonly prepare: (pod: HeldPod) => Promise<void>;
+  /** Throws ERR_NODE_AGENT_RULES. Idempotent. */
   readonly installRules: (pod: HeldPod, object: KubernetesObject) => Promise<void>;
   readonly removeRules: (pod: HeldPod) => Promise<void>;
   /** Everything of the mesh in the pod as one text; equal texts mean that nobody changed it. */

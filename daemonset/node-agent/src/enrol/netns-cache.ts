@@ -15,6 +15,8 @@ export interface HeldPod {
   readonly ips: readonly string[];
   /** Undefined in loopback capture, and for a pod that an earlier agent enrolled and whose namespace was not found yet. */
   readonly netns: NetnsHandle | undefined;
+  /** Its rules are in place, or should be: what leaves it without a proxy must be refused. */
+  readonly isCaptured: boolean;
 }
 
 /** Pods that this agent has enrolled, by UID. */

@@ -12,7 +12,7 @@ import type { CaptureBackend } from './capture-backend.ts';
 import { podConnections } from './connection-table.ts';
 import { KeyedLock } from './lock.ts';
 import type { HeldPod, NetnsCache } from './netns-cache.ts';
-import { redirectionPatch } from './status.ts';
+import { redirectionAnnotation, redirectionPatch } from './status.ts';
 import type { UnprotectedConnections } from './unprotected.ts';
 
 /** What the sequence works with. */
@@ -32,7 +32,12 @@ function fields(pod: KubernetesObject): Record<string, unknown> {
 }
 
 /** A pod as the agent holds it. */
-export function heldPodOf(pod: KubernetesObject, ips: readonly string[], netns: NetnsHandle | undefined): HeldPod {
+export function heldPodOf(
+  pod: KubernetesObject,
+  ips: readonly string[],
+  netns: NetnsHandle | undefined,
+  isCaptured: boolean,
+): HeldPod {
   const spec = pod['spec'] as { serviceAccountName?: string } | undefined;
   return {
     uid: uidOf(pod),
@@ -43,6 +48,7 @@ export function heldPodOf(pod: KubernetesObject, ips: readonly string[], netns: 
     },
     ips,
     netns,
+    isCaptured,
   };
 }
 
@@ -97,29 +103,32 @@ export class Enrolment {
 
   #open(pod: KubernetesObject, ips: readonly string[], path?: string): HeldPod {
     const { cache, capture } = this.#parts;
-    if (!capture.hasNamespaces) return cache.put(heldPodOf(pod, ips, undefined));
     const uid = uidOf(pod);
+    const before = cache.get(uid);
+    if (!capture.hasNamespaces) return cache.put(heldPodOf(pod, ips, undefined, before?.isCaptured === true));
     // A pod whose sandbox is new has no process yet that could be found: what the plugin named before is still right.
     const netns =
-      path === undefined ? (capture.find([{ uid, ips }]).get(uid) ?? cache.get(uid)?.netns) : capture.openPath(path);
+      path === undefined ? (capture.find([{ uid, ips }]).get(uid) ?? before?.netns) : capture.openPath(path);
     if (netns === undefined)
       throw new NodeAgentError(
         'ERR_NODE_AGENT_NETNS',
         'no process of the pod was found in a network namespace with its address',
         { hint: "is the node's process table mounted into the node agent?" },
       );
-    return cache.put(heldPodOf(pod, ips, netns));
+    // A pod that runs in the mesh, according to its annotation, gets its rules first whoever enrolled it.
+    const isCaptured = before?.isCaptured ?? pod.metadata?.annotations?.[redirectionAnnotation] === 'enabled';
+    return cache.put(heldPodOf(pod, ips, netns, isCaptured));
   }
 
   async #enrol(pod: KubernetesObject, ips: readonly string[], path?: string): Promise<void> {
     const { zds, source, capture, unprotected, log } = this.#parts;
     const started = performance.now();
     const uid = uidOf(pod);
-    const wasHeld = this.capturedAddresses(uid) !== undefined;
     const held = this.#open(pod, ips, path);
+    const wasCaptured = held.isCaptured;
     // A pod that is captured already gets its rules back first. A new one gets its listeners first: rules without listeners would refuse
     // what its applications open in between.
-    if (wasHeld) await capture.installRules(held, pod);
+    if (wasCaptured) await this.#install(held, pod);
     else await this.#forgetIfFailed(uid, async () => capture.prepare(held));
     try {
       await zds.add(held);
@@ -127,17 +136,7 @@ export class Enrolment {
       await source.patchPodStatus(pod, redirectionPatch('pending'));
       throw error;
     }
-    if (!wasHeld) {
-      await this.#forgetIfFailed(uid, async () => {
-        unprotected.begin(
-          uid,
-          podConnections(held),
-          ({ remoteAddress, localAddress }) =>
-            !ips.includes(remoteAddress) && !(held.netns !== undefined && localAddress.startsWith('127.')),
-        );
-        await capture.installRules(held, pod);
-      });
-    }
+    if (!wasCaptured) await this.#forgetIfFailed(uid, async () => this.#install(held, pod));
     await capture.host?.set(uid, ips);
     // Last, because the control plane lets peers send tunnels as soon as it sees this.
     await source.patchPodStatus(pod, redirectionPatch('enabled'));
@@ -147,6 +146,19 @@ export class Enrolment {
       durationMs: Math.round(performance.now() - started),
       unprotectedConnections: unprotected.count(uid),
     });
+  }
+
+  /** Notes what is open, then installs the rules. */
+  async #install(held: HeldPod, pod: KubernetesObject): Promise<void> {
+    const { cache, capture, unprotected } = this.#parts;
+    unprotected.begin(
+      held.uid,
+      podConnections(held),
+      ({ remoteAddress, localAddress }) =>
+        !held.ips.includes(remoteAddress) && !(held.netns !== undefined && localAddress.startsWith('127.')),
+    );
+    await capture.installRules(held, pod);
+    cache.put({ ...held, isCaptured: true });
   }
 
   /** Without rules a new pod is not in the mesh: when they fail, no proxy may keep listening for it and nothing of it stays here. */

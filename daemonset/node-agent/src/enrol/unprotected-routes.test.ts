@@ -15,7 +15,13 @@ const table = `  sl  local_address rem_address   st
 function setUp() {
   const cache = new NetnsCache();
   const workload = { name: 'web', namespace: 'shop', serviceAccount: 'web' };
-  cache.put({ uid: 'u1', workload, ips: ['10.0.0.1'], netns: { fd: 7, inode: 1n, close: () => undefined } });
+  cache.put({
+    uid: 'u1',
+    workload,
+    ips: ['10.0.0.1'],
+    netns: { fd: 7, inode: 1n, close: () => undefined },
+    isCaptured: true,
+  });
   const unprotected = new UnprotectedConnections();
   unprotected.begin('u1', connectionsOf(table));
   const resets: string[] = [];

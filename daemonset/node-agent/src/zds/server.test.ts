@@ -14,6 +14,7 @@ const pod = (uid: string): HeldPod => ({
   workload: { name: uid, namespace: 'shop', serviceAccount: 'sa' },
   ips: ['10.0.0.1'],
   netns: undefined,
+  isCaptured: true,
 });
 
 /** A proxy that says hello and answers every request with `answer`. */
