@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { fromBinary } from '@bufbuild/protobuf';
 import { Model, modelOptions } from '@ambit/model';
 import { FRONTEND_TYPE_URL, ROUTE_TABLE_TYPE_URL } from '@ambit/proto/type-urls';
-import { type HttpRoute, RouteTableSchema, type StringMatch } from '@ambit/proto/waypoint';
+import { FrontendSchema, type HttpRoute, RouteTableSchema, type StringMatch } from '@ambit/proto/waypoint';
 import { parseDocuments } from '@ambit/resources';
 
 const folder = resolve(
@@ -23,9 +23,6 @@ const deviations: Readonly<Record<string, string>> = {
   'httproute-consumer-namespace': 'consumer routes work (spec waypoint 3.2)',
 };
 
-/** Kinds without translation: a case that contains one is listed. */
-const missingKinds = ['TCPRoute', 'TLSRoute', 'VirtualService', 'DestinationRule'];
-
 interface DigestRoute {
   name: string;
   match: {
@@ -35,6 +32,7 @@ interface DigestRoute {
     regex?: string;
     headers?: string[];
     query?: string[];
+    ignoreCase?: boolean;
   };
   to?: { cluster: string; weight?: number }[];
   timeout?: string;
@@ -44,7 +42,12 @@ interface DigestRoute {
 }
 interface Digest {
   clusters: { name: string }[];
-  chains: { name: string; kind: string; virtualHosts?: { routes: DigestRoute[] }[] }[];
+  chains: {
+    name: string;
+    kind: string;
+    virtualHosts?: { routes: DigestRoute[] }[];
+    networkFilters?: { to?: DigestRoute['to'] }[];
+  }[];
 }
 /** A route in the words that both sides share. */
 interface Plain {
@@ -62,8 +65,7 @@ if (existsSync(folder)) {
     const listed: string[] = [];
     for (const name of names) {
       const input = readFileSync(join(folder, name, 'input.yaml'), 'utf8');
-      const missing = missingKinds.find((kind) => input.includes(`kind: ${kind}\n`));
-      const reason = deviations[name.slice(name.indexOf('-') + 1)] ?? (missing && `kind ${missing}`);
+      const reason = deviations[name.slice(name.indexOf('-') + 1)];
       try {
         runCase(join(folder, name), input);
         passed++;
@@ -91,6 +93,10 @@ function runCase(path: string, input: string): void {
   const clusters = new Set(digest.clusters.map((c) => c.name));
   for (const chain of digest.chains) {
     const [, port = '', kind, host = ''] = chain.name.split('|');
+    if (kind === 'tcp') {
+      const filter = chain.networkFilters?.find((f) => f.to !== undefined);
+      assert.deepEqual(oursOfStream(model, host, Number(port)), normal(weightsOf(filter?.to, clusters)), chain.name);
+    }
     if (kind !== 'http') continue;
     assert.deepEqual(
       ours(model, host, Number(port)),
@@ -101,13 +107,17 @@ function runCase(path: string, input: string): void {
 }
 
 function theirs(route: DigestRoute, clusters: ReadonlySet<string>): Plain {
-  const { match, to, timeout = '0s', retry, directResponse, redirect } = route;
-  const weights = (to ?? []).map(({ cluster, weight = 1 }) => ({
-    host: clusters.has(cluster) ? hostOfCluster(cluster) : 'invalid',
-    weight,
-  }));
+  const { match: given, to, timeout = '0s', retry, directResponse, redirect } = route;
+  const { ignoreCase, ...match } = given;
+  const weights = weightsOf(to, clusters);
   return {
-    match: { ...match, headers: (match.headers ?? []).toSorted(byText), query: (match.query ?? []).toSorted(byText) },
+    match: {
+      ...match,
+      // A regular expression has its own way to ignore case.
+      ...(ignoreCase === true && match.regex === undefined && { ignoreCase }),
+      headers: (match.headers ?? []).toSorted(byText),
+      query: (match.query ?? []).toSorted(byText),
+    },
     to:
       redirect !== undefined
         ? 'redirect'
@@ -119,9 +129,29 @@ function theirs(route: DigestRoute, clusters: ReadonlySet<string>): Plain {
   };
 }
 
+function weightsOf(to: DigestRoute['to'], clusters: ReadonlySet<string>): { host: string; weight: number }[] {
+  return (to ?? []).map(({ cluster, weight = 1 }) => ({
+    host: clusters.has(cluster) ? hostOfCluster(cluster) : 'invalid',
+    weight,
+  }));
+}
+
+/** Destinations of the first L4 route, else the service itself. */
+function oursOfStream(model: Model, host: string, port: number): { host: string; weight: number }[] {
+  const key = [...model.config.names(FRONTEND_TYPE_URL)].find((name) => name.endsWith(`/${host}`)) ?? '';
+  const resource = model.config.get(FRONTEND_TYPE_URL, key);
+  const declared = fromBinary(FrontendSchema, resource?.bytes ?? new Uint8Array()).ports.find((p) => p.port === port);
+  const [route] = declared?.l4Routes ?? [];
+  if (route === undefined) return [{ host: hostOfBackend(declared?.backend ?? ''), weight: 1 }];
+  return normal(
+    route.targets.map((t) => ({ host: t.invalid ? 'invalid' : hostOfBackend(t.backend), weight: t.weight })),
+  );
+}
+
 function hostOfCluster(cluster: string): string {
   const parts = cluster.split('|');
-  return `${parts.at(-1) ?? ''}:${parts[1] ?? ''}`;
+  const subset = parts[2]?.split('/')[1];
+  return `${parts.at(-1) ?? ''}:${parts[1] ?? ''}${subset === undefined ? '' : `/${subset}`}`;
 }
 
 /** A single destination takes all, whatever its weight. */
@@ -148,7 +178,13 @@ function plainOf(route: HttpRoute): Plain {
   const match = route.matches[0];
   const headers = [
     ...(match?.method === undefined ? [] : [`:method ${textOf(match.method)}`]),
-    ...(match?.headers ?? []).map((h) => `${h.name.toLowerCase()} ${textOf(h.value)}`),
+    ...(match?.authority === undefined ? [] : [`:authority ${textOf(match.authority)}`]),
+    ...(match?.scheme === undefined ? [] : [`:scheme ${textOf(match.scheme)}`]),
+    ...(match?.headers ?? []).map(
+      (h) =>
+        `${h.invert ? 'not ' : ''}${h.name.toLowerCase()} ${h.present ? 'present' : textOf(h.value)}` +
+        (h.treatMissingAsEmpty ? ' (missing-as-empty)' : ''),
+    ),
   ];
   const query = (match?.query ?? []).map((q) => `${q.name} ${textOf(q.value)}`);
   const action = route.action;
@@ -158,6 +194,7 @@ function plainOf(route: HttpRoute): Plain {
   return {
     match: {
       ...pathOf(match?.path, match?.segmentPrefix ?? false),
+      ...(match?.ignoreCase === true && { ignoreCase: true }),
       headers: headers.toSorted(byText),
       query: query.toSorted(byText),
     },
@@ -173,8 +210,8 @@ function plainOf(route: HttpRoute): Plain {
 }
 
 function hostOfBackend(backend: string): string {
-  const [, host = '', port = ''] = backend.split('/');
-  return `${host}:${port}`;
+  const [, host = '', port = '', subset] = backend.split('/');
+  return `${host}:${port}${subset === undefined ? '' : `/${subset}`}`;
 }
 
 function pathOf(path: StringMatch | undefined, isSegment: boolean): object {
@@ -186,7 +223,7 @@ function pathOf(path: StringMatch | undefined, isSegment: boolean): object {
 }
 
 function textOf(match: StringMatch | undefined): string {
-  return `${match?.m.case === 'regex' ? 'regex' : 'exact'}=${String(match?.m.value ?? '')}`;
+  return `${match?.m.case ?? 'exact'}=${String(match?.m.value ?? '')}`;
 }
 
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
@@ -199,7 +236,7 @@ type Statuses = Record<
 
 function compareStatus(model: Model, expected: Statuses): void {
   const wanted = Object.entries(expected).filter(([name]) =>
-    ['HTTPRoute ', 'GRPCRoute ', 'Gateway '].some((kind) => name.startsWith(kind)),
+    ['HTTPRoute ', 'GRPCRoute ', 'TCPRoute ', 'TLSRoute ', 'Gateway '].some((kind) => name.startsWith(kind)),
   );
   const found = new Map([...model.statuses()].map((status) => [`${status.kind} ${status.key}`, status]));
   for (const [name, { conditions, addresses, parents }] of wanted) {

@@ -5,4 +5,4 @@ export { modelKinds, type ModelKind } from './index/objects.ts';
 export { Model, type ModelDiff, type ModelProblem, type NameDiff, type ObjectChange } from './model.ts';
 export { modelOptions, type ModelOptions, type Visibility, type VisibilityPolicy } from './options.ts';
 export type { AddressResource, Resource } from './resource.ts';
-export type { RouteParentResult, StatusResult } from './translate/status-result.ts';
+export type { RouteKind, RouteParentResult, StatusResult } from './translate/status-result.ts';

@@ -5,13 +5,15 @@ import type { KubernetesObject } from '@ambit/resources';
 import { testNamespace, testPod, testService } from '@ambit/resources/testing';
 import {
   ADDRESS_TYPE_URL,
+  BACKEND_TYPE_URL,
   FRONTEND_TYPE_URL,
   LISTENER_TYPE_URL,
   POLICY_TYPE_URL,
+  ROUTE_TABLE_TYPE_URL,
   SECRET_TYPE_URL,
 } from '@ambit/proto/type-urls';
 import { AuthorizationSchema } from '@ambit/proto/authorization';
-import { PolicySchema, SecretSchema } from '@ambit/proto/waypoint';
+import { BackendSchema, PolicySchema, RouteTableSchema, SecretSchema } from '@ambit/proto/waypoint';
 import { fromBinary } from '@bufbuild/protobuf';
 import { Model, modelOptions, type ObjectChange } from './index.ts';
 import { testModel } from './testing/index.ts';
@@ -61,6 +63,38 @@ const route: KubernetesObject = {
     rules: [{ backendRefs: [{ name: 'manual', port: 80 }] }],
   },
 };
+const virtualService: KubernetesObject = {
+  apiVersion: 'networking.istio.io/v1',
+  kind: 'VirtualService',
+  metadata: { name: 'vs', namespace: 'apps' },
+  spec: {
+    hosts: ['web'],
+    http: [
+      {
+        match: [{ uri: { prefix: '/a' }, withoutHeaders: { 'X-No': {} } }, { sourceLabels: { app: 'x' } }],
+        rewrite: { uri: '/' },
+        retries: { attempts: 0 },
+        route: [
+          { destination: { host: 'web', subset: 'v2' }, weight: 30 },
+          { destination: { host: 'nobody' }, weight: 70 },
+        ],
+      },
+    ],
+  },
+};
+const destinationRule: KubernetesObject = {
+  apiVersion: 'networking.istio.io/v1',
+  kind: 'DestinationRule',
+  metadata: { name: 'dr', namespace: 'apps' },
+  spec: {
+    host: 'web',
+    trafficPolicy: {
+      connectionPool: { tcp: { maxConnections: 5, connectTimeout: '3s' } },
+      portLevelSettings: [{ port: { number: 81 }, loadBalancer: { simple: 'RANDOM' } }],
+    },
+    subsets: [{ name: 'v2', labels: { version: 'v2' }, trafficPolicy: { loadBalancer: { simple: 'ROUND_ROBIN' } } }],
+  },
+};
 const entry: KubernetesObject = {
   apiVersion: 'networking.istio.io/v1',
   kind: 'ServiceEntry',
@@ -103,6 +137,8 @@ const pool: readonly KubernetesObject[] = [
   peerAuthentication('apps', 'PERMISSIVE'),
   slice('manual-a', 'web-2'),
   route,
+  virtualService,
+  destinationRule,
   entry,
 ];
 
@@ -110,7 +146,14 @@ const pool: readonly KubernetesObject[] = [
 function published(model: Model): string {
   const lines = [...model.addresses.all()].map((r) => `${r.name} ${r.version}`);
   for (const r of model.authorizations.values()) lines.push(`${r.name} ${r.version}`);
-  for (const typeUrl of [FRONTEND_TYPE_URL, LISTENER_TYPE_URL, POLICY_TYPE_URL, SECRET_TYPE_URL]) {
+  for (const typeUrl of [
+    BACKEND_TYPE_URL,
+    ROUTE_TABLE_TYPE_URL,
+    FRONTEND_TYPE_URL,
+    LISTENER_TYPE_URL,
+    POLICY_TYPE_URL,
+    SECRET_TYPE_URL,
+  ]) {
     for (const name of model.config.names(typeUrl)) {
       lines.push(
         `${typeUrl} ${name} ${model.config.get(typeUrl, name)?.version ?? ''} ${model.config.isVisible('apps/wp', typeUrl, name)}`,
@@ -238,4 +281,48 @@ test('a request authentication that cannot be used denies what it covers', () =>
     assert.equal(jwtPolicyOf(model, 'bad').case, 'invalid');
     assert.ok(model.config.isVisible('apps/wp', POLICY_TYPE_URL, 'RequestAuthentication/apps/bad'));
   }
+});
+
+const backendOf = (model: Model, name: string) =>
+  fromBinary(BackendSchema, model.config.get(BACKEND_TYPE_URL, name)?.bytes ?? new Uint8Array());
+
+test('a virtual service routes to subsets, and what nobody defines has no backend', () => {
+  const model = testModel(pool.filter((object) => object !== route));
+  const key = 'apps/web.apps.svc.cluster.local';
+  const resource = model.config.get(ROUTE_TABLE_TYPE_URL, `${key}:80`);
+  const { routes } = fromBinary(RouteTableSchema, resource?.bytes ?? new Uint8Array());
+  assert.equal(routes.length, 1); // labels of clients are unknown: that match is gone
+  const [first] = routes;
+  assert.equal(first?.retry?.attempts, 0);
+  assert.deepEqual(first.rewrite?.path, { case: 'prefix', value: '/' });
+  assert.deepEqual(
+    first.matches[0]?.headers.map(({ name, present, invert }) => [name, present, invert]),
+    [['x-no', true, true]],
+  );
+  const targets = first.action.case === 'forward' ? first.action.value.targets : [];
+  const [known = '', unknown = ''] = targets.map((t) => t.backend);
+  assert.deepEqual([known, unknown], [`${key}/80/v2`, 'apps/nobody.apps.svc.cluster.local/80']);
+  assert.equal(model.config.get(BACKEND_TYPE_URL, unknown), undefined);
+  assert.deepEqual(backendOf(model, known).members, ['Kubernetes//Pod/apps/web-2']);
+});
+
+test('a subset changes blocks of its rule, and settings of a port replace them all', () => {
+  const model = testModel(pool);
+  const subset = backendOf(model, 'apps/web.apps.svc.cluster.local/80/v2');
+  assert.deepEqual([subset.lb?.algo, subset.pool?.maxConnections, subset.pool?.connect?.seconds], [1, 5, 3n]);
+  const ports = { spec: { ports: [{ name: 'http', port: 81 }], selector: { app: 'web' } } };
+  const other = testModel([...pool, { ...testService('apps', 'web', '10.96.0.1', { app: 'web' }), ...ports }]);
+  const atPort = backendOf(other, 'apps/web.apps.svc.cluster.local/81');
+  assert.deepEqual([atPort.lb?.algo, atPort.pool], [2, undefined]);
+});
+
+test('a pod that becomes ready does not touch subsets, another label does', () => {
+  const model = testModel(pool);
+  const labels = { app: 'web', version: 'v2' };
+  const pod = testPod('apps', 'web-2', '10.0.0.2', { labels });
+  const ready = model.apply([{ type: 'upsert', object: { ...pod, status: { ...pod.status, conditions: [] } } }]);
+  assert.equal(ready.config.size, 0);
+  const moved = testPod('apps', 'web-2', '10.0.0.2', { labels: { app: 'web', version: 'v3' } });
+  const diff = model.apply([{ type: 'upsert', object: moved }]);
+  assert.ok(diff.config.get(BACKEND_TYPE_URL)?.has('apps/web.apps.svc.cluster.local/80/v2'));
 });

@@ -61,6 +61,8 @@ const REVISIONED = new Set([
   'RequestAuthentication',
   'ServiceEntry',
   'WorkloadEntry',
+  'VirtualService',
+  'DestinationRule',
 ]);
 
 /** The state of the translation. Not shared between threads. */

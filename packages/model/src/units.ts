@@ -77,6 +77,8 @@ export function unitsOf(
     case 'Gateway':
     case 'HTTPRoute':
     case 'GRPCRoute':
+    case 'TCPRoute':
+    case 'TLSRoute':
     case 'AuthorizationPolicy':
     case 'PeerAuthentication':
     case 'RequestAuthentication':
@@ -123,6 +125,10 @@ export function computeUnit(view: View, unit: string): UnitOutput | undefined {
       return { ...EMPTY, statuses: routeStatus(view, 'HTTPRoute', key) };
     case 'GRPCRoute':
       return { ...EMPTY, statuses: routeStatus(view, 'GRPCRoute', key) };
+    case 'TCPRoute':
+      return { ...EMPTY, statuses: routeStatus(view, 'TCPRoute', key) };
+    case 'TLSRoute':
+      return { ...EMPTY, statuses: routeStatus(view, 'TLSRoute', key) };
     default:
       return undefined;
   }

@@ -2,11 +2,13 @@
 // Called by the CRD generator, the validator, the Kubernetes client and the local cluster's tools.
 import type Type from 'typebox';
 import { GatewayClassSchema, GatewaySchema, ReferenceGrantSchema } from './gateway-api/gateway.ts';
-import { GRPCRouteSchema, HTTPRouteSchema } from './gateway-api/routes.ts';
+import { GRPCRouteSchema, HTTPRouteSchema, TCPRouteSchema, TLSRouteSchema } from './gateway-api/routes.ts';
 import { AuthorizationPolicySchema } from './istio/authorization-policy.ts';
+import { DestinationRuleSchema } from './istio/destination-rule.ts';
 import { PeerAuthenticationSchema } from './istio/peer-authentication.ts';
 import { RequestAuthenticationSchema } from './istio/request-authentication.ts';
 import { ServiceEntrySchema, WorkloadEntrySchema } from './istio/service-entry.ts';
+import { VirtualServiceSchema } from './istio/virtual-service.ts';
 import { NamespaceSchema, NodeSchema } from './kubernetes/cluster.ts';
 import {
   DaemonSetSchema,
@@ -159,6 +161,18 @@ export const kinds = {
     shortNames: ['we'],
     columns: [age, column('Address', '.spec.address')],
   }),
+  VirtualService: define(NETWORKING, 'v1', 'VirtualService', 'virtualservices', VirtualServiceSchema, {
+    ...istio('networking'),
+    otherVersions: ['v1alpha3', 'v1beta1'],
+    shortNames: ['vs'],
+    columns: [column('Gateways', '.spec.gateways'), column('Hosts', '.spec.hosts'), age],
+  }),
+  DestinationRule: define(NETWORKING, 'v1', 'DestinationRule', 'destinationrules', DestinationRuleSchema, {
+    ...istio('networking'),
+    otherVersions: ['v1alpha3', 'v1beta1'],
+    shortNames: ['dr'],
+    columns: [column('Host', '.spec.host'), age],
+  }),
   GatewayClass: define(GATEWAY_API, 'v1', 'GatewayClass', 'gatewayclasses', GatewayClassSchema, {
     ...gatewayApi,
     namespaced: false,
@@ -189,6 +203,15 @@ export const kinds = {
   GRPCRoute: define(GATEWAY_API, 'v1', 'GRPCRoute', 'grpcroutes', GRPCRouteSchema, {
     ...gatewayApi,
     columns: [column('Hostnames', '.spec.hostnames'), age],
+  }),
+  TCPRoute: define(GATEWAY_API, 'v1alpha2', 'TCPRoute', 'tcproutes', TCPRouteSchema, {
+    ...gatewayApi,
+    columns: [age],
+  }),
+  TLSRoute: define(GATEWAY_API, 'v1', 'TLSRoute', 'tlsroutes', TLSRouteSchema, {
+    ...gatewayApi,
+    otherVersions: ['v1alpha2', 'v1alpha3'],
+    columns: [age],
   }),
   ReferenceGrant: define(GATEWAY_API, 'v1beta1', 'ReferenceGrant', 'referencegrants', ReferenceGrantSchema, {
     ...gatewayApi,

@@ -1,6 +1,6 @@
 // What the model wants as status -> request bodies. In: wanted conditions and the current object. Out: a body, or undefined when
 // the object already says so. Pure; called by writer.ts (spec control-plane 9.1 ST1-ST3).
-import type { ConditionResult, ObjectConditions, StatusResult } from '@ambit/model';
+import type { RouteKind, ConditionResult, ObjectConditions, StatusResult } from '@ambit/model';
 import { apiVersionOf, type Condition, kinds, type KubernetesObject, type RouteParentStatus } from '@ambit/resources';
 
 const ROUTE_CONTROLLER = 'istio.io/gateway-controller';
@@ -73,7 +73,7 @@ function gatewayStatus(
 }
 
 function routeStatus(
-  result: StatusResult & { kind: 'HTTPRoute' | 'GRPCRoute' },
+  result: StatusResult & { kind: RouteKind },
   current: KubernetesObject,
   now: string,
 ): Record<string, unknown> {

@@ -18,6 +18,10 @@ export const modelKinds = [
   'Gateway',
   'HTTPRoute',
   'GRPCRoute',
+  'TCPRoute',
+  'TLSRoute',
+  'VirtualService',
+  'DestinationRule',
   'AuthorizationPolicy',
   'PeerAuthentication',
   'RequestAuthentication',
@@ -48,7 +52,7 @@ export class Objects {
   /** `<namespace>/<gateway>` -> keys of pods that are its instances. */
   readonly podsOfGateway = new MultiMap<ObjectKey, ObjectKey>();
 
-  /** `<kind> <namespace>/<name>` of a parent -> `HTTPRoute <key>` and `GRPCRoute <key>`. */
+  /** `<kind> <namespace>/<name>` of a parent -> `<kind> <key>` of routes of any kind. */
   readonly routesOfParent = new MultiMap<string, string>();
 
   get<K extends ModelKind>(kind: K, key: ObjectKey): ObjectOf<K> | undefined {

@@ -18,6 +18,8 @@ import type { ModelKind, ObjectKey, Objects } from './objects.ts';
 /** Says that the answer to a question changed; with a filter, only for askers with these labels. */
 export type Touch = (dependency: string, concerns?: (labels: Labels) => boolean) => void;
 
+const ROUTE_KINDS: ReadonlySet<string> = new Set(['HTTPRoute', 'GRPCRoute', 'TCPRoute', 'TLSRoute']);
+
 interface Change<T> {
   readonly key: ObjectKey;
   readonly before: T | undefined;
@@ -46,7 +48,7 @@ export function store(
   if (kind === 'Pod') indexPod(objects, change as Change<Pod>, touch);
   if (kind === 'Service') indexService(objects, domain, change as Change<Service>, touch);
   if (kind === 'ServiceEntry') indexServiceEntry(objects, change as Change<ServiceEntry>, touch);
-  if (kind === 'HTTPRoute' || kind === 'GRPCRoute') indexRoute(objects, kind, change as Change<HTTPRoute>, touch);
+  if (ROUTE_KINDS.has(kind)) indexRoute(objects, kind, change as Change<HTTPRoute>, touch);
   if (kind === 'EndpointSlice') indexSlice(objects, change as Change<EndpointSlice>, touch);
   return true;
 }
@@ -110,6 +112,8 @@ function concernOf(
 
 function indexPod(objects: Objects, { key, before, after }: Change<Pod>, touch: Touch): void {
   const namespace = key.slice(0, key.indexOf('/'));
+  const isSameSet = before !== undefined && after !== undefined && same(before.metadata.labels, after.metadata.labels);
+  if (!isSameSet) touch(`pod labels of ${namespace}`);
   const gatewayOf = (pod: Pod | undefined): string | undefined => {
     const name = pod?.metadata.labels?.[GATEWAY_NAME];
     return name === undefined ? undefined : `${namespace}/${name}`;

@@ -1,6 +1,6 @@
 // What one translation may ask. Every question is remembered as a dependency, so that the model knows which results a change
 // touches. In: questions of translate/*. Out: input objects. A view lives for one computation of one unit.
-import type { GRPCRoute, HTTPRoute, KubernetesObject, ObjectOf } from '@ambit/resources';
+import type { GRPCRoute, HTTPRoute, KubernetesObject, ObjectOf, TCPRoute, TLSRoute } from '@ambit/resources';
 import type { Labels } from '../labels.ts';
 import type { ModelOptions } from '../options.ts';
 import { type ModelKind, type ObjectKey, Objects } from './objects.ts';
@@ -9,6 +9,11 @@ import { type ModelKind, type ObjectKey, Objects } from './objects.ts';
 export type AnyRoute =
   | { readonly kind: 'HTTPRoute'; readonly object: HTTPRoute }
   | { readonly kind: 'GRPCRoute'; readonly object: GRPCRoute };
+
+/** A route of connections. */
+export type StreamRoute =
+  | { readonly kind: 'TCPRoute'; readonly object: TCPRoute }
+  | { readonly kind: 'TLSRoute'; readonly object: TLSRoute };
 
 /** Reads of one computation. */
 export class View {
@@ -96,6 +101,26 @@ export class View {
       if (grpc !== undefined) routes.push({ kind: 'GRPCRoute', object: grpc });
     }
     return routes;
+  }
+
+  /** Routes of connections that name the parent. */
+  streamRoutesOfParent(parent: string): StreamRoute[] {
+    this.dependencies.add(`routes of ${parent}`);
+    const routes: StreamRoute[] = [];
+    for (const item of [...this.#objects.routesOfParent.get(parent)].toSorted()) {
+      const key = item.slice(item.indexOf(' ') + 1);
+      const tcp = item.startsWith('TCPRoute ') ? this.get('TCPRoute', key) : undefined;
+      const tls = item.startsWith('TLSRoute ') ? this.get('TLSRoute', key) : undefined;
+      if (tcp !== undefined) routes.push({ kind: 'TCPRoute', object: tcp });
+      if (tls !== undefined) routes.push({ kind: 'TLSRoute', object: tls });
+    }
+    return routes;
+  }
+
+  /** Pods of a namespace, for questions about their labels only: other changes of a pod do not count. */
+  labelledPods(namespace: string): ObjectOf<'Pod'>[] {
+    this.dependencies.add(`pod labels of ${namespace}`);
+    return this.#pick('Pod', this.#objects.inNamespace('Pod', namespace));
   }
 
   #pick<K extends ModelKind>(kind: K, keys: Iterable<ObjectKey>): ObjectOf<K>[] {

@@ -1,15 +1,15 @@
-// Status of HTTPRoute and GRPCRoute: one entry per parent that is ours (spec control-plane 6.6). Pure.
+// Status of HTTPRoute, GRPCRoute, TCPRoute and TLSRoute: one entry per parent that is ours (spec control-plane 6.6). Pure.
 import type { BackendRef, ParentRef } from '@ambit/resources';
 import type { ConditionResult } from '../conditions.ts';
 import type { View } from '../index/view.ts';
 import { bindService } from './waypoint/binding.ts';
 import { definitionOf, hostnameOf, type ServiceDefinition } from './service/definition.ts';
-import type { RouteParentResult, StatusResult } from './status-result.ts';
+import type { RouteKind, RouteParentResult, StatusResult } from './status-result.ts';
 import { destinationOf } from './waypoint-config/destination.ts';
 import { parentKey } from './waypoint-config/parents.ts';
 
 /** The parents' statuses of a route; nothing when the route is gone or has no parent of ours. */
-export function routeStatus(view: View, kind: 'HTTPRoute' | 'GRPCRoute', key: string): StatusResult[] {
+export function routeStatus(view: View, kind: RouteKind, key: string): StatusResult[] {
   const route = view.get(kind, key);
   if (route === undefined) return [];
   const namespace = route.metadata.namespace ?? '';

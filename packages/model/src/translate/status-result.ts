@@ -14,6 +14,9 @@ export interface RouteParentResult {
   readonly conditions: readonly ConditionResult[];
 }
 
+/** Kinds of routes that get a status. */
+export type RouteKind = 'HTTPRoute' | 'GRPCRoute' | 'TCPRoute' | 'TLSRoute';
+
 /** Status of a Gateway or a route. */
 export type StatusResult =
   | {
@@ -29,4 +32,4 @@ export type StatusResult =
         readonly conditions: readonly ConditionResult[];
       }[];
     }
-  | { readonly kind: 'HTTPRoute' | 'GRPCRoute'; readonly key: string; readonly parents: readonly RouteParentResult[] };
+  | { readonly kind: RouteKind; readonly key: string; readonly parents: readonly RouteParentResult[] };

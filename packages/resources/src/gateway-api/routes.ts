@@ -140,3 +140,38 @@ export const GRPCRouteSchema = Type.Object({
 });
 /** A gRPC route. */
 export type GRPCRoute = Type.Static<typeof GRPCRouteSchema>;
+
+const StreamRule = Type.Object({ name: text, backendRefs: Type.Optional(Type.Array(BackendRef)) });
+
+/** Schema of TCPRoute (gateway.networking.k8s.io/v1alpha2). */
+export const TCPRouteSchema = Type.Object({
+  apiVersion: Type.Optional(Type.String()),
+  kind: Type.Optional(Type.Literal('TCPRoute')),
+  metadata: ObjectMetaSchema,
+  spec: Type.Optional(
+    Type.Object({
+      parentRefs: Type.Optional(Type.Array(ParentRefSchema)),
+      rules: Type.Optional(Type.Array(StreamRule)),
+    }),
+  ),
+  status: Type.Optional(RouteStatusSchema),
+});
+/** A TCP route. */
+export type TCPRoute = Type.Static<typeof TCPRouteSchema>;
+
+/** Schema of TLSRoute (gateway.networking.k8s.io/v1). */
+export const TLSRouteSchema = Type.Object({
+  apiVersion: Type.Optional(Type.String()),
+  kind: Type.Optional(Type.Literal('TLSRoute')),
+  metadata: ObjectMetaSchema,
+  spec: Type.Optional(
+    Type.Object({
+      parentRefs: Type.Optional(Type.Array(ParentRefSchema)),
+      hostnames: texts,
+      rules: Type.Optional(Type.Array(StreamRule)),
+    }),
+  ),
+  status: Type.Optional(RouteStatusSchema),
+});
+/** A TLS route. */
+export type TLSRoute = Type.Static<typeof TLSRouteSchema>;

@@ -3,7 +3,9 @@ import { Backend_Kind, BackendSchema } from '@ambit/proto/waypoint';
 import type { View } from '../../index/view.ts';
 import type { ServiceDefinition } from '../service/definition.ts';
 import { type ConfigResource, configResource } from './config-resource.ts';
+import { membersOf, policyOf, ruleOf } from './destination-rule.ts';
 import { backendKey } from './keys.ts';
+import { backendFields } from './traffic-policy.ts';
 
 const RESOLUTION_KINDS: Readonly<Record<string, Backend_Kind>> = {
   NONE: Backend_Kind.PASSTHROUGH,
@@ -12,11 +14,26 @@ const RESOLUTION_KINDS: Readonly<Record<string, Backend_Kind>> = {
   DYNAMIC_DNS: Backend_Kind.DYNAMIC_DNS,
 };
 
-/** The Backend of one port; undefined when the service has no such port. */
-export function backendOf(view: View, service: ServiceDefinition, port: number): ConfigResource | undefined {
+/** The Backend of one port, or of a subset of it; undefined when the service has no such port or subset. */
+export function backendOf(
+  view: View,
+  service: ServiceDefinition,
+  port: number,
+  subset = '',
+): ConfigResource | undefined {
   const declared = (service.message.ports ?? []).find((p) => p.servicePort === port);
   if (declared === undefined) return undefined;
-  return configResource(BackendSchema, backendKey(service, port), {
+  const rule = ruleOf(view, service);
+  const chosen = rule?.subsets?.find((s) => s.name === subset);
+  if (subset !== '' && chosen === undefined) return undefined;
+  const policy = rule && policyOf(rule, port, subset);
+  return configResource(BackendSchema, backendKey(service, port, subset), {
+    ...(chosen && {
+      subset,
+      subsetLabels: { ...chosen.labels },
+      members: membersOf(view, service, chosen.labels ?? {}),
+    }),
+    ...(policy && backendFields(policy)),
     meta: { kind: service.kind, namespace: service.namespace, name: service.name },
     hostname: service.hostname,
     port,

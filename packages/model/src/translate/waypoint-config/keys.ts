@@ -11,12 +11,13 @@ export function routeTableKey(frontend: string, port: number): string {
   return `${frontend}:${port}`;
 }
 
-/** Key of the Backend that is one port of a service. */
+/** Key of the Backend that is one port of a service, or of a subset of it. */
 export function backendKey(
   { namespace, hostname }: Pick<ServiceDefinition, 'namespace' | 'hostname'>,
   port: number,
+  subset = '',
 ): string {
-  return `${namespace}/${hostname}/${port}`;
+  return `${namespace}/${hostname}/${port}${subset === '' ? '' : `/${subset}`}`;
 }
 
 /** Kinds of user objects that become a Policy. */

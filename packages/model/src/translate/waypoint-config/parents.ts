@@ -1,6 +1,6 @@
 // Which routes are attached to a service, and which parents a route names. Pure.
 import type { ParentRef } from '@ambit/resources';
-import type { AnyRoute, View } from '../../index/view.ts';
+import type { AnyRoute, StreamRoute, View } from '../../index/view.ts';
 import type { ServiceDefinition } from '../service/definition.ts';
 
 /** Key of the parent that a reference names: `<kind> <namespace>/<name>`; undefined for kinds that are not ours. */
@@ -36,8 +36,29 @@ export function routesOfPort(view: View, service: ServiceDefinition, port: numbe
   return attached.toSorted((a, b) => Number(a.group.endsWith(':')) - Number(b.group.endsWith(':')));
 }
 
-function byAge(a: AnyRoute, b: AnyRoute): number {
-  const key = ({ object: { metadata } }: AnyRoute): string =>
+/** A route of connections at one port of a service. */
+export interface AttachedStreamRoute {
+  readonly route: StreamRoute;
+}
+
+/** Routes of connections at one port: those that name the port first, then the others; each oldest first. */
+export function streamRoutesOfPort(view: View, service: ServiceDefinition, port: number): AttachedStreamRoute[] {
+  const parent = `${service.kind} ${service.namespace}/${service.name}`;
+  const attached = view
+    .streamRoutesOfParent(parent)
+    .toSorted(byAge)
+    .flatMap((route) => {
+      const { namespace = '' } = route.object.metadata;
+      const ref = (route.object.spec?.parentRefs ?? []).find(
+        (r) => parentKey(r, namespace) === parent && (r.port === undefined || r.port === port),
+      );
+      return ref === undefined ? [] : [{ route, isNamed: ref.port !== undefined }];
+    });
+  return attached.toSorted((a, b) => Number(b.isNamed) - Number(a.isNamed));
+}
+
+function byAge(a: AnyRoute | StreamRoute, b: AnyRoute | StreamRoute): number {
+  const key = ({ object: { metadata } }: AnyRoute | StreamRoute): string =>
     `${metadata.creationTimestamp ?? ''}\0${metadata.namespace ?? ''}\0${metadata.name ?? ''}`;
   return key(a) < key(b) ? -1 : 1;
 }
