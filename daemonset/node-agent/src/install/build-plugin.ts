@@ -1,5 +1,5 @@
 // argv: the executable to write. Out: the CNI plugin as one file with Node inside, for hosts without Node. Run when the image is built:
-// `node --conditions=@ambit/source daemonset/node-agent/src/install/build-plugin.ts <output>`. Size and speed: packages/docs/adr/0003.
+// `node --conditions=@ambit/source daemonset/node-agent/src/install/build-plugin.ts <output>`. Size and speed: packages/docs/adr/0002.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
