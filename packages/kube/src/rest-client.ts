@@ -1,5 +1,6 @@
 // KubeClient over HTTP. In: calls. Out: requests of transport.ts. Main thread.
 import type { IncomingMessage } from 'node:http';
+import { readAtMost } from '@ambit/runtime/read-at-most';
 import { apiVersionOf, type KindName, kindOf, kinds, type KubernetesObject, type ObjectOf } from '@ambit/resources';
 import { apiPath, query } from './api-path.ts';
 import type { KubeClient, ListOptions, ObjectList, ObjectRef, PatchType, TokenReview, WatchEvent } from './client.ts';
@@ -173,20 +174,14 @@ function eventOf(line: unknown, path: string): WatchEvent {
 }
 
 async function readBody(response: IncomingMessage): Promise<Json> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
+  let body: Buffer | undefined;
   try {
-    for await (const chunk of response as AsyncIterable<Buffer>) {
-      bytes += chunk.length;
-      if (bytes > MAX_BODY_BYTES)
-        throw new KubeError('ERR_KUBE_PROTOCOL', `answer of more than ${MAX_BODY_BYTES} bytes`);
-      chunks.push(chunk);
-    }
+    body = await readAtMost(response, MAX_BODY_BYTES);
   } catch (error) {
-    if (KubeError.is(error)) throw error;
     throw new KubeError('ERR_KUBE_UNREACHABLE', 'the answer of the API server broke off', { cause: error });
   }
-  const text = Buffer.concat(chunks).toString('utf8');
+  if (body === undefined) throw new KubeError('ERR_KUBE_PROTOCOL', `answer of more than ${MAX_BODY_BYTES} bytes`);
+  const text = body.toString('utf8');
   try {
     const value: unknown = text === '' ? {} : JSON.parse(text);
     if (typeof value === 'object' && value !== null) return value as Json;

@@ -5,6 +5,7 @@ import { type IncomingMessage, type Server, type ServerResponse, createServer } 
 import type { AddressInfo } from 'node:net';
 import { explain, messageOf } from './errors.ts';
 import type { Logger } from './log.ts';
+import { readAtMost } from './read-at-most.ts';
 
 /** What a route sees of a request. */
 export interface AdminRequest {
@@ -177,15 +178,9 @@ async function drained(response: ServerResponse, gone: AbortSignal): Promise<voi
 }
 
 async function readBody(request: IncomingMessage): Promise<string> {
-  const pieces: Buffer[] = [];
-  let size = 0;
-  for await (const piece of request) {
-    const bytes = piece as Buffer;
-    size += bytes.length;
-    if (size > MAX_BODY_BYTES) throw new Error(`request body is larger than ${MAX_BODY_BYTES} bytes`);
-    pieces.push(bytes);
-  }
-  return Buffer.concat(pieces).toString('utf8');
+  const body = await readAtMost(request, MAX_BODY_BYTES);
+  if (body === undefined) throw new Error(`request body is larger than ${MAX_BODY_BYTES} bytes`);
+  return body.toString('utf8');
 }
 
 /** A peer on a loopback address, or on the very address that was called. */

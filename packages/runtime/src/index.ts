@@ -11,5 +11,6 @@ export * from './line-writer.ts';
 export * from './log.ts';
 export * from './log-format.ts';
 export * from './metrics.ts';
+export * from './read-at-most.ts';
 export * from './readiness.ts';
 export * from './redact.ts';

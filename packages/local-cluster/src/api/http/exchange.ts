@@ -8,6 +8,7 @@ import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import { randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
+import { readAtMost } from '@ambit/runtime/read-at-most';
 import { stringify } from 'yaml';
 import { entityTooLarge } from '../status.ts';
 import { ApiError } from '../status.ts';
@@ -51,15 +52,9 @@ export class Exchange {
   async body(): Promise<Buffer> {
     const declared = Number(this.header('content-length') ?? 0);
     if (declared > bodyLimitBytes) throw this.#tooLarge();
-    const chunks: Buffer[] = [];
-    let size = 0;
-    for await (const chunk of this.request) {
-      const bytes = chunk as Buffer;
-      size += bytes.length;
-      if (size > bodyLimitBytes) throw this.#tooLarge();
-      chunks.push(bytes);
-    }
-    return Buffer.concat(chunks);
+    const body = await readAtMost(this.request, bodyLimitBytes);
+    if (body === undefined) throw this.#tooLarge();
+    return body;
   }
 
   #tooLarge(): ApiError {
