@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { test } from 'node:test';
 import { bindListener, connect, toDuplex } from '@ambit/net';
+import { startNodeProxy } from '../fixtures/node-proxy.ts';
 import { type AgentTestPod, createAgentNode, descriptorsOf, eventually, nodeIp } from '../fixtures/node-agent.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root for network namespaces';
@@ -412,3 +413,67 @@ test('the plugin makes a new pod wait until it is captured, and lets go when it 
     plugins: [{ type: 'bridge' }],
   });
 });
+
+const meshState = `
+workloads:
+- { uid: c, name: c, namespace: shop, serviceAccount: c, workloadIps: ["10.202.0.1"], protocol: HBONE, node: n1, services: {} }
+- { uid: s, name: s, namespace: shop, serviceAccount: s, workloadIps: ["10.202.0.2"], protocol: HBONE, node: n1, services: {}, authorizationPolicies: ["shop/strict"] }
+- { uid: o, name: o, namespace: shop, serviceAccount: o, workloadIps: ["10.202.0.3"], protocol: HBONE, node: n1, services: {} }
+policies:
+- { name: strict, namespace: shop, scope: WorkloadSelector, action: Deny, dryRun: false, rules: [[[{ notPrincipals: [!Presence []] }]]] }
+`;
+
+test(
+  'with a real node proxy: new connections are carried with the client as source, STRICT ends old plaintext, other old connections live on',
+  { skip },
+  async () => {
+    await using node = await createAgentNode();
+    const client = node.pod('c', '10.202.0.1');
+    const strict = node.pod('s', '10.202.0.2');
+    const open1 = node.pod('o', '10.202.0.3');
+    await using _strict = await echoIn(strict, 8080, 'strict');
+    await using _open = await echoIn(open1, 8080, 'open');
+    const [denied, allowed] = [
+      await open(client.netns.fd, strict.ip, 8080),
+      await open(client.netns.fd, open1.ip, 8080),
+    ];
+    await Promise.all([lineOf(denied), lineOf(allowed)]);
+    const agent = await node.start();
+    await using proxy = startNodeProxy(
+      {
+        NODE_NAME: 'n1',
+        XDS_ADDRESS: '',
+        FAKE_CA: 'true',
+        AMBIT_FAKE_CA_DIR: join(node.run, 'ca'),
+        LOCAL_XDS: meshState,
+        INPOD_UDS: join(node.run, 'ztunnel.sock'),
+        AMBIT_LOOPBACK_ADDRESS: '127.73.0.1',
+        ZTUNNEL_WORKER_THREADS: '1',
+        CONNECTION_TERMINATION_DEADLINE: '5s',
+      },
+      { address: '127.73.0.1' },
+    );
+    await proxy.ready();
+    for (const name of ['c', 's', 'o']) node.label(name, 'ambient');
+    for (const name of ['c', 's', 'o']) await node.until(name, 'enabled');
+    // Both ends are in the mesh: this crosses two listeners and a tunnel, and STRICT lets it in.
+    assert.equal(await greeting(client.netns.fd, strict.ip, 8080), `strict ${client.ip}`);
+    await proxy.line('connection complete', 'src.identity="spiffe://cluster.local/ns/shop/sa/c"', ':15008');
+    await eventually(
+      () => denied.destroyed,
+      () => agent.lines.slice(-10).join('\n'),
+    );
+    await eventually(
+      () =>
+        agent.lines.some((line) => line.includes('unprotected connection was reset') && line.includes('shop/strict')),
+      () => agent.lines.slice(-10).join('\n'),
+    );
+    assert.ok(await echoes(allowed, 'still here'));
+
+    // Out of the mesh again: plain connections as before.
+    for (const name of ['c', 's', 'o']) node.label(name, undefined);
+    for (const name of ['c', 's', 'o']) await node.until(name, undefined);
+    assert.equal(await greeting(client.netns.fd, strict.ip, 8080), `strict ${client.ip}`);
+    assert.deepEqual([client.rules(), strict.rules(), open1.rules()], ['', '', '']);
+  },
+);
