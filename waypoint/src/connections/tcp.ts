@@ -4,7 +4,7 @@
  */
 import { chooseByWeight } from '@ambit/l7';
 import type { Backend, L4Route, Target } from '@ambit/proto/waypoint';
-import { type Endpoint, Region, relay } from '@ambit/net';
+import { type Endpoint, fromDuplex, Region, relay } from '@ambit/net';
 import { findWorkload, type Snapshot } from '@ambit/state';
 import { messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
@@ -14,6 +14,8 @@ import type { Tunnel } from '../hbone-in/tunnel.ts';
 import type { TcpCounters } from '../telemetry/metrics.ts';
 import type { CompiledConfig } from '../updates/compiled-config.ts';
 import type { Picker, UpstreamEndpoint } from '../upstream/pick.ts';
+import { tunnelSocket } from '../http/tunnel-socket.ts';
+import type { TlsPlanner } from '../upstream/tls-origination.ts';
 import type { Transport } from '../upstream/transport.ts';
 import type { ConnectionRegistry } from './registry.ts';
 
@@ -28,6 +30,7 @@ export interface TcpOptions {
   readonly snapshot: () => Snapshot;
   readonly picker: Picker;
   readonly transport: Transport;
+  readonly tls: TlsPlanner;
   readonly ownIp: string;
   readonly random: () => number;
   readonly signal: AbortSignal;
@@ -96,6 +99,10 @@ const relayTo = async (
   let upstream: Endpoint;
   try {
     upstream = await options.transport.open(endpoint, { timeoutMs, headers: { forwarded } });
+    const plan = options.tls(backend, undefined, (name) => options.config().snapshot.secret.get(name));
+    if (plan !== undefined) {
+      upstream = fromDuplex(await plan.wrap(tunnelSocket(upstream), { alpn: undefined, timeoutMs }));
+    }
   } catch (error) {
     const reason =
       error instanceof UpstreamError && error.failure.kind === 'connect' ? error.failure.reason : messageOf(error);

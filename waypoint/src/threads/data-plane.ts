@@ -34,6 +34,7 @@ import { createBackendCaller } from '../upstream/call-backend.ts';
 import { createRouter } from '../upstream/forward.ts';
 import { createMirrors } from '../upstream/mirror.ts';
 import { createPicker, type UpstreamEndpoint } from '../upstream/pick.ts';
+import { createTlsPlanner } from '../upstream/tls-origination.ts';
 import { createTransport, type OwnIdentity } from '../upstream/transport.ts';
 import { createJwtVerifier } from '../jwt/verifier.ts';
 import { createLookups } from './lookups.ts';
@@ -87,7 +88,15 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
   const http2 = createHttp2Client();
   const picker = createPicker();
   const connections = createConnectionRegistry();
-  const shared = { picker, transport, ownIp: settings.ownIp, config: () => config, snapshot: () => store.snapshot() };
+  const tls = createTlsPlanner();
+  const shared = {
+    picker,
+    transport,
+    tls,
+    ownIp: settings.ownIp,
+    config: () => config,
+    snapshot: () => store.snapshot(),
+  };
 
   const endsOf = (tunnel: Tunnel, backend: Backend | undefined, endpoint: UpstreamEndpoint | undefined): Ends => {
     const { network } = config.settings;
@@ -113,7 +122,7 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     explainRequest(record, explainLog);
   };
 
-  const callBackend = createBackendCaller({ picker, transport, http1, http2, ownIp: settings.ownIp });
+  const callBackend = createBackendCaller({ picker, transport, tls, http1, http2, ownIp: settings.ownIp });
   const pipeline = createPipeline({
     config: () => config,
     snapshot: () => store.snapshot(),

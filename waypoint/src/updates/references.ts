@@ -24,7 +24,10 @@ export const referencesOf = ({ policy, backend }: ConfigSnapshot): References =>
     }
   }
   for (const { tls } of backend.values()) {
-    for (const name of [tls?.certificate ?? '', tls?.ca ?? '']) if (name !== '') secrets.add(name);
+    // What starts with a slash is a file of the container.
+    for (const name of [tls?.certificate, tls?.ca, tls?.crl]) {
+      if (name !== undefined && name !== '' && !name.startsWith('/')) secrets.add(name);
+    }
   }
   return { secrets, keySetUris };
 };

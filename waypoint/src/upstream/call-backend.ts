@@ -14,12 +14,14 @@ import { tunnelSocket } from '../http/tunnel-socket.ts';
 import type { CompiledConfig, FrontendPort } from '../updates/compiled-config.ts';
 import { AppProtocol } from '../updates/compiled-config.ts';
 import type { Picker } from './pick.ts';
+import type { TlsPlanner } from './tls-origination.ts';
 import type { Transport } from './transport.ts';
 
 /** What a call needs from its data thread. */
 export interface BackendCallerOptions {
   readonly picker: Picker;
   readonly transport: Transport;
+  readonly tls: TlsPlanner;
   readonly http1: Http1Client;
   readonly http2: Http2Client;
   /** Address of this waypoint, to find its own workload. */
@@ -77,7 +79,7 @@ export const createBackendCaller =
 
 const callOnce = async (
   call: BackendCall,
-  { picker, transport, http1, http2, ownIp }: BackendCallerOptions,
+  { picker, transport, tls, http1, http2, ownIp }: BackendCallerOptions,
   avoid: Set<string>,
   deadline: number,
 ): Promise<BackendAnswer> => {
@@ -89,11 +91,16 @@ const callOnce = async (
   avoid.add(endpoint.key);
   using _active = picker.begin(endpoint);
   const headers = { forwarded: `host=${backend.hostname}` };
-  const open = async () => tunnelSocket(await transport.open(endpoint, { timeoutMs: connectTimeoutMs, headers }));
   const isHttp2 = call.isHttp2 || backend.protocol === AppProtocol.http2 || backend.protocol === AppProtocol.grpc;
+  const plan = tls(backend, call.authority, (name) => config.snapshot.secret.get(name));
+  const open = async () => {
+    const plain = tunnelSocket(await transport.open(endpoint, { timeoutMs: connectTimeoutMs, headers }));
+    const alpn = isHttp2 ? 'h2' : 'http/1.1';
+    return plan === undefined ? plain : plan.wrap(plain, { alpn, timeoutMs: connectTimeoutMs });
+  };
   const hasBody = call.body.byteLength > 0;
   const pending = (isHttp2 ? http2 : http1).send(
-    `${endpoint.key} ${backend.hostname}`,
+    `${endpoint.key} ${backend.hostname} ${plan?.id ?? ''}`,
     open,
     {
       method: call.method,

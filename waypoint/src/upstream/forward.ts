@@ -31,6 +31,7 @@ import { tunnelSocket } from '../http/tunnel-socket.ts';
 import { AppProtocol } from '../updates/compiled-config.ts';
 import type { SendMirrors } from './mirror.ts';
 import type { Picker, UpstreamEndpoint } from './pick.ts';
+import type { TlsPlanner } from './tls-origination.ts';
 import type { Transport } from './transport.ts';
 import { findWorkload } from '@ambit/state';
 
@@ -44,6 +45,7 @@ export interface RouterOptions {
   readonly http2: Http2Client;
   /** Address of this waypoint, to find its own workload. */
   readonly ownIp: string;
+  readonly tls: TlsPlanner;
   readonly mirror: SendMirrors;
   /** Baggage of this waypoint for the CONNECT, when the mesh wants it. */
   readonly baggage: () => string | undefined;
@@ -178,10 +180,14 @@ class Forwarding {
     if (baggage !== undefined) headers['baggage'] = baggage;
     if (this.#backend !== undefined && this.#backend.hostname !== '')
       headers['forwarded'] = `host=${this.#backend.hostname}`;
-    const open = async (): Promise<Duplex> =>
-      tunnelSocket(await this.#options.transport.open(endpoint, { timeoutMs, headers }));
-    const client = this.#isHttp2Upstream() ? this.#options.http2 : this.#options.http1;
-    const key = `${endpoint.key} ${this.#backend?.hostname ?? ''}`;
+    const isHttp2 = this.#isHttp2Upstream();
+    const plan = this.#options.tls(this.#backend, request.authority, (name) => config.snapshot.secret.get(name));
+    const open = async (): Promise<Duplex> => {
+      const plain = tunnelSocket(await this.#options.transport.open(endpoint, { timeoutMs, headers }));
+      return plan === undefined ? plain : plan.wrap(plain, { alpn: isHttp2 ? 'h2' : 'http/1.1', timeoutMs });
+    };
+    const client = isHttp2 ? this.#options.http2 : this.#options.http1;
+    const key = `${endpoint.key} ${this.#backend?.hostname ?? ''} ${plan?.id ?? ''}`;
     return client.send(key, open, request, (status, interim) => {
       removeHopByHop(interim, 'response');
       exchange.interim(status, interim);
