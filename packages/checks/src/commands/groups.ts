@@ -60,6 +60,9 @@ function netnsReadiness(env: NodeJS.ProcessEnv): Readiness {
   return env['CI'] === 'true' ? { kind: 'fail', reason } : { kind: 'skip', reason };
 }
 
+/** How tests of an app are named that compare with the recordings; they belong to the golden group. */
+const goldenSuffix = '-golden.test.ts';
+
 /** All groups, in the order in which `test` runs them. */
 export const groups: readonly Group[] = [
   {
@@ -78,7 +81,7 @@ export const groups: readonly Group[] = [
   },
   {
     name: 'golden',
-    patterns: ['test/golden/**/*.test.ts'],
+    patterns: ['test/golden/**/*.test.ts', `packages/*/test/*${goldenSuffix}`],
     isolation: 'process',
     timeoutMs: 300_000,
     readiness: goldenReadiness,
@@ -122,8 +125,7 @@ export const groups: readonly Group[] = [
 
 /** The files of a group, in a stable order. */
 export function filesOf(group: Group): readonly string[] {
-  return globSync([...group.patterns], {
-    cwd: repositoryRoot,
-    exclude: ['**/node_modules/**', '**/dist/**'],
-  }).toSorted();
+  return globSync([...group.patterns], { cwd: repositoryRoot, exclude: ['**/node_modules/**', '**/dist/**'] })
+    .filter((file) => group.name === 'golden' || !file.endsWith(goldenSuffix))
+    .toSorted();
 }

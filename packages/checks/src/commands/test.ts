@@ -1,6 +1,6 @@
 // In: names of test groups (none = all that can run here). Out: the runner's report per group, a table, and a closing line
 // with the totals; exit 1 when anything failed, was cancelled, or a group that must run could not. Called by the root scripts.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { filesOf, type Group, goldenDirectory, groups } from './groups.ts';
@@ -24,6 +24,13 @@ if (unknown.length > 0) {
     `unknown test group: ${unknown.join(', ')}\ntry: one of ${groups.map((group) => group.name).join(', ')}`,
   );
   process.exit(2);
+}
+
+/** Hands the recordings on as an absolute path; a checkout that has none beside it, and was told of none, stays without. */
+function withGolden(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const directory = goldenDirectory(env);
+  const isNamed = env['AMBIT_GOLDEN_DIR'] !== undefined && env['AMBIT_GOLDEN_DIR'] !== '';
+  return isNamed || existsSync(directory) ? { ...env, AMBIT_GOLDEN_DIR: directory } : env;
 }
 
 async function runGroup(group: Group): Promise<GroupOutcome> {
@@ -52,7 +59,7 @@ async function runGroup(group: Group): Promise<GroupOutcome> {
         `--test-reporter-destination=${countsFile}`,
         ...files.map((file) => repositoryRoot + file),
       ],
-      { env: { ...process.env, AMBIT_GOLDEN_DIR: goldenDirectory(process.env) } },
+      { env: withGolden(process.env) },
     );
     const counts = JSON.parse(readFileSync(countsFile, 'utf8').trim().split('\n').at(-1) ?? 'null') as Counts | null;
     const complete = counts !== null && counts.failed === 0 && counts.cancelled === 0 && counts.passed > 0;
