@@ -1,5 +1,5 @@
 // What every controller is given, and the key form they share.
-// Comes in: the in-process object API. Goes out: small helpers over it. Main thread.
+// Comes in: the in-process object API. Goes out: what every controller needs to use it. Main thread.
 import type { ObjectApi } from '../api/object-api.ts';
 import type { Logger } from '@ambit/runtime/log';
 import type { AnyObject } from './objects.ts';

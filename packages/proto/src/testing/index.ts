@@ -1,4 +1,4 @@
-// Helpers for tests of packages that send these messages.
+// What tests of packages that send these messages share.
 import { type DescMessage, type MessageInitShape, create, toBinary } from '@bufbuild/protobuf';
 
 /** The binary form of a message written as a literal. */
