@@ -19,6 +19,8 @@ export interface Group {
   readonly patterns: readonly string[];
   /** `none`: all files share one process, for speed. `process`: a process per file. */
   readonly isolation: 'none' | 'process';
+  /** Reporter of node's test runner; default `dot`. `spec` shows what the tests print. */
+  readonly reporter?: 'spec';
   /** Longest run of one test, in milliseconds. */
   readonly timeoutMs: number;
   readonly readiness: (env: NodeJS.ProcessEnv) => Readiness;
@@ -82,6 +84,7 @@ export const groups: readonly Group[] = [
   {
     name: 'golden',
     patterns: ['test/golden/**/*.test.ts', `packages/*/test/*${goldenSuffix}`],
+    reporter: 'spec',
     isolation: 'process',
     timeoutMs: 300_000,
     readiness: goldenReadiness,

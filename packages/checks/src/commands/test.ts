@@ -53,7 +53,7 @@ async function runGroup(group: Group): Promise<GroupOutcome> {
         `--test-isolation=${group.isolation}`,
         '--test-concurrency=1',
         `--test-timeout=${group.timeoutMs}`,
-        '--test-reporter=dot',
+        `--test-reporter=${group.reporter ?? 'dot'}`,
         '--test-reporter-destination=stdout',
         `--test-reporter=${new URL('summary-reporter.ts', import.meta.url).href}`,
         `--test-reporter-destination=${countsFile}`,
