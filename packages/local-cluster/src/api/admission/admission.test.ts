@@ -110,6 +110,26 @@ test('mutating webhooks see what those before them made, validating ones the end
   assert.equal(uid, made.metadata.uid);
 });
 
+test('a pod with a made-up name is the same in every round', async () => {
+  using fixture = new Fixture();
+  fixture.guard('Mutating', 'm', {
+    rules: [{ apiGroups: ['*'], apiVersions: ['*'], operations: ['CREATE'], resources: ['*'] }],
+  });
+  const resource = fixture.registry.byName('pods');
+  assert.ok(resource);
+  fixture.answer = () => patchOf([{ op: 'add', path: '/spec/initContainers', value: [{ name: 'i', image: 'i' }] }]);
+  const body = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { generateName: 'p-' },
+    spec: { containers: [{ name: 'c', image: 'c' }] },
+  };
+  const made = await fixture.run((environment, context) => createObject(environment, resource, 'shop', body, context));
+  assert.equal(fixture.calls.length, 1);
+  const [init] = listAt(made, 'spec', 'initContainers');
+  assert.equal(textAt(init, 'imagePullPolicy'), 'Always');
+});
+
 test('a change of the live object while a webhook thinks is not lost', async () => {
   using fixture = new Fixture();
   await fixture.create('x', { n: '0' });

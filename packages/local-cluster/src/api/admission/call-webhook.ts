@@ -5,6 +5,7 @@
  */
 
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { Agent, request as httpsRequest } from 'node:https';
 import type { RequestOptions } from 'node:https';
 import type { Duplex } from 'node:stream';
@@ -24,13 +25,6 @@ export type WebhookOutcome = { readonly response: JsonObject } | { readonly erro
 /** Calls a webhook. */
 export type WebhookCaller = (hook: Webhook, review: JsonObject) => Promise<WebhookOutcome>;
 
-/** Where a call goes. */
-interface Destination {
-  readonly url: URL;
-  /** Connection to the pod behind a Service; undefined to connect to the address of the URL. */
-  readonly socket: Duplex | undefined;
-}
-
 /** Go's words for the failures that clients search for. */
 function goText(error: NodeJS.ErrnoException & { readonly address?: string; readonly port?: number }): string {
   if (error.code === 'ECONNREFUSED' && error.address !== undefined) {
@@ -38,6 +32,7 @@ function goText(error: NodeJS.ErrnoException & { readonly address?: string; read
     return `dial tcp ${host}:${error.port ?? 0}: connect: connection refused`;
   }
   if (error.name === 'TimeoutError' || error.name === 'AbortError') return 'context deadline exceeded';
+  if (error.cause instanceof Error) return goText(error.cause);
   return error.message === '' ? (error.code ?? 'failed') : error.message;
 }
 
@@ -64,52 +59,65 @@ function readyPod(
   return undefined;
 }
 
-async function toService(
+/** A connection to a pod behind the service; a text when there is none. */
+async function dialService(
   reference: JsonObject,
   store: ObjectStore,
   streams: PodStreams | undefined,
   signal: AbortSignal,
-): Promise<Destination | string> {
+): Promise<Duplex | string> {
   const name = textAt(reference, 'name');
-  const namespace = textAt(reference, 'namespace');
-  const port = typeof reference['port'] === 'number' ? reference['port'] : 443;
-  const path = textAt(reference, 'path');
-  const url = new URL(`https://${name}.${namespace}.svc:${port}${path.startsWith('/') ? path : `/${path}`}`);
-  const service = store.get('services', namespace, name);
+  const service = store.get('services', textAt(reference, 'namespace'), name);
   if (service === undefined) return `service ${JSON.stringify(name)} not found`;
-  const found = readyPod(store, service, port);
+  const found = readyPod(store, service, portOf(reference));
   if (found === undefined || streams === undefined) return `no endpoints available for service ${JSON.stringify(name)}`;
-  return { url, socket: await streams.portForward({ ...found, signal }) };
+  return streams.portForward({ ...found, signal });
 }
 
-/** Sends the review; resolves with status and text. */
+const portOf = (reference: JsonObject): number => (typeof reference['port'] === 'number' ? reference['port'] : 443);
+
+/** The address as texts show it, with the port of a Service. */
+function addressOf(clientConfig: JsonObject, timeoutSeconds: number): string {
+  const service = objectAt(clientConfig, 'service');
+  const query = `timeout=${timeoutSeconds}s`;
+  if (service === undefined) {
+    const address = textAt(clientConfig, 'url');
+    return `${address}${address.includes('?') ? '&' : '?'}${query}`;
+  }
+  const path = textAt(service, 'path');
+  const host = `${textAt(service, 'name')}.${textAt(service, 'namespace')}.svc:${portOf(service)}`;
+  return `https://${host}${path.startsWith('/') ? path : `/${path}`}?${query}`;
+}
+
+/** Sends the review, through `socket` when there is one; resolves with status and text. */
 async function post(
-  { url, socket }: Destination,
+  url: URL,
+  socket: Duplex | undefined,
   hook: Webhook,
   body: string,
   signal: AbortSignal,
 ): Promise<{ status: number; text: string }> {
   const bundle = textAt(hook.clientConfig, 'caBundle');
-  const ca = bundle === '' ? undefined : Buffer.from(bundle, 'base64').toString('utf8');
+  const trust = bundle === '' ? {} : { ca: Buffer.from(bundle, 'base64').toString('utf8') };
   const options: RequestOptions = {
     method: 'POST',
     signal,
-    agent: new Agent({ keepAlive: false }),
     headers: {
       Accept: 'application/json, */*',
       'Content-Type': 'application/json',
       'Content-Length': Buffer.byteLength(body),
     },
-    ...(ca === undefined ? {} : { ca }),
+    ...trust,
+    // An agent would make a connection of its own.
     ...(socket === undefined
-      ? {}
-      : {
-          createConnection: () => connectTls({ socket, servername: url.hostname, ...(ca === undefined ? {} : { ca }) }),
-        }),
+      ? { agent: new Agent({ keepAlive: false }) }
+      : { createConnection: () => connectTls({ socket, servername: url.hostname, ...trust }) }),
   };
   const request = httpsRequest(url, options);
   request.end(body);
-  const [response] = (await once(request, 'response')) as [import('node:http').IncomingMessage];
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  // Later failures end the iteration below.
+  request.on('error', () => undefined);
   let text = '';
   response.setEncoding('utf8');
   for await (const chunk of response) {
@@ -143,23 +151,20 @@ export function createWebhookCaller(store: ObjectStore, streams: () => PodStream
     const { clientConfig, timeoutSeconds } = hook;
     const signal = AbortSignal.timeout(timeoutSeconds * 1000);
     const service = objectAt(clientConfig, 'service');
-    const address = textAt(clientConfig, 'url');
-    let shown = address;
+    const address = addressOf(clientConfig, timeoutSeconds);
     let socket: Duplex | undefined;
     try {
-      const target =
-        service === undefined
-          ? { url: new URL(address), socket: undefined }
-          : await toService(service, store, streams(), signal);
-      if (typeof target === 'string') return { error: `failed to call webhook: ${target}` };
-      ({ socket } = target);
-      target.url.searchParams.set('timeout', `${timeoutSeconds}s`);
-      shown = target.url.toString();
-      const { status, text } = await post(target, hook, JSON.stringify(review), signal);
+      if (service !== undefined) {
+        const dialed = await dialService(service, store, streams(), signal);
+        if (typeof dialed === 'string')
+          return { error: `failed to call webhook: Post ${JSON.stringify(address)}: ${dialed}` };
+        socket = dialed;
+      }
+      const { status, text } = await post(new URL(address), socket, hook, JSON.stringify(review), signal);
       return readAnswer(status, text);
     } catch (error) {
       const text = error instanceof Error ? goText(error) : 'failed';
-      return { error: `failed to call webhook: Post ${JSON.stringify(shown)}: ${text}` };
+      return { error: `failed to call webhook: Post ${JSON.stringify(address)}: ${text}` };
     } finally {
       socket?.destroy();
     }

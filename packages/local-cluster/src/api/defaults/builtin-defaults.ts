@@ -3,7 +3,7 @@
  * update; out: filled copy. Called by every write before admission. Pure.
  */
 
-import { randomName } from '../write/metadata.ts';
+import { suffixOf } from '../write/metadata.ts';
 import { definitionDefaults } from '../definitions/definition-defaults.ts';
 import { isObject, listAt, textAt } from '../json.ts';
 import type { JsonObject } from '../json.ts';
@@ -21,7 +21,8 @@ const onSpec =
 function podDefaults(object: JsonObject, before: JsonObject | undefined): JsonObject {
   const filled = mapObject(object, 'spec', podSpecDefaults);
   if (before !== undefined) return filled;
-  const admitted = mapObject(filled, 'spec', (spec) => podAdmission(spec, randomName(''), true));
+  const suffix = suffixOf(textAt(object, 'metadata', 'uid'));
+  const admitted = mapObject(filled, 'spec', (spec) => podAdmission(spec, suffix, true));
   return fill(admitted, { status: { phase: 'Pending', qosClass: qosOf(admitted['spec']) } });
 }
 

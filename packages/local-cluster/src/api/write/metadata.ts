@@ -3,7 +3,7 @@
  * resource, live object; out: problems, or the object with system fields. Pure but for uid and random name.
  */
 
-import { randomInt, randomUUID } from 'node:crypto';
+import { createHash, randomInt, randomUUID } from 'node:crypto';
 import { forbiddenField, invalidValue, required } from '../field-error.ts';
 import { equalJson, isObject, listAt } from '../json.ts';
 import type { JsonObject } from '../json.ts';
@@ -15,6 +15,12 @@ import type { NameRule } from './names.ts';
 
 const suffixAlphabet = 'bcdfghjklmnpqrstvwxz2456789';
 const annotationLimitBytes = 256 * 1024;
+
+/** Five characters that follow from a text, for names that must be the same when a write starts anew. */
+export const suffixOf = (text: string): string =>
+  Array.from(createHash('sha256').update(text).digest().subarray(0, 5), (byte) =>
+    suffixAlphabet.charAt(byte % suffixAlphabet.length),
+  ).join('');
 
 /** The name with five random characters for a prefix. */
 export function randomName(prefix: string): string {
