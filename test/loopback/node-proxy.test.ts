@@ -197,6 +197,14 @@ test('a denied client loses its connection, and one line names policy, source an
   assert.deepEqual(mesh.seen, []);
 });
 
+test('under the post-quantum policy two proxies still understand each other', async () => {
+  await using mesh = await startMesh({ COMPLIANCE_POLICY: 'pqc', TLS12_ENABLED: 'true' });
+  const socket = await viaSocks(client, vip, 80);
+  assert.equal(await echoed(socket, 'hybrid'), 'hybrid');
+  socket.destroy();
+  await mesh.two.line('connection complete', 'direction="inbound"');
+});
+
 test('a drain lets live connections finish, refuses new ones, and a second signal ends at once', async () => {
   await using mesh = await startMesh();
   const socket = await viaSocks(client, vip, 80);

@@ -22,7 +22,7 @@ import { loggingRoute } from './admin/logging.ts';
 import { shownConfig } from './admin/shown-config.ts';
 import { adminServer, metricsServer, readinessServer } from './admin/server.ts';
 import type { NodeProxyConfig } from './config.ts';
-import { dataConfigOf } from './data-config.ts';
+import { dataConfigOf, tlsRules } from './data-config.ts';
 import { type CertificateHub, createCertificateHub } from './identity/certificate-hub.ts';
 import { bearerToken, rootPem, xdsCredentials } from './identity/control-plane-credentials.ts';
 import { createFakeCa } from './identity/fake-ca.ts';
@@ -179,6 +179,7 @@ function certificateSource(config: NodeProxyConfig, log: RootLogger): Certificat
     headers: ca.headers,
     ttlMs: env.SECRET_TTL,
     impersonate: config.mode === 'shared',
+    tls: tlsRules(config),
     log: log.child('ca'),
   });
 }
@@ -233,7 +234,7 @@ function startXds(
   });
   return createXdsClient({
     address: `${xds.host}:${xds.port}`,
-    credentials: xdsCredentials(xds, { token: env.AUTH_TOKEN, clusterId: config.clusterId }),
+    credentials: xdsCredentials(xds, { token: env.AUTH_TOKEN, clusterId: config.clusterId, tls: tlsRules(config) }),
     node: { id: config.nodeId, metadata: config.nodeMetadata as Record<string, string> },
     subscriptions: [
       { handler: handlers.address, mode: 'wildcard' },

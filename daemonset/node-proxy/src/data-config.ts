@@ -2,6 +2,11 @@
 import type { NodeProxyConfig } from './config.ts';
 import type { DataConfig } from './threads/messages.ts';
 
+/** What TLS of this process is restricted to (spec/node-proxy.md 2.2). */
+export function tlsRules({ env }: NodeProxyConfig): DataConfig['tls'] {
+  return { allowTls12: env.TLS12_ENABLED, onlyPostQuantum: env.COMPLIANCE_POLICY === 'pqc' };
+}
+
 /** Configuration of one data thread. */
 export function dataConfigOf(config: NodeProxyConfig, thread: number): DataConfig {
   const { env } = config;
@@ -25,6 +30,7 @@ export function dataConfigOf(config: NodeProxyConfig, thread: number): DataConfi
     streamWindowBytes: env.HTTP2_STREAM_WINDOW_SIZE,
     connectionWindowBytes: env.HTTP2_CONNECTION_WINDOW_SIZE,
     frameBytes: env.HTTP2_FRAME_SIZE,
+    tls: tlsRules(config),
     log: { level: env.RUST_LOG, format: env.LOG_FORMAT },
     dns: {
       nameservers: config.nameservers,

@@ -49,6 +49,12 @@ export const schema = {
     'FAKE_CA: folder that holds the root, so that several processes trust each other.',
   ),
   SECRET_TTL: durationMs(86_400_000, 'Requested certificate lifetime.'),
+  TLS12_ENABLED: bool(false, 'Also take part in TLS 1.2, between proxies and with the control plane.'),
+  COMPLIANCE_POLICY: choice(
+    ['none', 'pqc'],
+    'none',
+    'pqc: only the key exchange X25519MLKEM768, for all TLS of the process.',
+  ),
   CRL_PATH: text(undefined, 'Certificate revocation list (PEM or DER).'),
   LOCAL_XDS_PATH: text(undefined, 'File with local workloads, services and policies.'),
   LOCAL_XDS: text(undefined, 'The same as YAML text.'),

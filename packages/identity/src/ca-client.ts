@@ -26,6 +26,8 @@ export interface CaClientOptions {
   readonly address: string;
   /** PEM of the roots that the CA's certificate must lead to; read at every call, a change makes a new channel. */
   readonly rootPem: () => string;
+  /** Restrictions of TLS; default TLS 1.3 with every key exchange of Node. */
+  readonly tls?: { readonly allowTls12?: boolean; readonly onlyPostQuantum?: boolean };
   /** The name to expect in the CA's certificate instead of the host (`ALT_CA_HOSTNAME`). */
   readonly serverName?: string;
   /** The bearer token, read at every call; absent = none is sent. */
@@ -108,7 +110,7 @@ function createChannelKeeper(options: CaClientOptions): ChannelKeeper {
       if (client !== undefined && roots === rootsInUse) return client;
       const next = new Client(
         target,
-        isPlaintext ? credentials.createInsecure() : tlsCredentials(roots),
+        isPlaintext ? credentials.createInsecure() : tlsCredentials(roots, options.tls),
         channelOptions(options),
       );
       client?.close();
@@ -139,8 +141,13 @@ function parseAddress(address: string): { target: string; isPlaintext: boolean }
   return { target: address, isPlaintext: false };
 }
 
-function tlsCredentials(rootsPem: string): ChannelCredentials {
-  return credentials.createFromSecureContext(createSecureContext({ ca: rootsPem, minVersion: 'TLSv1.3' }));
+function tlsCredentials(rootsPem: string, tls: CaClientOptions['tls']): ChannelCredentials {
+  const context = createSecureContext({
+    ca: rootsPem,
+    minVersion: tls?.allowTls12 === true ? 'TLSv1.2' : 'TLSv1.3',
+    ...(tls?.onlyPostQuantum === true ? { ecdhCurve: 'X25519MLKEM768' } : {}),
+  });
+  return credentials.createFromSecureContext(context);
 }
 
 function channelOptions(options: CaClientOptions): Record<string, string | number> {

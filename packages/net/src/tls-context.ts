@@ -14,6 +14,8 @@ export interface TlsContextOptions {
   readonly role?: 'client' | 'server' | 'both';
   /** Also offer TLS 1.2 (control-plane connections only). Default false. */
   readonly allowTls12?: boolean;
+  /** Only the hybrid key exchange X25519MLKEM768, without a fallback (`COMPLIANCE_POLICY=pqc`). Default false. */
+  readonly onlyPostQuantum?: boolean;
 }
 
 /** Opaque to everyone but this package. Holds a private key: never log it. */
@@ -23,6 +25,7 @@ export interface TlsContext {
   readonly secureContext: SecureContext;
 }
 
+const POST_QUANTUM_GROUP = 'X25519MLKEM768';
 const TLS13_CIPHERS = 'TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256';
 const TLS12_CIPHERS = [
   'ECDHE-ECDSA-AES256-GCM-SHA384',
@@ -42,7 +45,7 @@ export function createTlsContext(options: TlsContextOptions): TlsContext {
     minVersion: options.allowTls12 === true ? 'TLSv1.2' : 'TLSv1.3',
     maxVersion: 'TLSv1.3',
     ciphers: options.allowTls12 === true ? `${TLS13_CIPHERS}:${TLS12_CIPHERS}` : TLS13_CIPHERS,
-    ecdhCurve: 'X25519:P-256:P-384:X25519MLKEM768',
+    ecdhCurve: options.onlyPostQuantum === true ? POST_QUANTUM_GROUP : `X25519:P-256:P-384:${POST_QUANTUM_GROUP}`,
     secureOptions: constants.SSL_OP_NO_TICKET + NO_CERTIFICATE_COMPRESSION,
   });
   return { role: options.role ?? 'both', secureContext };

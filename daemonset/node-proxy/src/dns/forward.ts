@@ -3,17 +3,22 @@
  *
  * Called by `server.ts`. The query goes on unchanged but for a fresh id, from a socket in the pod's namespace with the
  * proxy's mark, to the name servers of the proxy's own resolv.conf (spec/node-proxy.md 11.6): UDP first, TCP when the
- * reply was cut. Deviation: no cache, and authority records are passed on unchanged.
+ * reply was cut. At most
+ * 256 queries of a pod wait at once. Deviation: no cache, and authority records are passed on unchanged.
  */
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { AGAIN, bindUdp, connect, EOF, Region, type SocketDomain } from '@ambit/net';
+import { questionOf } from './message.ts';
 import { upstreamOptions } from '../outbound/upstream-options.ts';
 import type { PodContext } from '../threads/pod-context.ts';
 
 /** Time for one name server; two rounds over the list. */
 const ATTEMPT_MS = 2000;
 const ROUNDS = 2;
+/** Queries of one pod that may wait for a name server at once, per data thread; each holds a socket for up to 8 s. */
+const MAX_UNDER_WAY = 256;
+const underWay = new Map<string, number>();
 
 /** Asks the name servers in turn; undefined when none answered. Never rejects. */
 export async function forwardQuery(
@@ -21,6 +26,19 @@ export async function forwardQuery(
   query: Buffer,
   protocol: 'udp' | 'tcp',
 ): Promise<Buffer | undefined> {
+  const inFlight = underWay.get(context.pod.uid) ?? 0;
+  if (inFlight >= MAX_UNDER_WAY) return undefined;
+  underWay.set(context.pod.uid, inFlight + 1);
+  try {
+    return await askInTurn(context, query, protocol);
+  } finally {
+    const left = (underWay.get(context.pod.uid) ?? 1) - 1;
+    if (left === 0) underWay.delete(context.pod.uid);
+    else underWay.set(context.pod.uid, left);
+  }
+}
+
+async function askInTurn(context: PodContext, query: Buffer, protocol: 'udp' | 'tcp'): Promise<Buffer | undefined> {
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const server of context.config.dns.nameservers) {
       const reply = await ask(context, query, server, protocol);
@@ -54,7 +72,7 @@ async function askUdp(context: PodContext, query: Buffer, server: string): Promi
   const timer = setTimeout(() => done.resolve(undefined), ATTEMPT_MS);
   socket.on('error', () => done.resolve(undefined));
   socket.on('message', (reply, from) => {
-    if (reply.length >= 12 && reply.readUInt16BE(0) === id && from.port === 53) done.resolve(Buffer.from(reply));
+    if (isReplyTo(sent, reply) && from.port === 53) done.resolve(Buffer.from(reply));
   });
   try {
     bindIn(context.pod.domain, socket, six, context.config.packetMark);
@@ -106,6 +124,16 @@ async function askTcp(context: PodContext, query: Buffer, server: string): Promi
   const reply = await done.promise;
   endpoint.close();
   return reply;
+}
+
+/** Same id, a response, and the question that was asked: anything else is a late or forged packet (RFC 5452 9.1). */
+function isReplyTo(sent: Buffer, reply: Buffer): boolean {
+  const question = questionOf(sent);
+  const isResponse = reply.length >= 12 && reply.readUInt16BE(0) === sent.readUInt16BE(0) && reply.readInt16BE(2) < 0;
+  if (!isResponse) return false;
+  // A name server that could not read the question may leave it out.
+  if (reply.readUInt16BE(4) === 0) return (reply.readUInt16BE(2) & 0xf) !== 0;
+  return questionOf(reply)?.toString('latin1').toLowerCase() === question?.toString('latin1').toLowerCase();
 }
 
 function withId(message: Buffer, id: number): Buffer {

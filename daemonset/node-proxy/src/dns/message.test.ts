@@ -8,7 +8,9 @@ import {
   parseQuery,
   RCODE,
   TYPE_A,
+  questionOf,
   TYPE_CNAME,
+  truncated,
   udpLimitBytes,
 } from './message.ts';
 
@@ -76,4 +78,30 @@ test('an error reply repeats the question when it is known', () => {
 
 test('no bytes make the parser throw', () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 600 }), (bytes) => void parseQuery(Buffer.from(bytes))));
+});
+
+test('a forwarded reply over the limit of its client keeps header and question and says that it was cut', () => {
+  const parsed = parseQuery(ask('big.example'));
+  assert.ok(parsed.kind === 'query');
+  const { query } = parsed;
+  const reply = Buffer.concat([
+    Buffer.from([0x12, 0x34, 0x81, 0x80, 0, 1, 0, 9, 0, 0, 0, 0]),
+    query.question,
+    Buffer.alloc(600),
+  ]);
+  assert.equal(truncated(reply, query, 4096), reply);
+  const cut = truncated(reply, query, 512) ?? assert.fail();
+  assert.equal(cut.readUInt16BE(2), 0x8380);
+  assert.deepEqual([cut.readUInt16BE(4), cut.readUInt16BE(6)], [1, 0]);
+  assert.deepEqual(questionOf(cut), query.question);
+  assert.equal(truncated(undefined, query, 512), undefined);
+});
+
+test('any bytes have a question or none', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
+      const question = questionOf(Buffer.from(bytes));
+      assert.ok(question === undefined || question.length >= 5);
+    }),
+  );
 });

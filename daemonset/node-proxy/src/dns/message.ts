@@ -114,9 +114,25 @@ export function buildError(id: number, rcode: number, query?: DnsQuery): Buffer 
   return Buffer.concat([header, query.question]);
 }
 
+/** A forwarded reply that this client can take: over the limit only header and question remain, with TC set. */
+export function truncated(reply: Buffer | undefined, query: DnsQuery, limitBytes: number): Buffer | undefined {
+  if (reply === undefined || reply.length <= limitBytes) return reply;
+  const header = Buffer.alloc(12);
+  reply.copy(header, 0, 0, 4);
+  header.writeUInt16BE(header.readUInt16BE(2) | 0x0200, 2);
+  header.writeUInt16BE(1, 4);
+  return Buffer.concat([header, query.question]);
+}
+
 /** Largest UDP reply this client takes (spec/node-proxy.md 11.1). */
 export function udpLimitBytes(query: DnsQuery): number {
   return query.ednsPayloadBytes === undefined ? 4096 : Math.max(query.ednsPayloadBytes, 512);
+}
+
+/** The bytes of the first question; undefined when there is none that can be read. */
+export function questionOf(bytes: Buffer): Buffer | undefined {
+  const name = bytes.length < 12 ? undefined : readName(bytes, 12);
+  return name === undefined || name.next + 4 > bytes.length ? undefined : bytes.subarray(12, name.next + 4);
 }
 
 function readName(bytes: Buffer, start: number): { text: string; next: number } | undefined {

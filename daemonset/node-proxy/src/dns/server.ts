@@ -10,7 +10,7 @@ import { findOwnOrUndefined, type PodContext } from '../threads/pod-context.ts';
 import { errorText } from '../telemetry/response-flags.ts';
 import { queryTypeName } from './dns-metrics.ts';
 import { forwardQuery } from './forward.ts';
-import { buildError, buildReply, type DnsQuery, parseQuery, RCODE, udpLimitBytes } from './message.ts';
+import { buildError, buildReply, type DnsQuery, parseQuery, RCODE, truncated, udpLimitBytes } from './message.ts';
 import { resolveName, TTL_SECONDS } from './resolver.ts';
 
 /** A running DNS listener. `close` stops answering. */
@@ -24,8 +24,8 @@ const TCP_IDLE_MS = 5000;
 const MAX_TCP_CLIENTS = 256;
 
 /** Serves UDP on a bound descriptor, which it takes over. */
-export function serveDnsUdp(context: PodContext, fd: number): DnsListener {
-  const socket: UdpSocket = createSocket({ type: 'udp4' });
+export function serveDnsUdp(context: PodContext, fd: number, family: 4 | 6): DnsListener {
+  const socket: UdpSocket = createSocket({ type: family === 6 ? 'udp6' : 'udp4' });
   socket.on('error', (error) => context.log.warn('dns socket failed', { error: errorText(error) }));
   socket.on('message', (bytes, from) => {
     void answer(context, bytes, 'udp').then((reply) => {
@@ -114,7 +114,7 @@ async function answer(context: PodContext, bytes: Buffer, protocol: 'udp' | 'tcp
     return buildReply(query, { rcode: RCODE.noError, answers: decision.answers, ttlSeconds: TTL_SECONDS }, limitBytes);
   }
   const startedMs = performance.now();
-  const reply = await forwardQuery(context, bytes, protocol);
+  const reply = truncated(await forwardQuery(context, bytes, protocol), query, limitBytes);
   const seconds = (performance.now() - startedMs) / 1000;
   count(context, query, protocol, client, { seconds, failed: reply === undefined });
   logQuery(context, query, reply === undefined ? 'forwarding failed' : 'forwarded');

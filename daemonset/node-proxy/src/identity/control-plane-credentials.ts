@@ -8,6 +8,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { rootCertificates } from 'node:tls';
 import type { CredentialsSource, StreamCredentials } from '@ambit/xds';
 import type { ControlPlaneAddress } from '../config.ts';
+import type { DataConfig } from '../threads/messages.ts';
 import { NodeProxyError } from '../telemetry/response-flags.ts';
 
 const DEFAULT_TOKEN = './var/run/secrets/tokens/istio-token';
@@ -37,7 +38,7 @@ export function bearerToken(value: string): string | undefined {
 /** Credentials of each xDS connection. */
 export function xdsCredentials(
   address: ControlPlaneAddress,
-  options: { token: string; clusterId: string },
+  options: { token: string; clusterId: string; tls: DataConfig['tls'] },
 ): CredentialsSource {
   return async (): Promise<StreamCredentials> => {
     const token = bearerToken(options.token);
@@ -50,6 +51,7 @@ export function xdsCredentials(
           ? 'system'
           : { pem: rootPem(address.rootCa) },
       ...(address.altHostname === undefined ? {} : { serverName: address.altHostname }),
+      tls: options.tls,
       headers: { ...authentication, ...address.headers },
     };
   };

@@ -15,6 +15,7 @@ import {
 import type { WorkloadCertificate } from '@ambit/identity/workload-certificate';
 import { createTlsContext, type TlsContext } from '@ambit/net';
 import { NodeProxyError } from '../telemetry/response-flags.ts';
+import type { DataConfig } from '../threads/messages.ts';
 
 /** What a connection needs to prove and check identities. */
 export interface TlsIdentity {
@@ -43,6 +44,7 @@ const MAX_VERIFIERS = 1024;
 export function createThreadCertificates(options: {
   readonly need: (identity: string) => void;
   readonly crl: () => RevocationLists | undefined;
+  readonly tls: DataConfig['tls'];
 }): ThreadCertificates {
   const ready = new Map<string, TlsIdentity>();
   const waiting = new Map<string, PromiseWithResolvers<TlsIdentity>>();
@@ -62,7 +64,7 @@ export function createThreadCertificates(options: {
       // A waiting thread may get the same one twice: as the answer and as news to all.
       if (ready.get(certificate.identity)?.serial === certificate.serial) return;
       try {
-        const made = tlsIdentityOf(certificate, options.crl);
+        const made = tlsIdentityOf(certificate, options);
         ready.set(certificate.identity, made);
         waiting.get(certificate.identity)?.resolve(made);
       } catch (cause) {
@@ -93,7 +95,10 @@ function unusable(identity: string, cause: unknown): NodeProxyError {
   });
 }
 
-function tlsIdentityOf(certificate: WorkloadCertificate, crl: () => RevocationLists | undefined): TlsIdentity {
+function tlsIdentityOf(
+  certificate: WorkloadCertificate,
+  { crl, tls }: { readonly crl: () => RevocationLists | undefined; readonly tls: DataConfig['tls'] },
+): TlsIdentity {
   const roots = createTrustStore({ rootsPem: certificate.rootsPem });
   const trustDomain = parseSpiffeId(certificate.identity)?.trustDomain;
   return {
@@ -103,6 +108,7 @@ function tlsIdentityOf(certificate: WorkloadCertificate, crl: () => RevocationLi
       certChainPem: certificate.certChainPem,
       privateKeyPem: certificate.privateKeyPem,
       rootsPem: certificate.rootsPem,
+      ...tls,
     }),
     verifyClient: createPeerVerifier({
       roots,

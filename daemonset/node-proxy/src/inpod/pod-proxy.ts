@@ -86,7 +86,10 @@ function podListeners(
   const addresses = dns?.addresses ?? [];
   return {
     dnsTcp: addresses.map((address) => keep(bindListener(domain, dnsSpec(address)))),
-    dnsUdp: addresses.map((address) => keep(bindUdp(domain, dnsSpec(address)))),
+    dnsUdp: addresses.map((address) => ({
+      fd: keep(bindUdp(domain, dnsSpec(address))),
+      family: address.includes(':') ? 6 : 4,
+    })),
     ...(plan.hbone ? { hbone: tcp(PORTS.hbone) } : {}),
     ...(plan.captured ? { plaintext: tcp(PORTS.plaintext), outbound: tcp(PORTS.outbound) } : {}),
     ...(plan.socks5 ? { socks5: keep(bindListener(domain, socks5Spec(domain, plan, threads))) } : {}),

@@ -36,6 +36,7 @@ const context: ThreadContext = {
   certificates: createThreadCertificates({
     need: (identity) => post({ kind: 'need-certificate', identity }),
     crl: () => revocations,
+    tls: config.tls,
   }),
   sink: { log: log.child('access'), metrics: new TrafficMetrics() },
   dnsMetrics: new DnsMetrics(),

@@ -25,7 +25,7 @@ export interface PodListeners {
   /** 15053 TCP, one per address. */
   readonly dnsTcp: readonly number[];
   /** 15053 UDP, one per address. */
-  readonly dnsUdp: readonly number[];
+  readonly dnsUdp: readonly { readonly fd: number; readonly family: 4 | 6 }[];
 }
 
 /** One pod as a data thread serves it. */
@@ -59,6 +59,7 @@ export interface DataConfig {
   readonly streamWindowBytes: number;
   readonly connectionWindowBytes: number;
   readonly frameBytes: number;
+  readonly tls: { readonly allowTls12: boolean; readonly onlyPostQuantum: boolean };
   readonly log: { readonly level: string; readonly format: 'plain' | 'json' };
   readonly dns: {
     readonly nameservers: readonly string[];

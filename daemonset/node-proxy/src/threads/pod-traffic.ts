@@ -118,7 +118,7 @@ async function openListeners(context: PodContext, tunnels: TunnelServer): Promis
   };
   try {
     for (const fd of listeners.dnsTcp) opened.push(await serveDnsTcp(context, fd));
-    for (const fd of listeners.dnsUdp) opened.push(serveDnsUdp(context, fd));
+    for (const { fd, family } of listeners.dnsUdp) opened.push(serveDnsUdp(context, fd, family));
     await open(listeners.hbone, (endpoint) => tunnels.accept(endpoint));
     await open(listeners.plaintext, kept(servePlaintext));
     await open(listeners.outbound, kept(serveCaptured));

@@ -12,6 +12,8 @@ export interface StreamCredentials {
   readonly roots: { readonly pem: string | Buffer } | 'system' | 'plaintext';
   /** Name that the server certificate must have, when it is not the host of the address. */
   readonly serverName?: string;
+  /** Restrictions of TLS; default TLS 1.3 with every key exchange of Node. */
+  readonly tls?: { readonly allowTls12?: boolean; readonly onlyPostQuantum?: boolean };
   /** Metadata of the stream, such as `authorization` and `clusterid`. Never logged. */
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -79,7 +81,7 @@ export function channelSecurity(given: StreamCredentials, address: string): Chan
   if (given.roots === 'plaintext') return { credentials: credentials.createInsecure(), options: {} };
   const host = given.serverName ?? hostOf(address);
   const isAddress = isIP(host) !== 0;
-  const context = secureContext(given.roots);
+  const context = secureContext(given.roots, given.tls);
   return {
     credentials: credentials.createFromSecureContext(context, {
       checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate),
@@ -91,9 +93,16 @@ export function channelSecurity(given: StreamCredentials, address: string): Chan
   };
 }
 
-function secureContext(roots: Exclude<StreamCredentials['roots'], 'plaintext'>): SecureContext {
+function secureContext(
+  roots: Exclude<StreamCredentials['roots'], 'plaintext'>,
+  tls: StreamCredentials['tls'],
+): SecureContext {
   try {
-    return createSecureContext({ minVersion: 'TLSv1.3', ...(roots === 'system' ? {} : { ca: roots.pem }) });
+    return createSecureContext({
+      minVersion: tls?.allowTls12 === true ? 'TLSv1.2' : 'TLSv1.3',
+      ...(tls?.onlyPostQuantum === true ? { ecdhCurve: 'X25519MLKEM768' } : {}),
+      ...(roots === 'system' ? {} : { ca: roots.pem }),
+    });
   } catch (error) {
     throw new XdsError('ERR_XDS_CREDENTIALS', 'the roots of the control plane are not valid PEM', { cause: error });
   }
