@@ -7,7 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { create, toBinary } from '@bufbuild/protobuf';
+import { createHboneServer } from '@ambit/hbone';
+import { createCertificateAuthority, createPeerVerifier, issueLocally, type SignerMaterial } from '@ambit/identity';
 import { testRevocationList } from '@ambit/identity/testing';
+import { bindListener, connect as connectEndpoint, createTlsContext, listen, relay } from '@ambit/net';
+import { silentLogger } from '@ambit/runtime/log';
 import { Action, AuthorizationSchema, Scope } from '@ambit/proto/authorization';
 import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL } from '@ambit/proto/type-urls';
 import { AddressSchema, TunnelProtocol } from '@ambit/proto/workload';
@@ -195,6 +199,75 @@ test('a denied client loses its connection, and one line names policy, source an
   await mesh.two.line('connection complete', 'explicitly denied by: shop/not-other');
   await mesh.one.line('connection complete', 'http status: 401 Unauthorized');
   assert.deepEqual(mesh.seen, []);
+});
+
+const gatewayIp = '127.71.3.1';
+const farVip = '10.96.71.9';
+const farState = `
+workloads:
+- { uid: c, name: client, namespace: shop, serviceAccount: client, workloadIps: ["${client}"], protocol: HBONE, node: n1, services: {} }
+- { uid: o, name: other, namespace: shop, serviceAccount: other, workloadIps: ["${other}"], protocol: HBONE, node: n1, services: {} }
+- { uid: g, name: gateway, namespace: istio-system, serviceAccount: gateway, network: west, workloadIps: ["${gatewayIp}"], protocol: HBONE, node: n9, workloadName: gateway, services: {} }
+- uid: s
+  name: server
+  namespace: shop
+  serviceAccount: server
+  network: west
+  networkGateway: { destination: "west/${gatewayIp}", hboneMtlsPort: 15008 }
+  workloadIps: ["${server}"]
+  protocol: HBONE
+  node: n2
+  workloadName: far-server
+  canonicalName: far-server
+  services: { "shop/far.shop.svc.cluster.local": { 80: 8080 } }
+services:
+- { name: far, namespace: shop, hostname: far.shop.svc.cluster.local, vips: ["/${farVip}"], ports: { 80: 8080 }, subjectAltNames: ["spiffe://cluster.local/ns/shop/sa/server"] }
+`;
+
+/** A network gateway: ends the outer tunnel and passes the bytes inside on to the server's port, unread. */
+async function startGateway(caDir: string): Promise<Disposable & { readonly authorities: string[] }> {
+  const material = JSON.parse(readFileSync(join(caDir, 'fake-ca.json'), 'utf8')) as SignerMaterial;
+  const certificate = await issueLocally(createCertificateAuthority({ material }), [
+    'spiffe://cluster.local/ns/istio-system/sa/gateway',
+  ]);
+  const authorities: string[] = [];
+  const tunnels = createHboneServer({
+    tls: createTlsContext(certificate),
+    verifyPeer: createPeerVerifier({ roots: certificate.rootsPem, peerRole: 'client' }),
+    log: silentLogger,
+    onTunnel(request) {
+      authorities.push(request.authority);
+      void connectEndpoint({ kind: 'host' }, { host: server, port: 15008 }).then((inner) =>
+        relay(request.accept(), inner),
+      );
+    },
+  });
+  const domain = { kind: 'loopback', address: gatewayIp } as const;
+  const listener = await listen(bindListener(domain, { port: 15008 }), {
+    onConnection: (endpoint) => tunnels.accept(endpoint),
+  });
+  return {
+    authorities,
+    [Symbol.dispose]() {
+      listener.close();
+      tunnels.destroy(new Error('the test ended'));
+    },
+  };
+}
+
+test('a service of another network is reached through its gateway, in a tunnel that ends at the workload', async () => {
+  const caDir = mkdtempSync(join(tmpdir(), 'ambit-node-proxy-ca-'));
+  using _caDir = { [Symbol.dispose]: () => rmSync(caDir, { recursive: true, force: true }) };
+  await using mesh = await startMesh({ LOCAL_XDS: farState, AMBIT_FAKE_CA_DIR: caDir });
+  using gateway = await startGateway(caDir);
+  const sockets = await Promise.all([viaSocks(client, farVip, 80), viaSocks(client, farVip, 80)]);
+  for (const socket of sockets) assert.equal(await echoed(socket, 'far away'), 'far away');
+  for (const socket of sockets) socket.destroy();
+  assert.deepEqual(gateway.authorities, ['far.shop.svc.cluster.local:80', 'far.shop.svc.cluster.local:80']);
+  const line = await mesh.one.line('connection complete', 'direction="outbound"');
+  assert.match(line, new RegExp(`dst\\.addr=${gatewayIp}:15008 dst\\.hbone_addr=far\\.shop`));
+  assert.match(line, /dst\.workload="far-server" .*dst\.identity="spiffe:\/\/cluster\.local\/ns\/shop\/sa\/server"/);
+  await mesh.two.line('connection complete', 'direction="inbound"', 'sa/client', 'dst.hbone_addr=far.shop');
 });
 
 test('under the post-quantum policy two proxies still understand each other', async () => {
