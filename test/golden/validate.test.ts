@@ -1,0 +1,82 @@
+// Validation of objects against recorded behaviour: every case of `golden/cases/validate` through our rules. Compared: accepted or
+// not, errors and warnings with their exact texts; of texts that quote the Go run time only what stands before the quotation.
+// Pure, one process, no sockets.
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { test } from 'node:test';
+import { validateObject } from '@ambit/model/validate/index';
+import { type KubernetesObject, parseDocuments } from '@ambit/resources';
+
+const folder = resolve(
+  process.env['AMBIT_GOLDEN_DIR'] ?? join(import.meta.dirname, '../../../shared/golden'),
+  'cases/validate',
+);
+
+/** Cases that are about the command line tool rather than about the rules. Keys are titles without numbers. */
+const deviations: Readonly<Record<string, string>> = {
+  'service-port-name-bad': 'the tool checks Services, admission does not',
+  'not-yaml': 'a text that is no YAML never becomes an object',
+};
+
+/** Marks of the Go run time inside texts. */
+const FOREIGN = ['netip.', 'strconv.', 'failed to unmarshal', 'error parsing regexp'];
+
+interface Expected {
+  accepted: boolean;
+  errors: string[];
+  warnings: string[];
+}
+
+if (existsSync(folder)) {
+  test('golden validate', () => {
+    const names = readdirSync(folder).toSorted((a, b) => (a < b ? -1 : 1));
+    let passed = 0;
+    const failures: string[] = [];
+    const listed: string[] = [];
+    for (const name of names) {
+      const reason = deviations[name.slice(name.indexOf('-') + 1)];
+      try {
+        runCase(join(folder, name));
+        passed++;
+      } catch (error) {
+        const text = error instanceof Error ? error.message.split('\n').slice(0, 30).join('\n') : String(error);
+        if (reason === undefined) failures.push(`${name}: ${text}`);
+        else listed.push(`${name}: ${reason}`);
+      }
+    }
+    console.log(`golden validate: ${passed}/${names.length} (listed: ${listed.length}, failed: ${failures.length})`);
+    for (const line of listed) console.log(`  listed  ${line}`);
+    for (const failure of failures.slice(0, 10)) console.log(`  failed  ${failure}`);
+    assert.equal(failures.length, 0, `${failures.length} cases differ`);
+  });
+} else if (process.env['AMBIT_GOLDEN_DIR'] !== undefined) {
+  test('golden validate', () => assert.fail(`missing folder ${folder}`));
+} else test('golden validate', { skip: `no recorded behaviour in ${folder}` }, () => {});
+
+function runCase(path: string): void {
+  const expected = JSON.parse(readFileSync(join(path, 'expected.json'), 'utf8')) as Expected;
+  const objects = parseDocuments(readFileSync(join(path, 'input.yaml'), 'utf8'));
+  const errors: string[] = [];
+  const warnings: string[] = [];
+  for (const object of objects) {
+    const found = validateObject(object);
+    errors.push(...found.errors.map((message) => prefixOf(object) + message));
+    warnings.push(...found.warnings.map((message) => prefixOf(object) + message));
+  }
+  assert.deepEqual(
+    { accepted: errors.length === 0, errors: errors.map(withoutQuotation), warnings },
+    { accepted: expected.accepted, errors: expected.errors.map(withoutQuotation), warnings: expected.warnings },
+  );
+}
+
+const prefixOf = ({ kind = '', metadata }: KubernetesObject): string =>
+  `${kind}/${metadata?.namespace ?? ''}/${metadata?.name ?? ''}: `;
+
+function withoutQuotation(text: string): string {
+  const at = FOREIGN.map((mark) => text.indexOf(mark)).filter((index) => index >= 0);
+  if (at.length > 0) return text.slice(0, Math.min(...at));
+  return text.endsWith('not JSON') || text.endsWith('not an address range')
+    ? text.slice(0, text.lastIndexOf(': ') + 2)
+    : text;
+}
