@@ -14,6 +14,7 @@ export {
 export { CHECK_PATH, grpcCheckOf, grpcVerdictOf } from './ext-authz/grpc.ts';
 export { type HttpCheck, httpCheckOf, httpVerdictOf } from './ext-authz/http.ts';
 export { type CompiledFault, compileFault, type FaultDecision } from './fault.ts';
+export { chooseByHash, type HashKey, hashKeyOf } from './hash.ts';
 export { HeaderList } from './header-list.ts';
 export { compileHeaderOps, type HeaderEdit, noHeaderEdit, type OperatorValues, removeHopByHop } from './headers.ts';
 export {

@@ -13,6 +13,7 @@ import { connectionViewOf } from '../filters/hygiene.ts';
 import type { Tunnel } from '../hbone-in/tunnel.ts';
 import type { TcpCounters } from '../telemetry/metrics.ts';
 import type { CompiledConfig } from '../updates/compiled-config.ts';
+import type { Breakers } from '../upstream/breakers.ts';
 import type { Picker, UpstreamEndpoint } from '../upstream/pick.ts';
 import { tunnelSocket } from '../http/tunnel-socket.ts';
 import type { TlsPlanner } from '../upstream/tls-origination.ts';
@@ -31,6 +32,7 @@ export interface TcpOptions {
   readonly picker: Picker;
   readonly transport: Transport;
   readonly tls: TlsPlanner;
+  readonly breakers: Breakers;
   readonly ownIp: string;
   readonly random: () => number;
   readonly signal: AbortSignal;
@@ -74,6 +76,8 @@ export const serveTcp = async (client: Endpoint, head: Buffer, tunnel: Tunnel, o
     random: options.random,
   });
   if (endpoint === undefined) return refuse(client, tunnel, options, 'UH', 'no healthy upstream');
+  using place = options.breakers.enter(backend, 'connection');
+  if (place === undefined) return refuse(client, tunnel, options, 'UO', 'too many connections');
   await relayTo(client, head, endpoint, backend, tunnel, config.settings.connectTimeoutMs, options);
 };
 
@@ -111,10 +115,12 @@ const relayTo = async (
       upstream: `${endpoint.ip}:${endpoint.port}`,
       reason,
     });
+    options.picker.report(backend, endpoint, { kind: 'local' });
     counters.closed('UF');
     client.destroy(error as Error);
     return;
   }
+  options.picker.report(backend, endpoint, { kind: 'response', status: 200 });
   if (head.length > 0) upstream.write([Region.of(head)]);
   const seen = { in: -head.length, out: 0 };
   const report = (received: number, sent: number): void => {

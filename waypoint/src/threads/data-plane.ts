@@ -30,6 +30,7 @@ import type { RequestRecord } from '../telemetry/request-record.ts';
 import { compileConfig, defaultAccessLog } from '../updates/compiled-config.ts';
 import { applyConfigDiff, emptyConfig } from '../updates/config-store.ts';
 import { createServiceAsker } from '../upstream/ask-service.ts';
+import { createBreakers } from '../upstream/breakers.ts';
 import { createBackendCaller } from '../upstream/call-backend.ts';
 import { createRouter } from '../upstream/forward.ts';
 import { createMirrors } from '../upstream/mirror.ts';
@@ -89,10 +90,12 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
   const picker = createPicker();
   const connections = createConnectionRegistry();
   const tls = createTlsPlanner();
+  const breakers = createBreakers(settings.dataThreads);
   const shared = {
     picker,
     transport,
     tls,
+    breakers,
     ownIp: settings.ownIp,
     config: () => config,
     snapshot: () => store.snapshot(),

@@ -6,6 +6,8 @@
 import {
   type CompiledRewrite,
   effectiveTimeoutMs,
+  type HashKey,
+  hashKeyOf,
   HeaderList,
   type LocalReply,
   type OperatorValues,
@@ -17,7 +19,7 @@ import {
   upstreamFailureReply,
   wantsRetry,
 } from '@ambit/l7';
-import type { Backend } from '@ambit/proto/waypoint';
+import { type Backend, LoadBalancer_Algo } from '@ambit/proto/waypoint';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Duplex } from 'node:stream';
 import { UpstreamError, WaypointError } from '../errors.ts';
@@ -29,6 +31,7 @@ import { pump } from '../http/pump.ts';
 import type { RequestBody } from '../http/request-body.ts';
 import { tunnelSocket } from '../http/tunnel-socket.ts';
 import { AppProtocol } from '../updates/compiled-config.ts';
+import type { Breakers } from './breakers.ts';
 import type { SendMirrors } from './mirror.ts';
 import type { Picker, UpstreamEndpoint } from './pick.ts';
 import type { TlsPlanner } from './tls-origination.ts';
@@ -46,6 +49,7 @@ export interface RouterOptions {
   /** Address of this waypoint, to find its own workload. */
   readonly ownIp: string;
   readonly tls: TlsPlanner;
+  readonly breakers: Breakers;
   readonly mirror: SendMirrors;
   /** Baggage of this waypoint for the CONNECT, when the mesh wants it. */
   readonly baggage: () => string | undefined;
@@ -75,6 +79,7 @@ class Forwarding {
   #call: UpstreamCall | undefined;
   #isGone = false;
   #isTimedOut = false;
+  #hash: { readonly key: HashKey | undefined } | undefined;
   /** Nothing moved for the idle timeout of the route. */
   #isIdle = false;
   #idleTimer: NodeJS.Timeout | undefined;
@@ -100,8 +105,10 @@ class Forwarding {
     this.#startTimeout();
     this.#startIdle();
     const plan = this.#decision.route.retry;
+    let retrying: Disposable | undefined;
     for (let attempt = 1; ; attempt++) {
       const outcome = await this.#try(attempt);
+      retrying?.[Symbol.dispose]();
       record.requestBodyBytes = this.#body.bytes;
       if (this.#isGone) return undefined;
       if (this.#isTimedOut) return this.#failed(replies.responseTimeout);
@@ -111,15 +118,18 @@ class Forwarding {
         this.#body.isReplayable &&
         !exchange.isWebsocket &&
         wantsRetry(plan, this.#context.request.method, asOutcome(outcome));
-      if (mayRetry && attempt <= plan.maxRetries) {
+      retrying =
+        mayRetry && attempt <= plan.maxRetries ? this.#options.breakers.enter(this.#backend, 'retry') : undefined;
+      if (mayRetry && attempt <= plan.maxRetries && retrying === undefined) record.flags.add('UO');
+      if (retrying !== undefined) {
         this.#giveUp(outcome);
         await pause(retryDelayMs(plan, attempt, this.#context.random()));
+        if (!this.#isGone && !this.#isTimedOut && !this.#isIdle) continue;
+        retrying[Symbol.dispose]();
         if (this.#isGone) return undefined;
-        if (this.#isTimedOut) return this.#failed(replies.responseTimeout);
-        if (this.#isIdle) return this.#failed(replies.streamIdle);
-        continue;
+        return this.#failed(this.#isIdle ? replies.streamIdle : replies.responseTimeout);
       }
-      if (mayRetry && plan.maxRetries > 0) record.flags.add('URX');
+      if (mayRetry && attempt > plan.maxRetries && plan.maxRetries > 0) record.flags.add('URX');
       if (outcome instanceof UpstreamError) {
         if (outcome.failure.kind === 'connect') record.transportFailure = outcome.failure.reason;
         return this.#failed(upstreamFailureReply(outcome.failure, attempt > 1));
@@ -137,7 +147,15 @@ class Forwarding {
     if (endpoint === undefined) return 'no-endpoint';
     record.endpoint = endpoint;
     if (this.#decision.route.retry.avoidPrevious) this.#avoid.add(endpoint.key);
-    const active = this.#options.picker.begin(endpoint);
+    const place = this.#options.breakers.enter(this.#backend, 'request');
+    if (place === undefined) return new UpstreamError({ kind: 'overflow' }, false);
+    const counted = this.#options.picker.begin(endpoint);
+    const active = {
+      [Symbol.dispose]: () => {
+        counted[Symbol.dispose]();
+        place[Symbol.dispose]();
+      },
+    };
     const request = this.#upstreamRequest(attempt);
     if (attempt === 1) this.#options.mirror(this.#context, this.#decision, request);
     const startedMs = performance.now();
@@ -148,9 +166,11 @@ class Forwarding {
       const response = await call.response;
       record.upstreamServiceMs = performance.now() - startedMs;
       response.body.once('close', () => active[Symbol.dispose]());
+      this.#options.picker.report(this.#backend, endpoint, { kind: 'response', status: statusForHealth(response) });
       return response;
     } catch (error) {
       active[Symbol.dispose]();
+      if (!this.#isGone) this.#options.picker.report(this.#backend, endpoint, { kind: 'local' });
       return error instanceof UpstreamError ? error : new UpstreamError({ kind: 'closed' }, call.requestSent, error);
     } finally {
       clearTimeout(perTry);
@@ -168,8 +188,22 @@ class Forwarding {
       network,
       self: findWorkload(snapshot, network, this.#options.ownIp),
       avoid: this.#avoid,
+      hashKey: this.#hashKey(),
       random,
     });
+  }
+
+  /** Key of consistent hashing: the rule's policy, else the backend's. */
+  #hashKey(): string | undefined {
+    if (this.#hash !== undefined) return this.#hash.key?.key;
+    const { request, tunnel, onResponse } = this.#context;
+    const lb = this.#backend?.lb;
+    const policy = this.#decision.route.source.hash ?? (lb?.algo === LoadBalancer_Algo.HASH ? lb.hash : undefined);
+    const key = policy === undefined ? undefined : hashKeyOf(policy, request, tunnel.clientAddress);
+    this.#hash = { key };
+    const cookie = key?.setCookie;
+    if (cookie !== undefined) onResponse.push((headers) => headers.append('set-cookie', cookie));
+    return key?.key;
   }
 
   #send(endpoint: UpstreamEndpoint, request: UpstreamRequest): UpstreamCall {
@@ -437,6 +471,22 @@ class Forwarding {
     ).unref();
   }
 }
+
+/** Status by which an endpoint is judged: a gRPC failure in the response head counts as its HTTP sibling (spec/waypoint.md 5.6). */
+const statusForHealth = ({ status, headers }: UpstreamResponse): number => {
+  const grpc = headers.get('grpc-status');
+  return grpc === undefined ? status : (httpStatusOfGrpc[grpc] ?? status);
+};
+
+const httpStatusOfGrpc: Readonly<Record<string, number>> = {
+  2: 500,
+  4: 504,
+  8: 429,
+  12: 501,
+  13: 500,
+  14: 503,
+  15: 500,
+};
 
 /** Istio's H2UpgradePolicy.UPGRADE. */
 const h2UpgradePolicy = 2;

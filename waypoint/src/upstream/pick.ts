@@ -2,6 +2,7 @@
  * Backend + snapshot -> one endpoint and the identity it must have (spec/waypoint.md 1.8, 5.5).
  * Path 4, step 7. Pure apart from the counters of active requests; data thread.
  */
+import { chooseByHash } from '@ambit/l7';
 import { type Backend, Backend_Kind, LoadBalancer_Algo } from '@ambit/proto/waypoint';
 import {
   type Endpoint,
@@ -14,6 +15,7 @@ import {
   type Workload,
 } from '@ambit/state';
 import type { FrontendPort } from '../updates/compiled-config.ts';
+import { createOutlierDetector, type TryResult } from './outlier.ts';
 
 /** Where a try goes. */
 export interface UpstreamEndpoint {
@@ -39,6 +41,8 @@ export interface PickInput {
   readonly self: Workload | undefined;
   /** Keys of endpoints that this request has already tried and should avoid. */
   readonly avoid: ReadonlySet<string>;
+  /** Key of consistent hashing; the same key leads to the same endpoint. */
+  readonly hashKey?: string | undefined;
   /** Numbers in [0, 1). */
   readonly random: () => number;
 }
@@ -47,6 +51,8 @@ export interface PickInput {
 export interface Picker {
   /** Undefined: no usable endpoint (503 UH). */
   pick(input: PickInput): UpstreamEndpoint | undefined;
+  /** Counts how a try ended, for outlier detection. */
+  report(backend: Backend | undefined, endpoint: UpstreamEndpoint, result: TryResult): void;
   /** Counts a request in work; dispose when it is over. */
   begin(endpoint: UpstreamEndpoint): Disposable;
 }
@@ -57,27 +63,48 @@ interface Candidate {
 }
 
 /** Makes a picker. */
-export const createPicker = (): Picker => {
+export const createPicker = (now: () => number = () => performance.now()): Picker => {
+  const outliers = createOutlierDetector();
+  const totals = new Map<string, number>();
   const active = new Map<string, number>();
   const turns = new Map<string, number>();
+  /** Ejected endpoints are left out, unless too few would remain (`minHealthPercent`). */
+  const withoutOutliers = (backend: Backend | undefined, all: readonly Candidate[]): readonly Candidate[] => {
+    if (backend?.outlier === undefined) return all;
+    const name = backendKeyOf(backend);
+    totals.set(name, all.length);
+    const nowMs = now();
+    const healthy = all.filter(({ endpoint }) => !outliers.isEjected(name, endpoint.key, nowMs));
+    const share = (healthy.length / Math.max(1, all.length)) * 100;
+    return share < backend.outlier.minHealthPercent ? all : healthy;
+  };
   return {
     pick: (input) => {
-      const all = candidatesOf(input);
+      const known = candidatesOf(input);
+      const all = withoutOutliers(input.backend, known);
+      if (input.hashKey !== undefined)
+        return chooseByHash(all, input.hashKey, ({ endpoint }) => endpoint.key)?.endpoint;
       const fresh = all.filter(({ endpoint }) => !input.avoid.has(endpoint.key));
       const candidates = fresh.length > 0 ? fresh : all;
       if (candidates.length < 2) return candidates[0]?.endpoint;
       switch (input.backend?.lb?.algo ?? LoadBalancer_Algo.LEAST_REQUEST) {
         case LoadBalancer_Algo.ROUND_ROBIN: {
-          const name = backendKeyOf(input);
+          const name = input.backend === undefined ? input.frontend.key : backendKeyOf(input.backend);
           const turn = turns.get(name) ?? Math.floor(input.random() * candidates.length);
           turns.set(name, turn + 1);
           return candidates[turn % candidates.length]?.endpoint;
         }
+        case LoadBalancer_Algo.HASH: // the request has nothing to hash
         case LoadBalancer_Algo.RANDOM:
           return byWeight(candidates, input.random()).endpoint;
         default:
           return leastBusy(candidates, active, input.random).endpoint;
       }
+    },
+    report: (backend, endpoint, result) => {
+      if (backend?.outlier === undefined) return;
+      const name = backendKeyOf(backend);
+      outliers.report(name, backend.outlier, endpoint.key, result, totals.get(name) ?? 1, now());
     },
     begin: ({ key }) => {
       active.set(key, (active.get(key) ?? 0) + 1);
@@ -95,10 +122,9 @@ export const createPicker = (): Picker => {
   };
 };
 
-const backendKeyOf = ({ backend, frontend }: PickInput): string =>
-  backend === undefined
-    ? frontend.key
-    : `${backend.serviceNamespace}/${backend.hostname}/${backend.port}/${backend.subset}`;
+/** Names a backend for counters. */
+export const backendKeyOf = ({ serviceNamespace, hostname, port, subset }: Backend): string =>
+  `${serviceNamespace}/${hostname}/${port}/${subset}`;
 
 /** Power of two choices on load per weight. */
 const leastBusy = (
