@@ -13,6 +13,8 @@ import { duplicate, forbiddenField, invalidValue, required } from '../field-erro
 import { equalJson, isObject, listAt, textAt } from '../json.ts';
 import type { JsonObject } from '../json.ts';
 import type { FieldProblem } from '../status.ts';
+import { oldElement, oldField } from './old-value.ts';
+import type { OldValue } from './old-value.ts';
 import { parseFieldPath } from './rule-path.ts';
 
 const maxMessageBytes = 5 * 1024;
@@ -46,7 +48,7 @@ interface Place {
   readonly schema: JsonObject;
   /** As errors show it; empty for the whole object. */
   readonly path: string;
-  readonly old: { readonly value: unknown } | undefined;
+  readonly old: OldValue;
 }
 
 /** Problems of rules below and at the root. */
@@ -91,24 +93,14 @@ function partsOf({ value, schema, path, old }: Place): Place[] {
     }));
   }
   if (!isObject(value)) return [];
-  const before = schema['x-kubernetes-map-type'] === 'atomic' ? undefined : old?.value;
   return Object.entries(value).flatMap(([key, item]): Place[] => {
     const field = isObject(properties) && Object.hasOwn(properties, key) ? properties[key] : undefined;
-    const previous =
-      isObject(before) && Object.hasOwn(before, key) && before[key] !== null ? { value: before[key] } : undefined;
+    const previous = oldField(key, schema, old?.value);
     if (isObject(field))
       return [{ value: item, schema: field, path: path === '' ? key : `${path}.${key}`, old: previous }];
     if (!isObject(additionalProperties)) return [];
     return [{ value: item, schema: additionalProperties, path: `${path}[${key}]`, old: previous }];
   });
-}
-
-/** Only elements of keyed lists have a predecessor: the one with the same keys. */
-function oldElement(item: unknown, schema: JsonObject, old: unknown): Place['old'] {
-  if (schema['x-kubernetes-list-type'] !== 'map' || !Array.isArray(old) || !isObject(item)) return undefined;
-  const keys = listAt(schema, 'x-kubernetes-list-map-keys').filter((key) => typeof key === 'string');
-  const found: unknown = old.find((other) => isObject(other) && keys.every((key) => equalJson(other[key], item[key])));
-  return found === undefined ? undefined : { value: found };
 }
 
 function ownProblems(place: Place): FieldProblem[] {

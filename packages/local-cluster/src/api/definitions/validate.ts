@@ -9,6 +9,8 @@ import { equalJson, isObject, listAt } from '../json.ts';
 import type { JsonObject } from '../json.ts';
 import type { FieldProblem } from '../status.ts';
 import { isFormat } from './formats.ts';
+import { oldElement, oldField } from './old-value.ts';
+import type { OldValue } from './old-value.ts';
 
 const patterns = new Map<string, RE2JS | undefined>();
 
@@ -123,7 +125,7 @@ function stringProblems(value: string, schema: JsonObject, path: string): FieldP
   return [];
 }
 
-function arrayProblems(value: readonly unknown[], schema: JsonObject, path: string): FieldProblem[] {
+function arrayProblems(value: readonly unknown[], schema: JsonObject, path: string, old: OldValue): FieldProblem[] {
   const problems: FieldProblem[] = [];
   const { items } = schema;
   const maximum = number(schema['maxItems']);
@@ -133,12 +135,14 @@ function arrayProblems(value: readonly unknown[], schema: JsonObject, path: stri
   }
   if (maximum !== undefined && value.length > maximum) problems.push(tooMany(path, value.length, maximum));
   if (isObject(items)) {
-    for (const [index, item] of value.entries()) problems.push(...valueProblems(item, items, `${path}[${index}]`));
+    for (const [index, item] of value.entries()) {
+      problems.push(...valueProblems(item, items, `${path}[${index}]`, oldElement(item, schema, old?.value)));
+    }
   }
   return problems;
 }
 
-function objectProblems(value: JsonObject, schema: JsonObject, path: string): FieldProblem[] {
+function objectProblems(value: JsonObject, schema: JsonObject, path: string, old: OldValue): FieldProblem[] {
   const problems: FieldProblem[] = [];
   const at = (key: string): string => (path === '' ? key : `${path}.${key}`);
   const properties = isObject(schema['properties']) ? schema['properties'] : {};
@@ -157,7 +161,7 @@ function objectProblems(value: JsonObject, schema: JsonObject, path: string): Fi
   }
   for (const [key, item] of Object.entries(value)) {
     const field = properties[key] ?? additional;
-    if (isObject(field)) problems.push(...valueProblems(item, field, at(key)));
+    if (isObject(field)) problems.push(...valueProblems(item, field, at(key), oldField(key, schema, old?.value)));
   }
   return problems;
 }
@@ -202,16 +206,20 @@ function combinationProblems(value: unknown, schema: JsonObject, path: string): 
   return problems;
 }
 
-/** Problems of one value; `path` names it. */
-export function valueProblems(value: unknown, schema: JsonObject, path: string): FieldProblem[] {
+/**
+ * Problems of one value; `path` names it. A value below the root that is the same as its predecessor `old` has none:
+ * what is stored already may stay, even when the schema has become stricter.
+ */
+export function valueProblems(value: unknown, schema: JsonObject, path: string, old?: OldValue): FieldProblem[] {
+  if (old !== undefined && path !== '' && equalJson(value, old.value)) return [];
   if (value === null && schema['nullable'] === true) return [];
   const problems = typeProblem(value, schema, path);
   if (problems.length > 0) return [...problems, ...combinationProblems(value, schema, path)];
   problems.push(...combinationProblems(value, schema, path));
   if (typeof value === 'number') problems.push(...numberProblems(value, schema, path));
   else if (typeof value === 'string') problems.push(...stringProblems(value, schema, path));
-  else if (Array.isArray(value)) problems.push(...arrayProblems(value, schema, path));
-  else if (isObject(value)) problems.push(...objectProblems(value, schema, path));
+  else if (Array.isArray(value)) problems.push(...arrayProblems(value, schema, path, old));
+  else if (isObject(value)) problems.push(...objectProblems(value, schema, path, old));
   const allowed = schema['enum'];
   if (Array.isArray(allowed) && !allowed.some((item) => equalJson(item, value))) {
     problems.push(
@@ -226,13 +234,18 @@ export function valueProblems(value: unknown, schema: JsonObject, path: string):
 }
 
 /** Problems of the whole object; enum problems come after the others, as recorded. */
-export function schemaProblems(object: JsonObject, openApi: JsonObject | undefined): FieldProblem[] {
+export function schemaProblems(
+  object: JsonObject,
+  openApi: JsonObject | undefined,
+  before?: JsonObject,
+): FieldProblem[] {
   if (openApi === undefined) return [];
   const { apiVersion: _version, kind: _kind, metadata: _metadata, ...rest } = object;
   const requiredKeys = listAt(openApi, 'required').filter(
     (key) => key !== 'apiVersion' && key !== 'kind' && key !== 'metadata',
   );
-  const problems = valueProblems(rest, { ...openApi, required: requiredKeys }, '');
+  const old = before === undefined ? undefined : { value: before };
+  const problems = valueProblems(rest, { ...openApi, required: requiredKeys }, '', old);
   const isEnum = (problem: FieldProblem): boolean => problem.reason === 'FieldValueNotSupported';
   return [...problems.filter((problem) => !isEnum(problem)), ...problems.filter(isEnum)];
 }

@@ -34,11 +34,13 @@ export function admit(environment: WriteEnvironment, request: AdmissionRequest):
 }
 
 /** Only the status, worded as the library does: paths in texts start at the status, fields at the object. */
-function statusProblems(resource: Resource, object: JsonObject): FieldProblem[] {
+function statusProblems(resource: Resource, object: JsonObject, before: JsonObject | undefined): FieldProblem[] {
   const schema = schemaAt(resource.custom?.openApi, ['status']);
   const status = object['status'];
   if (schema === undefined || status === undefined) return [];
-  const problems = [...valueProblems(status, schema, ''), ...listProblems(status, schema)].map((problem) => ({
+  const old = before?.['status'];
+  const found = valueProblems(status, schema, '', old === undefined ? undefined : { value: old });
+  const problems = [...found, ...listProblems(status, schema)].map((problem) => ({
     ...problem,
     field: problem.field.startsWith('<') ? problem.field : `status.${problem.field}`,
   }));
@@ -70,12 +72,18 @@ function scaleProblems(resource: Resource, object: JsonObject): FieldProblem[] {
   return typeof value === 'number' && value < 0 ? [invalidValue(field, value, 'should be a non-negative integer')] : [];
 }
 
+/** Lists that repeat keys; not held against an update of an object that did so before. */
+function newListProblems(object: JsonObject, before: JsonObject | undefined, openApi: JsonObject): FieldProblem[] {
+  const problemsOf = ({ metadata: _metadata, ...rest }: JsonObject): FieldProblem[] => listProblems(rest, openApi);
+  const problems = problemsOf(object);
+  return problems.length > 0 && before !== undefined && problemsOf(before).length > 0 ? [] : problems;
+}
+
 function customProblems(resource: Resource, object: JsonObject, before: JsonObject | undefined): FieldProblem[] {
   const openApi = resource.custom?.openApi;
-  const problems = schemaProblems(object, openApi);
+  const problems = schemaProblems(object, openApi, before);
   if (problems.length === 0 && openApi !== undefined) {
-    const { metadata: _metadata, ...rest } = object;
-    problems.push(...listProblems(rest, openApi));
+    problems.push(...newListProblems(object, before, openApi));
   }
   return [...problems, ...ruleProblems(object, before, openApi, problems), ...scaleProblems(resource, object)];
 }
@@ -95,7 +103,7 @@ export function validateObject(
   }
   problems.push(...metadataProblems(resource, object));
   if (resource.custom !== undefined && subresource === 'status') {
-    const found = statusProblems(resource, object);
+    const found = statusProblems(resource, object, before);
     problems.push(...found, ...ruleProblems(object, before, resource.custom.openApi, found));
   } else if (resource.custom !== undefined) problems.push(...customProblems(resource, object, before));
   else if (resource.storageName === 'customresourcedefinitions.apiextensions.k8s.io') {
