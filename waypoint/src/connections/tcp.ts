@@ -65,6 +65,7 @@ export const serveTcp = async (client: Endpoint, head: Buffer, tunnel: Tunnel, o
   const key = chooseBackend(frontend.l4Routes, frontend.backend, tunnel, frontend.port, options.random);
   const backend = key === '' ? undefined : config.backend(key);
   if (key !== '' && backend === undefined) return refuse(client, tunnel, options, 'NC', 'backend is not known');
+  await options.picker.prepare(backend, options.snapshot());
   const endpoint = options.picker.pick({
     backend,
     frontend,

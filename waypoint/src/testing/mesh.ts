@@ -39,6 +39,7 @@ import { tunnelSocket } from '../http/tunnel-socket.ts';
 import { createDataPlane, type DataPlane } from '../threads/data-plane.ts';
 import type { FromDataThread } from '../threads/messages.ts';
 import type { ConfigDiff } from '../updates/config-store.ts';
+import type { ResolveName } from '../upstream/names.ts';
 
 /** A request handler of a workload. */
 export type AppHandler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -136,6 +137,8 @@ export interface TestMeshOptions {
   readonly random?: () => number;
   /** Default `TEXT`. */
   readonly accessLog?: 'TEXT' | 'JSON' | 'mesh' | 'off';
+  /** Name server of the data plane. */
+  readonly resolveName?: ResolveName;
   /** Log of the data plane; default none. */
   readonly log?: RootLogger;
 }
@@ -168,7 +171,7 @@ class Mesh implements TestMesh {
     return this.randoms.shift() ?? Math.random();
   }
 
-  async start({ random, accessLog = 'TEXT', log }: TestMeshOptions): Promise<void> {
+  async start({ random, accessLog = 'TEXT', log, resolveName }: TestMeshOptions): Promise<void> {
     const own = await this.ca.issue(this.ca.identity('apps', 'waypoint'));
     this.#listener = await listenIn(
       { kind: 'host' },
@@ -194,6 +197,7 @@ class Mesh implements TestMesh {
       },
       accessLine: (line) => this.accessLines.push(line),
       ...(random === undefined ? {} : { random }),
+      ...(resolveName === undefined ? {} : { resolveName }),
     });
     this.plane.receive({ kind: 'certificate', certificate: own });
     this.configure({

@@ -34,6 +34,7 @@ import { createBreakers } from '../upstream/breakers.ts';
 import { createBackendCaller } from '../upstream/call-backend.ts';
 import { createRouter } from '../upstream/forward.ts';
 import { createMirrors } from '../upstream/mirror.ts';
+import { createNames, type ResolveName } from '../upstream/names.ts';
 import { createPicker, type UpstreamEndpoint } from '../upstream/pick.ts';
 import { createTlsPlanner } from '../upstream/tls-origination.ts';
 import { createTransport, type OwnIdentity } from '../upstream/transport.ts';
@@ -48,6 +49,8 @@ export interface DataPlaneOptions {
   readonly post: (message: FromDataThread) => void;
   /** Receives finished access log lines. */
   readonly accessLine: (line: string) => void;
+  /** Default: the system's name servers. */
+  readonly resolveName?: ResolveName;
   /** Numbers in [0, 1); default Math.random. */
   readonly random?: () => number;
 }
@@ -87,7 +90,9 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
   });
   const http1 = createHttp1Client();
   const http2 = createHttp2Client();
-  const picker = createPicker();
+  const resolve = options.resolveName;
+  const names = createNames({ log: log.child('dns'), ...(resolve === undefined ? {} : { resolve }) });
+  const picker = createPicker({ names });
   const connections = createConnectionRegistry();
   const tls = createTlsPlanner();
   const breakers = createBreakers(settings.dataThreads);

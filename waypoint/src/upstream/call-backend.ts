@@ -86,6 +86,7 @@ const callOnce = async (
   const { backend, config, snapshot, frontend, random } = call;
   const { network, connectTimeoutMs } = config.settings;
   const self = findWorkload(snapshot, network, ownIp);
+  await picker.prepare(backend, snapshot);
   const endpoint = picker.pick({ backend, frontend, destinationIp: undefined, snapshot, network, self, avoid, random });
   if (endpoint === undefined) throw new UpstreamError({ kind: 'connect', reason: 'no healthy upstream' }, false);
   avoid.add(endpoint.key);

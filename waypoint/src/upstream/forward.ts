@@ -143,6 +143,8 @@ class Forwarding {
   async #try(attempt: number): Promise<UpstreamResponse | UpstreamError | 'no-endpoint'> {
     const { record } = this.#context;
     record.attempts = attempt;
+    const named = this.#options.picker.prepare(this.#backend, this.#context.snapshot);
+    if (named !== undefined) await named;
     const endpoint = this.#pick();
     if (endpoint === undefined) return 'no-endpoint';
     record.endpoint = endpoint;

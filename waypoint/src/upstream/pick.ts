@@ -15,6 +15,7 @@ import {
   type Workload,
 } from '@ambit/state';
 import type { FrontendPort } from '../updates/compiled-config.ts';
+import type { Names } from './names.ts';
 import { createOutlierDetector, type TryResult } from './outlier.ts';
 
 /** Where a try goes. */
@@ -49,6 +50,8 @@ export interface PickInput {
 
 /** Chooses endpoints and knows how busy each is. One per data thread. */
 export interface Picker {
+  /** Waits for the addresses of a backend that has names; undefined when there is nothing to wait for. */
+  prepare(backend: Backend | undefined, snapshot: Snapshot): Promise<void> | undefined;
   /** Undefined: no usable endpoint (503 UH). */
   pick(input: PickInput): UpstreamEndpoint | undefined;
   /** Counts how a try ended, for outlier detection. */
@@ -62,8 +65,17 @@ interface Candidate {
   readonly weight: number;
 }
 
+/** Settings of {@link createPicker}. */
+export interface PickerOptions {
+  /** Milliseconds of a clock that never goes back. */
+  readonly now?: () => number;
+  /** Addresses of backends that have names; without it they have no endpoints. */
+  readonly names?: Names;
+}
+
 /** Makes a picker. */
-export const createPicker = (now: () => number = () => performance.now()): Picker => {
+export const createPicker = (options: PickerOptions = {}): Picker => {
+  const { now = () => performance.now(), names } = options;
   const outliers = createOutlierDetector();
   const totals = new Map<string, number>();
   const active = new Map<string, number>();
@@ -79,8 +91,10 @@ export const createPicker = (now: () => number = () => performance.now()): Picke
     return share < backend.outlier.minHealthPercent ? all : healthy;
   };
   return {
+    prepare: (backend, snapshot) =>
+      isNamed(backend) ? names?.prepare(hostsOf(backend, snapshot).map(({ host }) => host)) : undefined,
     pick: (input) => {
-      const known = candidatesOf(input);
+      const known = candidatesOf(input, names);
       const all = withoutOutliers(input.backend, known);
       if (input.hashKey !== undefined)
         return chooseByHash(all, input.hashKey, ({ endpoint }) => endpoint.key)?.endpoint;
@@ -147,7 +161,7 @@ const byWeight = (candidates: readonly Candidate[], random: number): Candidate =
   return candidates.at(-1) as Candidate;
 };
 
-const candidatesOf = (input: PickInput): Candidate[] => {
+const candidatesOf = (input: PickInput, names: Names | undefined): Candidate[] => {
   const { backend, frontend, snapshot } = input;
   if (backend === undefined) return workloadCandidates(input, frontend.workloadUid, frontend.port);
   if (backend.noTraffic) return [];
@@ -162,10 +176,53 @@ const candidatesOf = (input: PickInput): Candidate[] => {
       if (workload !== undefined) return workloadCandidates(input, workload.uid, backend.port || frontend.port);
       return destinationIp === undefined ? [] : [plain(destinationIp, backend.port || frontend.port, 1)];
     }
+    case Backend_Kind.DNS:
+    case Backend_Kind.DNS_ROUND_ROBIN:
+      return namedCandidates(backend, snapshot, names);
     default:
-      return []; // names that have to be resolved: not yet
+      return []; // names of requests, and inference pools: not yet
   }
 };
+
+const isNamed = (backend: Backend | undefined): backend is Backend =>
+  backend !== undefined && (backend.kind === Backend_Kind.DNS || backend.kind === Backend_Kind.DNS_ROUND_ROBIN);
+
+interface NamedHost {
+  readonly host: string;
+  readonly port: number;
+  readonly weight: number;
+}
+
+/** Names behind a backend: its own endpoints, else the members of its service, else its host name. Members with tunnels have no names. */
+const hostsOf = (backend: Backend, snapshot: Snapshot): NamedHost[] => {
+  if (backend.endpoints.length > 0) {
+    return backend.endpoints.flatMap(({ address, port, weight, hbone }) =>
+      hbone ? [] : [{ host: address, port: port || backend.port, weight: weight || 1 }],
+    );
+  }
+  const key = `${backend.serviceNamespace}/${backend.hostname}`;
+  const service = snapshot.services.get(key);
+  const members = [...(snapshot.endpoints.get(key)?.values() ?? [])];
+  if (service === undefined || members.length === 0) {
+    return backend.hostname.startsWith('*') ? [] : [{ host: backend.hostname, port: backend.port, weight: 1 }];
+  }
+  const subset = backend.subset === '' ? undefined : new Set(backend.members);
+  return members.flatMap((member) => {
+    const { workload } = member;
+    const port = targetPortOf(service, member, backend.port);
+    const host = workload.hostname || workload.ips[0];
+    const isOut = workload.protocol === 'HBONE' || workload.capacity === 0 || subset?.has(workload.uid) === false;
+    return port === undefined || host === undefined || isOut ? [] : [{ host, port, weight: workload.capacity }];
+  });
+};
+
+/** Every address is an endpoint; with DNS_ROUND_ROBIN only the first of each name. */
+const namedCandidates = (backend: Backend, snapshot: Snapshot, names: Names | undefined): Candidate[] =>
+  hostsOf(backend, snapshot).flatMap(({ host, port, weight }) => {
+    const addresses = names?.addressesOf(host) ?? [];
+    const used = backend.kind === Backend_Kind.DNS ? addresses : addresses.slice(0, 1);
+    return used.map((ip) => plain(ip, port, weight));
+  });
 
 const serviceCandidates = (input: PickInput, backend: Backend): Candidate[] => {
   const key = `${backend.serviceNamespace}/${backend.hostname}`;
