@@ -31,6 +31,8 @@ import { meshConfigName, meshTextOf, optionsOf, watchMeshConfig } from './source
 import { PodIndex } from './sources/pod-index.ts';
 import { createStatusWriter, type StatusWriter } from './status/writer.ts';
 import { allocateVips } from './vips/allocate.ts';
+import { keepWebhooks } from './webhooks/configuration.ts';
+import { listenWebhook } from './webhooks/server.ts';
 
 /** What the app is made of from outside. */
 export interface AppParts {
@@ -52,6 +54,8 @@ export interface Ports {
   readonly monitoring: number;
   /** Readiness, 8080. */
   readonly readiness: number;
+  /** Admission, 15017; any free one when others are chosen and this one is not. */
+  readonly webhook: number;
 }
 
 /** A running control plane. */
@@ -67,7 +71,7 @@ export interface ControlPlane {
   close(): Promise<void>;
 }
 
-const PORTS: Ports = { plaintext: 15010, tls: 15012, monitoring: 15014, readiness: 8080 };
+const PORTS: Ports = { plaintext: 15010, tls: 15012, monitoring: 15014, readiness: 8080, webhook: 15017 };
 /** Changes in one batch up to which clients are told at once. */
 const SMALL_BATCH = 20;
 
@@ -139,7 +143,7 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
   stack.defer(() => values.close());
 
   const certificate = await issueLocally(authority, servingNames(config), MAX_LEAF_TTL_MS);
-  const wanted = { ...PORTS, ...ports };
+  const wanted = { ...PORTS, ...(ports && { webhook: 0 }), ...ports };
   const host = config.AMBIT_LISTEN_HOST;
   const ca = caService(
     authority,
@@ -176,6 +180,17 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
   const monitoringAddress = await monitoring.listen({ host, port: wanted.monitoring });
   stack.defer(() => monitoring.destroy());
 
+  const webhook = await listenWebhook(host, wanted.webhook, certificate, log.child('validation'));
+  stack.defer(() => webhook.destroy());
+  const webhooks = keepWebhooks({
+    client,
+    revision: config.REVISION,
+    systemNamespace: config.POD_NAMESPACE,
+    rootPem: () => authority.rootPem,
+    log: log.child('validation'),
+  });
+  stack.defer(() => webhooks.close());
+
   const elections = startWriters({ config, client, log, cluster, values, status, authority });
   stack.defer(async () => {
     await Promise.all(elections.map((election) => election.close()));
@@ -191,6 +206,7 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
       tls: tls.port,
       readiness: readinessAddress?.port ?? 0,
       monitoring: monitoringAddress?.port ?? 0,
+      webhook: webhook.port,
     },
     get isReady() {
       return isReady();

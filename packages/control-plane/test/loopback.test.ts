@@ -1,5 +1,7 @@
 // The whole control plane on loopback over a Kubernetes API in memory: a node proxy and a waypoint connect with tokens, the CA
 // signs, a Gateway is deployed, statuses are written, and the API server may go away and come back.
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { fromBinary } from '@bufbuild/protobuf';
@@ -255,4 +257,47 @@ test('an API server that restarts and forgets its history loses nothing', async 
     'the pod is seen after the restart',
   );
   assert.equal(app.cluster.model.addresses.size, before + 1);
+});
+
+test('the webhook refuses what has no meaning, and only its own certificate is shown', async () => {
+  const policy = {
+    apiVersion: 'security.istio.io/v1',
+    kind: 'AuthorizationPolicy',
+    metadata: { name: 'x', namespace: 'apps' },
+    spec: { action: 'DENY' },
+  };
+  const ask = async (type: string, text: string): Promise<{ status: number; body: string }> => {
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      const call = request(
+        {
+          host: '127.0.0.1',
+          port: app.ports.webhook,
+          path: '/validate',
+          method: 'POST',
+          ca: app.rootPem,
+          servername: 'istiod.istio-system.svc',
+          headers: { 'content-type': type },
+          agent: false,
+        },
+        resolve,
+      );
+      call.on('error', reject);
+      call.end(text);
+    });
+    let body = '';
+    for await (const part of response) body += String(part);
+    return { status: response.statusCode ?? 0, body };
+  };
+  const review = { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview' };
+  const { status, body } = await ask(
+    'application/json',
+    JSON.stringify({ ...review, request: { uid: '1', operation: 'CREATE', object: policy } }),
+  );
+  const answer = JSON.parse(body) as { response: { allowed: boolean; status: { message: string } } };
+  assert.equal(status, 200);
+  assert.equal(answer.response.allowed, false);
+  assert.match(answer.response.status.message, /DENY action without `rules` is meaningless/u);
+  assert.equal((await ask('text/plain', 'x')).status, 415);
+  assert.equal((await ask('application/json', '')).status, 400);
+  assert.equal((await ask('application/json', '{')).status, 400);
 });

@@ -37,6 +37,14 @@ export interface ApplyOptions {
   readonly subresource?: 'status';
 }
 
+/** How to create. */
+export interface CreateOptions {
+  /** Everything happens but the storing: admission says what it would say. */
+  readonly dryRun?: boolean;
+  /** Plural of the kind in paths, for kinds that are in no table of ours. */
+  readonly resource?: string;
+}
+
 /** Body format of a patch. */
 export type PatchType = 'merge' | 'json' | 'strategic';
 
@@ -58,7 +66,7 @@ export interface KubeClient {
   list(kind: KindName, options?: ListOptions): Promise<ObjectList>;
   /** Events after `resourceVersion` until the server ends the watch or `signal` aborts. ERR_KUBE_GONE: list again. */
   watch(kind: KindName, resourceVersion: string, options?: ListOptions): AsyncIterable<WatchEvent>;
-  create<T extends KubernetesObject>(object: T): Promise<T>;
+  create<T extends KubernetesObject>(object: T, options?: CreateOptions): Promise<T>;
   /** Replaces; `metadata.resourceVersion` guards against lost updates (ERR_KUBE_CONFLICT). */
   update<T extends KubernetesObject>(object: T, options?: { subresource?: 'status' }): Promise<T>;
   /** Server-side apply: creates or takes over the given fields. */

@@ -61,10 +61,15 @@ export function createRestClient(access: ApiAccess, options: { userAgent: string
     list: (kind, listOptions = {}) => listAll(call, kind, listOptions),
     watch: (kind, resourceVersion, watchOptions = {}) =>
       watch((request) => transport.send(request), kind, resourceVersion, watchOptions),
-    async create(object) {
+    async create(object, { dryRun = false, resource } = {}) {
+      const { namespace = '' } = object.metadata ?? {};
+      const path =
+        resource === undefined
+          ? pathOf(object, undefined, false)
+          : `/apis/${object.apiVersion ?? ''}/namespaces/${encodeURIComponent(namespace)}/${resource}`;
       return (await call({
         method: 'POST',
-        path: pathOf(object, undefined, false),
+        path: dryRun ? `${path}?dryRun=All` : path,
         body: JSON.stringify(object),
       })) as typeof object;
     },

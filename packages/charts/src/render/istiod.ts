@@ -20,6 +20,13 @@ const clusterRules: readonly object[] = [
     readVerbs,
   ),
   rule(['networking.istio.io'], ['workloadentries', 'workloadentries/status', 'serviceentries/status'], writeVerbs),
+  // Only ever as a dry run: whether the validating webhook refuses what it must refuse.
+  rule(['networking.istio.io'], ['gateways'], ['create']),
+  rule(
+    ['admissionregistration.k8s.io'],
+    ['validatingwebhookconfigurations'],
+    ['get', 'list', 'watch', 'update', 'patch'],
+  ),
   rule(['security.istio.io'], ['authorizationpolicies/status'], writeVerbs),
   rule([''], ['services/status'], writeVerbs),
   rule(['apiextensions.k8s.io'], ['customresourcedefinitions'], readVerbs),

@@ -138,8 +138,9 @@ export function memoryCluster(): MemoryCluster {
       return { items, resourceVersion: String(version) };
     },
     watch,
-    create: async (object) => {
+    create: async (object, { dryRun = false } = {}) => {
       check();
+      if (dryRun) return object;
       if (store.has(keyOfObject(object).key)) throw errorOfStatus(409, 'AlreadyExists', 'already exists', 'create');
       writes.push({ verb: 'create', object });
       return write(object) as typeof object;

@@ -1,0 +1,53 @@
+// AdmissionReview -> verdict (spec control-plane 10.1). In: the parsed body of a POST. Out: the review to answer with, or undefined
+// when the body is no review. Pure; called by server.ts.
+import { isValidated, validateObject } from '@ambit/model/validate/index';
+import type { KubernetesObject } from '@ambit/resources';
+
+/** Longest warning; the API server cuts off longer ones in its own way. */
+const MAX_WARNING = 256;
+
+/** What the API server expects. */
+export interface AdmissionAnswer {
+  readonly apiVersion: string;
+  readonly kind: 'AdmissionReview';
+  readonly response: {
+    readonly uid: string;
+    readonly allowed: boolean;
+    readonly status?: { readonly code: number; readonly message: string };
+    readonly warnings?: readonly string[];
+  };
+}
+
+/** Decides one review. Only CREATE and UPDATE are judged. */
+export function review(body: unknown): AdmissionAnswer | undefined {
+  const { apiVersion, kind, request } = fieldsOf(body);
+  if (kind !== 'AdmissionReview' || typeof apiVersion !== 'string') return undefined;
+  const { uid, operation, object } = fieldsOf(request);
+  const answer = (response: Omit<AdmissionAnswer['response'], 'uid'>): AdmissionAnswer => ({
+    apiVersion,
+    kind: 'AdmissionReview',
+    response: { uid: typeof uid === 'string' ? uid : '', ...response },
+  });
+  if (operation !== 'CREATE' && operation !== 'UPDATE') return answer({ allowed: true });
+  const given = fieldsOf(object) as KubernetesObject;
+  if (!isValidated(given)) {
+    const message = `unrecognized type ${given.kind ?? ''}`;
+    return answer({ allowed: false, status: { code: 400, message } });
+  }
+  const { errors, warnings } = validateObject(given);
+  const told = warnings.length === 0 ? {} : { warnings: warnings.map((text) => text.slice(0, MAX_WARNING)) };
+  if (errors.length === 0) return answer({ allowed: true, ...told });
+  return answer({ allowed: false, status: { code: 400, message: explain(errors) }, ...told });
+}
+
+/** A text that cannot be decoded is told as it is, rules that are broken are listed. */
+function explain(errors: readonly string[]): string {
+  const [first = ''] = errors;
+  if (first.startsWith('cannot parse proto message')) return `error decoding configuration: ${first}`;
+  if (errors.length === 1) return `configuration is invalid: ${first}`;
+  return `configuration is invalid: ${errors.length} errors occurred:\n\t* ${errors.join('\n\t* ')}\n\n`;
+}
+
+function fieldsOf(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+}

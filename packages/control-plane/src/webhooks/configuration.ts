@@ -1,0 +1,138 @@
+// Keeps ValidatingWebhookConfigurations of this revision usable (spec control-plane 7.6): our root goes into `caBundle`, and
+// `failurePolicy` becomes Fail once the API server is seen to refuse what must be refused. Any replica may write; main thread.
+import { type KubeClient, KubeError, startInformer } from '@ambit/kube';
+import type { KubernetesObject } from '@ambit/resources';
+import { background } from '@ambit/runtime/background';
+import { explain, messageOf } from '@ambit/runtime/errors';
+import type { Logger } from '@ambit/runtime/log';
+
+const FIRST_RETRY_MS = 100;
+const LAST_RETRY_MS = 60_000;
+
+/** Settings of {@link keepWebhooks}. */
+export interface WebhookOptions {
+  readonly client: KubeClient;
+  readonly revision: string;
+  readonly systemNamespace: string;
+  /** Roots that our serving certificate chains to. */
+  readonly rootPem: () => string;
+  readonly log: Logger;
+}
+
+/** A running keeper. */
+export interface WebhookKeeper {
+  /** Writes again, after the roots changed. */
+  refresh(): void;
+  close(): void;
+}
+
+/** The webhooks of a configuration with our root and policy; undefined when nothing would change. */
+export function wantedWebhooks(
+  configuration: KubernetesObject,
+  rootPem: string,
+  isProven: boolean,
+): Record<string, unknown>[] | undefined {
+  const webhooks = configuration['webhooks'];
+  if (!Array.isArray(webhooks)) return undefined;
+  const caBundle = Buffer.from(rootPem).toString('base64');
+  const wanted = webhooks.map((webhook: Record<string, unknown>) => ({
+    ...webhook,
+    clientConfig: { ...(webhook['clientConfig'] as Record<string, unknown> | undefined), caBundle },
+    ...(isProven && { failurePolicy: 'Fail' }),
+  }));
+  return JSON.stringify(wanted) === JSON.stringify(webhooks) ? undefined : wanted;
+}
+
+/** Starts keeping. */
+export function keepWebhooks({ client, revision, systemNamespace, rootPem, log }: WebhookOptions): WebhookKeeper {
+  let isProven = false;
+  let isRunning = false;
+  let isWanted = false;
+  let retryMs = FIRST_RETRY_MS;
+  let timer: NodeJS.Timeout | undefined;
+  let isClosed = false;
+  const informer = startInformer({
+    client,
+    kind: 'ValidatingWebhookConfiguration',
+    labelSelector: `istio.io/rev=${revision === '' ? 'default' : revision}`,
+    log,
+    onChanges: want,
+  });
+
+  function want(): void {
+    isWanted = true;
+    if (!isRunning && !isClosed) background(log, 'webhook configuration', run());
+  }
+  async function run(): Promise<void> {
+    isRunning = true;
+    try {
+      while (isWanted && !isClosed) {
+        isWanted = false;
+        const mine = [...informer.list()].filter((c) => c.metadata?.labels?.['istio.io/rev'] !== undefined);
+        for (const configuration of mine) await write(configuration);
+        if (mine.length > 0 && !isProven) await prove();
+      }
+    } finally {
+      isRunning = false;
+    }
+  }
+  async function write(configuration: KubernetesObject): Promise<void> {
+    const webhooks = wantedWebhooks(configuration, rootPem(), isProven);
+    if (webhooks === undefined) return;
+    const { name = '', resourceVersion } = configuration.metadata ?? {};
+    try {
+      const body = { metadata: { resourceVersion }, webhooks };
+      await client.patch({ kind: 'ValidatingWebhookConfiguration', name }, body, { type: 'merge' });
+      log.info('webhook configuration written', { name, failurePolicy: isProven ? 'Fail' : 'as it was' });
+    } catch (error) {
+      if (KubeError.is(error, 'ERR_KUBE_CONFLICT', 'ERR_KUBE_NOT_FOUND')) return;
+      log.warn('webhook configuration not written, trying again', { name, error: explain(error) });
+      later();
+    }
+  }
+  /** Offers the API server something that our webhook must refuse. Nothing is stored: it is a dry run. */
+  async function prove(): Promise<void> {
+    try {
+      await client.create(knownBad(systemNamespace, revision), { dryRun: true, resource: 'gateways' });
+      log.debug('the webhook is not asked yet');
+    } catch (error) {
+      const text = messageOf(error);
+      isProven =
+        text.includes('denied the request') ||
+        text.includes('does not support dry run') ||
+        KubeError.is(error, 'ERR_KUBE_NOT_FOUND');
+      if (isProven) log.info('the webhook answers, refusals are enforced from now on');
+    }
+    if (isProven) isWanted = true;
+    else later();
+  }
+  function later(): void {
+    clearTimeout(timer);
+    timer = setTimeout(want, retryMs);
+    timer.unref();
+    retryMs = Math.min(retryMs * 2, LAST_RETRY_MS);
+  }
+
+  return {
+    refresh: want,
+    close() {
+      isClosed = true;
+      clearTimeout(timer);
+      informer.close();
+    },
+  };
+}
+
+function knownBad(namespace: string, revision: string): KubernetesObject {
+  return {
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'Gateway',
+    metadata: {
+      name: 'invalid-gateway',
+      namespace,
+      labels: { 'istio.io/rev': revision === '' ? 'default' : revision },
+      annotations: { 'internal.istio.io/webhook-always-reject': 'true' },
+    },
+    spec: {},
+  };
+}
