@@ -407,6 +407,63 @@ test('configured over xDS: pods start when they become known, a new policy close
   again.destroy();
 });
 
+test('on demand only what connections need is fetched: the own pod, then each destination once', async () => {
+  await using stack = new AsyncDisposableStack();
+  const scratch = mkdtempSync(join(tmpdir(), 'ambit-node-proxy-'));
+  stack.defer(() => rmSync(scratch, { recursive: true, force: true }));
+  const addresses = createResourceTable(ADDRESS_TYPE_URL);
+  const control = stack.use(await startTestXdsServer([addresses, createResourceTable(AUTHORIZATION_TYPE_URL)]));
+  const ips = { client: '127.73.2.1', plain: '127.73.2.2', unused: '127.73.2.3' };
+  for (const [name, ip] of Object.entries(ips)) {
+    const workload = {
+      uid: `Kubernetes//Pod/shop/${name}`,
+      name,
+      namespace: 'shop',
+      serviceAccount: name,
+      addresses: [Buffer.from(ip.split('.').map(Number))],
+      tunnelProtocol: name === 'client' ? TunnelProtocol.HBONE : TunnelProtocol.NONE,
+      node: 'n1',
+    };
+    const message = create(AddressSchema, { type: { case: 'workload', value: workload } });
+    addresses.set({ name: workload.uid, bytes: toBinary(AddressSchema, message), aliases: [`/${ip}`] });
+  }
+  const uds = join(scratch, 'zds.sock');
+  stack.use(await streamAgent(uds, [pod('u-c', 'client')]));
+  const echo = createServer((socket) => socket.on('error', () => undefined).pipe(socket));
+  await listening(echo.listen(8080, ips.plain));
+  stack.defer(() => {
+    echo.close();
+  });
+  const proxy = stack.use(
+    startNodeProxy(
+      {
+        NODE_NAME: 'n1',
+        XDS_ADDRESS: `http://${control.address}`,
+        XDS_ON_DEMAND: 'true',
+        ISTIO_META_DNS_CAPTURE: 'false',
+        FAKE_CA: 'true',
+        INPOD_UDS: uds,
+        AMBIT_ZDS_TRANSPORT: 'stream',
+        AMBIT_LOOPBACK_ADDRESS: '127.73.0.2',
+      },
+      { address: '127.73.0.2' },
+    ),
+  );
+  await proxy.line('loopback pod is served', ips.client);
+  const known = async (): Promise<string[]> =>
+    (JSON.parse((await proxy.get(15000, '/config_dump')).body) as { workloads: { name: string }[] }).workloads.map(
+      ({ name }) => name,
+    );
+  assert.deepEqual(await known(), ['client']);
+  for (const text of ['first', 'second']) {
+    const socket = await viaSocks(ips.client, ips.plain, 8080);
+    assert.equal(await echoed(socket, text), text);
+    socket.destroy();
+  }
+  await proxy.line('connection complete', 'dst.workload="plain"');
+  assert.deepEqual(await known(), ['client', 'plain']);
+});
+
 test('in a rollout the sockets kept by the node go to the new generation: no connect fails, a long connection lives on', async () => {
   await using stack = new AsyncDisposableStack();
   const scratch = mkdtempSync(join(tmpdir(), 'ambit-node-proxy-'));

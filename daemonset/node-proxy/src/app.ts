@@ -16,7 +16,7 @@ import type { RunContext, RunningApp } from '@ambit/runtime/lifecycle';
 import type { RootLogger } from '@ambit/runtime/log';
 import { createReadiness, type Readiness, type ReadinessTask } from '@ambit/runtime/readiness';
 import { createStateStore, missingPolicies, type StateDiff, type StateStore } from '@ambit/state';
-import { createXdsClient, type XdsClient } from '@ambit/xds';
+import type { XdsClient } from '@ambit/xds';
 import { configDump } from './admin/config-dump.ts';
 import { loggingRoute } from './admin/logging.ts';
 import { shownConfig } from './admin/shown-config.ts';
@@ -24,7 +24,7 @@ import { adminServer, metricsServer, readinessServer } from './admin/server.ts';
 import type { NodeProxyConfig } from './config.ts';
 import { dataConfigOf, tlsRules } from './data-config.ts';
 import { type CertificateHub, createCertificateHub } from './identity/certificate-hub.ts';
-import { bearerToken, rootPem, xdsCredentials } from './identity/control-plane-credentials.ts';
+import { bearerToken, rootPem } from './identity/control-plane-credentials.ts';
 import { createFakeCa } from './identity/fake-ca.ts';
 import { followRevocationFile } from './identity/revocation-file.ts';
 import { startDedicated, startPod, type StartPodOptions, startSelfListener } from './inpod/start-pod.ts';
@@ -39,7 +39,7 @@ import { createNodeProxyMetrics, type NodeProxyMetrics } from './telemetry/metri
 import { createPublisher } from './threads/publish.ts';
 import { startThreadPool, type ThreadPool } from './threads/thread-pool.ts';
 import { search } from './threads/thread-state.ts';
-import { createHandlers } from './updates/handlers.ts';
+import { demandAll, startXds } from './updates/control-plane.ts';
 import { judgeUnprotected } from './updates/judge-unprotected.ts';
 import { parseLocalState } from './updates/local-file.ts';
 import { buildInfo } from './version.ts';
@@ -58,10 +58,12 @@ export async function startApp(config: NodeProxyConfig, log: RootLogger, context
     log: log.child('ca'),
   });
   let hub: CertificateHub | undefined;
+  let xds: XdsClient | undefined;
   const threads = await startThreads(config, log, {
     metrics,
     readiness,
     need: (...args) => hub?.onNeed(...args),
+    demand: async (names) => demandAll(xds, names),
     context,
   });
   hub = createCertificateHub({ manager, threads, prefetchFor: prefetchNode(config), log });
@@ -80,7 +82,7 @@ export async function startApp(config: NodeProxyConfig, log: RootLogger, context
   const readinessAt = readinessServer(() => readiness.pending(), log.child('readiness'));
   await readinessAt.listen({ host: publicHost(config), port: 15021 });
   if (config.localState !== undefined) publish(store.apply(parseLocalState(config.localState)).diff);
-  const xds = startXds(config, log, { store, publish, metrics });
+  xds = startXds(config, log, { store, publish, metrics });
 
   const starter: StartPodOptions = {
     config,
@@ -90,7 +92,11 @@ export async function startApp(config: NodeProxyConfig, log: RootLogger, context
     draining: context.drain.signal,
     log: log.child('inpod'),
   };
-  const pods = config.mode === 'shared' ? createPods(starter, metrics) : undefined;
+  // A control plane may not push the pods of this node by itself.
+  const ownDemand = (name: string): void => {
+    if (config.env.XDS_ON_DEMAND) background(log, 'demand of a pod', demandAll(xds, [name]));
+  };
+  const pods = config.mode === 'shared' ? createPods(starter, metrics, ownDemand) : undefined;
   const admin = await startAdmin(config, log, { store, manager, threads, pods, stop: () => context.stop() });
   const stats = metricsServer(metrics.registry, log.child('metrics'));
   await stats.listen({ host: publicHost(config), port: config.statsPort });
@@ -191,6 +197,7 @@ async function startThreads(
     readonly metrics: NodeProxyMetrics;
     readonly readiness: Readiness;
     readonly need: (identity: string, thread: number) => void;
+    readonly demand: (names: readonly string[]) => Promise<void>;
     readonly context: RunContext;
   },
 ): Promise<ThreadPool> {
@@ -202,6 +209,7 @@ async function startThreads(
     log: log.child('threads'),
     events: {
       onNeedCertificate: parts.need,
+      onDemand: parts.demand,
       onMetrics: (thread, report) => parts.metrics.onReport(thread, report),
       onHeartbeat(thread, alive) {
         log.warn(alive ? 'data thread answers again' : 'data thread does not answer', { thread });
@@ -213,41 +221,17 @@ async function startThreads(
   });
 }
 
-function startXds(
-  config: NodeProxyConfig,
-  log: RootLogger,
-  parts: {
-    readonly store: StateStore;
-    readonly publish: (diff: StateDiff) => void;
-    readonly metrics: NodeProxyMetrics;
-  },
-): XdsClient | undefined {
-  const { xds, env } = config;
-  if (xds === undefined) return undefined;
-  const { store, publish, metrics } = parts;
-  const xdsLog = log.child('xds');
-  const handlers = createHandlers({
-    store,
-    publish,
-    onResponse: (typeUrl, bytes) => metrics.onXdsResponse(typeUrl, bytes),
-    log: xdsLog,
-  });
-  return createXdsClient({
-    address: `${xds.host}:${xds.port}`,
-    credentials: xdsCredentials(xds, { token: env.AUTH_TOKEN, clusterId: config.clusterId, tls: tlsRules(config) }),
-    node: { id: config.nodeId, metadata: config.nodeMetadata as Record<string, string> },
-    subscriptions: [
-      { handler: handlers.address, mode: 'wildcard' },
-      { handler: handlers.authorization, mode: 'wildcard' },
-    ],
-    log: xdsLog,
-    onTermination: (reason) => metrics.onXdsTermination(reason),
-  });
-}
-
-function createPods(starter: StartPodOptions, metrics: NodeProxyMetrics): WorkloadManager {
+function createPods(
+  starter: StartPodOptions,
+  metrics: NodeProxyMetrics,
+  demand: (name: string) => void,
+): WorkloadManager {
   const pods: WorkloadManager = createWorkloadManager({
-    start: async (spec) => startPod(starter, spec),
+    start: async (spec) => {
+      const { namespace, name } = spec.workload;
+      demand(`${starter.config.clusterId}//Pod/${namespace}/${name}`);
+      return startPod(starter, spec);
+    },
     netnsId: (fd) => {
       const { dev, ino } = fstatSync(fd, { bigint: true });
       return `${dev}:${ino}`;

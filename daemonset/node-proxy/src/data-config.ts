@@ -30,6 +30,7 @@ export function dataConfigOf(config: NodeProxyConfig, thread: number): DataConfi
     streamWindowBytes: env.HTTP2_STREAM_WINDOW_SIZE,
     connectionWindowBytes: env.HTTP2_CONNECTION_WINDOW_SIZE,
     frameBytes: env.HTTP2_FRAME_SIZE,
+    onDemand: env.XDS_ON_DEMAND && config.xds !== undefined,
     tls: tlsRules(config),
     log: { level: env.RUST_LOG, format: env.LOG_FORMAT },
     dns: {

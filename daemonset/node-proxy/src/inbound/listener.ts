@@ -96,6 +96,7 @@ async function serveTunnel(context: PodContext, request: TunnelRequest<PeerIdent
   try {
     const authority = authorityOf(request);
     const own = await ownOr503(context);
+    await fetchOnDemand(context, request, own, authority);
     const facts = factsOf(context, request, own, authority);
     const plan = planTunnel(context.state.snapshot(), facts);
     if (plan.kind === 'refuse') throw new Refusal(plan.status, plan.error);
@@ -141,6 +142,21 @@ async function ownOr503(context: PodContext): Promise<Workload> {
   } catch (error) {
     throw new Refusal(503, error);
   }
+}
+
+/** On demand: the source, and the address asked for where it is not the own one (a waypoint's). */
+async function fetchOnDemand(
+  context: PodContext,
+  request: TunnelRequest,
+  own: Workload,
+  authority: InboundAuthority,
+): Promise<void> {
+  const { onDemand } = context;
+  if (onDemand === undefined) return;
+  const ips = [request.remote?.ip, authority.kind === 'address' ? authority.ip : undefined];
+  await Promise.all(
+    ips.map(async (ip) => (ip === undefined || own.ips.includes(ip) ? undefined : onDemand.fetch(own.network, ip))),
+  );
 }
 
 function factsOf(

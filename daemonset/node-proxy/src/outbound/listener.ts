@@ -40,6 +40,7 @@ export async function serveOutbound(context: PodContext, client: Endpoint, desti
   const clientAddress = client.remote ?? { ip: '0.0.0.0', port: 0 };
   try {
     const source = await ownWorkload(context);
+    await context.onDemand?.fetch(source.network, destination.ip);
     const request = routeOutbound({
       snapshot: context.state.snapshot(),
       source,

@@ -13,6 +13,7 @@ import { createThreadCertificates } from '../identity/thread-certificates.ts';
 import { drainDeadline, errorText } from '../telemetry/response-flags.ts';
 import { OnDemandDns } from '../telemetry/on-demand-dns.ts';
 import { TrafficMetrics } from '../telemetry/traffic-metrics.ts';
+import { createOnDemand } from '../updates/on-demand.ts';
 import type { DataConfig, FromDataThread, PodAssignment, ToDataThread } from './messages.ts';
 import type { ThreadContext } from './pod-context.ts';
 import { type PodTraffic, startPodTraffic } from './pod-traffic.ts';
@@ -30,9 +31,23 @@ const post = (message: FromDataThread): void => port.postMessage(message);
 let revocations: RevocationLists | undefined;
 
 const log = createLogger({ level: config.log.level, format: config.log.format });
+const state = createThreadState({ nodeName: config.nodeName, clock: systemClock });
+const demands = new Map<number, () => void>();
+let nextDemand = 1;
+
+/** Asks the main thread; it answers always, at the latest after its own limit. */
+async function ask(names: readonly string[]): Promise<void> {
+  const id = nextDemand;
+  nextDemand += 1;
+  await new Promise<void>((resolve) => {
+    demands.set(id, resolve);
+    post({ kind: 'demand', id, names });
+  });
+}
+
 const context: ThreadContext = {
   config,
-  state: createThreadState({ nodeName: config.nodeName, clock: systemClock }),
+  state,
   certificates: createThreadCertificates({
     need: (identity) => post({ kind: 'need-certificate', identity }),
     crl: () => revocations,
@@ -45,6 +60,7 @@ const context: ThreadContext = {
   policyLog: log.child('rbac'),
   openSockets: { source: 0, destination: 0 },
   missingPolicy: { denied: 0 },
+  onDemand: config.onDemand ? createOnDemand({ snapshot: () => state.snapshot(), ask, clock: systemClock }) : undefined,
   onDemandDns: new OnDemandDns(),
   revoked: { source: 0, destination: 0 },
 };
@@ -92,6 +108,10 @@ async function onMessage(message: ToDataThread): Promise<void> {
         id: message.id,
         pods: Object.fromEntries([...pods].map(([uid, pod]) => [uid, pod.list()])),
       });
+      return;
+    case 'demanded':
+      demands.get(message.id)?.();
+      demands.delete(message.id);
       return;
     case 'ping':
       post({ kind: 'pong', id: message.id });

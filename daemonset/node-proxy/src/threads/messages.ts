@@ -59,6 +59,8 @@ export interface DataConfig {
   readonly streamWindowBytes: number;
   readonly connectionWindowBytes: number;
   readonly frameBytes: number;
+  /** Unknown addresses are asked of the control plane. */
+  readonly onDemand: boolean;
   readonly tls: { readonly allowTls12: boolean; readonly onlyPostQuantum: boolean };
   readonly log: { readonly level: string; readonly format: 'plain' | 'json' };
   readonly dns: {
@@ -90,6 +92,8 @@ export type ToDataThread =
   | { readonly kind: 'drain'; readonly deadlineMs: number }
   | { readonly kind: 'log-level'; readonly scope: string | undefined; readonly level: string }
   | { readonly kind: 'dump'; readonly id: number }
+  /** The answers to a demand were published before this. */
+  | { readonly kind: 'demanded'; readonly id: number }
   | { readonly kind: 'ping'; readonly id: number };
 
 /** One open connection in the admin dump (spec/node-proxy.md 9.6). */
@@ -120,6 +124,8 @@ export type FromDataThread =
       /** Handshakes and tunnels that a revocation list ended. */
       readonly revoked: { readonly source: number; readonly destination: number };
     }
+  /** Resource names that a connection waits for (`XDS_ON_DEMAND`). */
+  | { readonly kind: 'demand'; readonly id: number; readonly names: readonly string[] }
   | { readonly kind: 'drained'; readonly outcome: 'drained' | 'deadline'; readonly cut: number }
   | { readonly kind: 'dump'; readonly id: number; readonly pods: Readonly<Record<string, readonly DumpedConnection[]>> }
   | { readonly kind: 'pong'; readonly id: number };

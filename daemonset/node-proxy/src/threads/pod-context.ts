@@ -13,6 +13,7 @@ import type { OnDemandDns } from '../telemetry/on-demand-dns.ts';
 import type { DnsMetrics } from '../dns/dns-metrics.ts';
 import type { DataConfig, PodAssignment } from './messages.ts';
 import type { ThreadState } from './thread-state.ts';
+import type { OnDemand } from '../updates/on-demand.ts';
 import type { PolicyFacts } from '../inbound/authorize.ts';
 
 /** What all pods of a data thread share. */
@@ -31,6 +32,8 @@ export interface ThreadContext {
   readonly openSockets: { source: number; destination: number };
   /** Counts of connections denied because a listed policy is missing. */
   readonly missingPolicy: { denied: number };
+  /** Undefined when everything known is pushed. */
+  readonly onDemand: OnDemand | undefined;
   /** Resolutions of workloads by host name. */
   readonly onDemandDns: OnDemandDns;
   /** Counts of handshakes and tunnels that a revocation list ended, by reporter. */

@@ -13,6 +13,8 @@ import type { DataConfig, DumpedConnection, FromDataThread, PodAssignment, ToDat
 export interface ThreadPoolEvents {
   onNeedCertificate(identity: string, thread: number): void;
   onMetrics(thread: number, report: Extract<FromDataThread, { kind: 'metrics' }>): void;
+  /** A connection waits for these resources; resolves when they were published or will not be. Never rejects. */
+  onDemand(names: readonly string[]): Promise<void>;
   /** A thread stopped answering, or answers again. */
   onHeartbeat(thread: number, alive: boolean): void;
   onDied(error: Error): void;
@@ -116,6 +118,12 @@ export async function startThreadPool(options: {
         return;
       case 'metrics':
         events.onMetrics(index, message);
+        return;
+      case 'demand':
+        void events.onDemand(message.names).then(() => {
+          thread.worker.postMessage({ kind: 'demanded', id: message.id } satisfies ToDataThread);
+          return undefined;
+        });
         return;
       case 'drained':
         thread.drained.resolve({ outcome: message.outcome, cut: message.cut });
