@@ -1,6 +1,9 @@
 /** The waypoint as a real process: configured over xDS, certificate from a CA, tunnels in and out, drain on SIGTERM. */
 import assert from 'node:assert/strict';
+import { generateKeyPairSync, sign } from 'node:crypto';
+import { once } from 'node:events';
 import { createServer, request as httpRequest } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { createHbonePool, createHboneServer } from '@ambit/hbone';
 import { createPeerVerifier, type PeerIdentity } from '@ambit/identity';
@@ -13,6 +16,7 @@ import {
   PolicySchema,
   ProxyConfigSchema,
   RouteTableSchema,
+  SecretSchema,
 } from '@ambit/proto/waypoint';
 import { AddressSchema } from '@ambit/proto/workload';
 import { silentLogger } from '@ambit/runtime/log';
@@ -235,3 +239,70 @@ for (const threads of [1, 2]) {
     },
   );
 }
+
+/** An issuer: its key set, and tokens that it signs. */
+const issuerOf = (name: string, kid: string) => {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const signed = `${encode({ alg: 'ES256', kid })}.${encode({ iss: name, sub: 'ann' })}`;
+  const signature = sign('sha256', Buffer.from(signed), { key: privateKey, dsaEncoding: 'ieee-p1363' });
+  return {
+    jwk: { ...publicKey.export({ format: 'jwk' }), kid },
+    query: `?access_token=${signed}.${signature.toString('base64url')}`,
+  };
+};
+
+test(
+  'tokens: key sets come over xDS and from addresses; access lines come when the mesh says so',
+  { timeout: 60_000 },
+  async () => {
+    const inline = issuerOf('inline', 'a');
+    const remote = issuerOf('remote', 'b');
+    const keySet = (...keys: object[]): string => JSON.stringify({ keys });
+    const keys = createServer((_request, response) => response.end(keySet(remote.jwk)));
+    keys.listen(0, '127.0.0.1');
+    await once(keys, 'listening');
+    try {
+      const ca = testCa();
+      await using controlPlane = await startWaypointControlPlane(ca);
+      configure(controlPlane);
+      const jwksUri = `http://127.0.0.1:${(keys.address() as AddressInfo).port}/keys`;
+      const rules = [
+        { issuer: 'inline', jwksSecret: 'inline-keys' },
+        { issuer: 'remote', jwksUri },
+      ];
+      controlPlane.set(PolicySchema, 'p', { body: { case: 'jwt', value: { rules } } });
+      using workload = await startWorkload(ca);
+      await using waypoint = await startWaypointProcess(controlPlane, ca, {
+        AMBIT_UPSTREAM_HBONE_PORT: String(workload.port),
+        AMBIT_ACCESS_LOG: 'mesh',
+      });
+      await waypoint.ready();
+      using client = await startClient(ca, waypoint);
+
+      assert.deepEqual(await client.get('/a'), { status: 200, body: 'path /a' });
+      assert.deepEqual(await client.get(`/a${remote.query}`), { status: 200, body: 'path /a' });
+      assert.deepEqual(await client.get(`/a${inline.query}`), { status: 401, body: 'Jwks remote fetch is failed' });
+      controlPlane.set(SecretSchema, 'inline-keys', { body: { case: 'jwks', value: { json: keySet(inline.jwk) } } });
+      await eventually(async () => (await client.get(`/a${inline.query}`)).status === 200, 'the key set over xDS');
+      const other = issuerOf('remote', 'c');
+      assert.deepEqual(await client.get(`/a${other.query}`), {
+        status: 401,
+        body: "Jwks doesn't have key to match kid or alg from Jwt",
+      });
+
+      assert.ok(!waypoint.lines.some((line) => line.includes('"GET /a')), 'no access line without a provider');
+      controlPlane.set(ProxyConfigSchema, 'self', {
+        trustDomain: 'cluster.local',
+        providers: [{ name: 'envoy', body: { case: 'accessLog', value: { path: '/dev/stdout' } } }],
+      });
+      await eventually(async () => {
+        await client.get('/logged');
+        return waypoint.lines.some((line) => line.includes('"GET /logged HTTP/1.1" 200 - via_upstream'));
+      }, 'access lines');
+    } finally {
+      keys.closeAllConnections();
+      keys.close();
+    }
+  },
+);
