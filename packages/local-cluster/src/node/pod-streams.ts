@@ -1,13 +1,16 @@
 // Log, exec, attach and port-forward of pods, as the API server asks for them. Implements `PodStreams`.
 // Comes in: requests with the pod. Goes out: text, joined streams, exit codes. Main thread.
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
-import type { ExecRequest, ExecResult, LogRequest, PodStreams } from '../api/pod-streams.ts';
+import type { ExecRequest, ExecResult, LogRequest, PodStreams, TerminalSize } from '../api/pod-streams.ts';
 import { readContainerLog } from './container-log.ts';
 import type { NodeRuntime } from './node-runtime.ts';
+import { killTree, resizeTerminal } from './process-tree.ts';
 import type { PodWorker } from './pod-worker.ts';
 
 const DIAL_MS = 5000;
+const RESIZE_MS = 50;
 
 /** Builds the streams over the nodes of the cluster. */
 export function createPodStreams(nodes: readonly NodeRuntime[]): PodStreams {
@@ -42,8 +45,10 @@ async function runExec(worker: PodWorker, request: ExecRequest): Promise<ExecRes
   if (process === undefined) throw new Error(`container "${request.container}" is not running`);
   const child = process.exec(request.command, { tty: request.tty });
   const onAbort = (): void => {
-    child.kill('SIGKILL');
+    if (child.pid === undefined) child.kill('SIGKILL');
+    else killTree(child.pid);
   };
+  if (request.tty) applySizes(child, request);
   request.signal.addEventListener('abort', onAbort, { once: true });
   child.stdin?.on('error', () => undefined);
   if (request.stdin === undefined) child.stdin?.end();
@@ -65,6 +70,21 @@ async function runExec(worker: PodWorker, request: ExecRequest): Promise<ExecRes
   } finally {
     request.signal.removeEventListener('abort', onAbort);
   }
+}
+
+/** The first size often comes before the command has its terminal: it is tried again until then. */
+function applySizes(child: ChildProcess, request: ExecRequest): void {
+  const { pid } = child;
+  if (pid === undefined) return;
+  let last: TerminalSize | undefined;
+  const timer = setInterval(() => {
+    if (last !== undefined && resizeTerminal(pid, last)) clearInterval(timer);
+  }, RESIZE_MS).unref();
+  child.once('exit', () => clearInterval(timer));
+  request.onResize((size) => {
+    last = size;
+    resizeTerminal(pid, size);
+  });
 }
 
 // Output from now on; input is not taken, because containers run without one.
