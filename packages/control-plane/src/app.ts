@@ -30,6 +30,7 @@ import { type ClusterState, watchCluster } from './sources/cluster-state.ts';
 import { meshConfigName, meshTextOf, optionsOf, watchMeshConfig } from './sources/mesh-config.ts';
 import { PodIndex } from './sources/pod-index.ts';
 import { createStatusWriter, type StatusWriter } from './status/writer.ts';
+import { type CaResult, registerMetrics } from './telemetry/metrics.ts';
 import { allocateVips } from './vips/allocate.ts';
 import { keepWebhooks } from './webhooks/configuration.ts';
 import { listenWebhook } from './webhooks/server.ts';
@@ -128,8 +129,16 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
     },
     authorize: (node, identity) => authorizeClient(node, identity, config.PILOT_ENABLE_XDS_IDENTITY_CHECK),
   });
+  const series = registerMetrics(metrics, {
+    version: 'ambit',
+    rootPem: () => authority.rootPem,
+    connections: () => xds.connections,
+    services: () => cluster.model.count('Service') + cluster.model.count('ServiceEntry'),
+    virtualServices: () => cluster.model.count('VirtualService'),
+  });
   cluster.onChange((changes, diff) => {
     pods.apply(changes);
+    series.onDiff(diff);
     snapshot.announce(diff);
     // One pod more or less is told at once; a storm waits for quiet.
     if (changes.length <= SMALL_BATCH && cluster.isSynced) xds.flush();
@@ -152,6 +161,7 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
     config,
     () => [trustDomain(), ...cluster.model.options.trustDomainAliases],
     log,
+    (result) => series.onCaResult(result),
   );
   const plaintext = await listenGrpc(host, wanted.plaintext, undefined, (server) =>
     xds.mount(server, { isTls: false }),
@@ -180,7 +190,10 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
   const monitoringAddress = await monitoring.listen({ host, port: wanted.monitoring });
   stack.defer(() => monitoring.destroy());
 
-  const webhook = await listenWebhook(host, wanted.webhook, certificate, log.child('validation'));
+  const webhook = await listenWebhook(host, wanted.webhook, certificate, {
+    log: log.child('validation'),
+    onVerdict: (isAllowed) => series.onValidation(isAllowed),
+  });
   stack.defer(() => webhook.destroy());
   const webhooks = keepWebhooks({
     client,
@@ -240,6 +253,7 @@ function caService(
   config: ControlPlaneConfig,
   trustDomains: () => readonly string[],
   log: Logger,
+  onResult: (result: CaResult) => void,
 ): ReturnType<typeof createCaService<Caller>> {
   const trustedAccounts = new Set(config.CA_TRUSTED_NODE_ACCOUNTS);
   return createCaService<Caller>({
@@ -254,6 +268,7 @@ function caService(
         clusterId,
       ),
     log: log.child('ca'),
+    onResult,
   });
 }
 

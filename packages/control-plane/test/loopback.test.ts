@@ -96,6 +96,8 @@ function connect(
   return { client, held };
 }
 
+const metrics = createMetricsRegistry();
+
 before(async () => {
   cluster.put(testNamespace('istio-system'));
   cluster.put(testNamespace('apps', { 'istio.io/use-waypoint': 'wp' }));
@@ -116,7 +118,7 @@ before(async () => {
     config,
     client: cluster,
     log: silentLogger,
-    metrics: createMetricsRegistry(),
+    metrics,
     ports: { plaintext: 0, tls: 0, monitoring: 0, readiness: 0 },
   });
   await app.cluster.synced;
@@ -125,6 +127,7 @@ before(async () => {
 after(async () => {
   for (const close of closers) await close();
   await app.close();
+  metrics.close();
 });
 
 test('a node proxy gets all addresses and hears of a new pod at once', async () => {
@@ -300,4 +303,21 @@ test('the webhook refuses what has no meaning, and only its own certificate is s
   assert.equal((await ask('text/plain', 'x')).status, 415);
   assert.equal((await ask('application/json', '')).status, 400);
   assert.equal((await ask('application/json', '{')).status, 400);
+});
+
+test('certificates, verdicts and services are counted under the names that dashboards know', async () => {
+  metrics.flush();
+  const text = await metrics.text();
+  const valueOf = (series: string): number =>
+    Number(
+      text
+        .split('\n')
+        .find((line) => line.startsWith(`${series} `))
+        ?.split(' ')[1],
+    );
+  assert.ok(valueOf('citadel_server_csr_count') > valueOf('citadel_server_success_cert_issuance_count'));
+  assert.ok(valueOf('citadel_server_success_cert_issuance_count') > 0);
+  assert.ok(valueOf('citadel_server_root_cert_expiry_seconds') > 0);
+  assert.equal(valueOf('galley_validation_failed{reason="invalid_resource"}'), 1);
+  assert.ok(valueOf('pilot_services') > 0);
 });

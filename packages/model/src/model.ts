@@ -111,6 +111,11 @@ export class Model {
     return this.#objects.get(kind, key) as KubernetesObject | undefined;
   }
 
+  /** Number of input objects of a kind. */
+  count(kind: ModelKind): number {
+    return this.#objects.count(kind);
+  }
+
   /** A view for questions outside of the incremental run, such as `ambit explain`. */
   view(): View {
     return new View(this.#objects, this.options);

@@ -22,16 +22,24 @@ export interface WebhookServer {
   destroy(): void;
 }
 
+/** What the server reports to. */
+export interface WebhookServerOptions {
+  readonly log: Logger;
+  /** Called for every verdict. */
+  readonly onVerdict: (isAllowed: boolean) => void;
+}
+
 /** Binds the webhook. Throws ERR_CONTROL_PLANE_LISTEN. */
 export async function listenWebhook(
   host: string,
   port: number,
   certificate: WorkloadCertificate,
-  log: Logger,
+  options: WebhookServerOptions,
 ): Promise<WebhookServer> {
+  const { log } = options;
   const server = createServer({ ...pairOf(certificate), requestTimeout: REQUEST_TIMEOUT_MS, minVersion: 'TLSv1.2' });
   server.on('request', (request, response) => {
-    answer(request, response, log).catch((error: unknown) => {
+    answer(request, response, options).catch((error: unknown) => {
       log.debug('webhook answer failed', { error: messageOf(error) });
       response.destroy();
     });
@@ -66,7 +74,11 @@ async function listening(server: Server, host: string, port: number): Promise<vo
   });
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, log: Logger): Promise<void> {
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { log, onVerdict }: WebhookServerOptions,
+): Promise<void> {
   const path = (request.url ?? '').split('?')[0] ?? '';
   const end = (status: number, text: string): void => {
     response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' });
@@ -83,6 +95,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, log: L
   if (body.length === 0) return end(400, 'no body found\n');
   const verdict = review(parsed(body));
   if (verdict === undefined) return end(400, 'could not decode body: not an AdmissionReview\n');
+  onVerdict(verdict.response.allowed);
   if (!verdict.response.allowed) log.info('configuration refused', { message: verdict.response.status?.message ?? '' });
   response.writeHead(200, { 'content-type': 'application/json' });
   response.end(JSON.stringify(verdict));

@@ -9,7 +9,9 @@ export function isDnsLabel(text: string): boolean {
   if (text === '' || text.length > 63) return false;
   const first = text.charAt(0);
   const last = text.charAt(text.length - 1);
-  return isLetterOrDigit(first) && isLetterOrDigit(last) && Array.from(text).every((c) => isLetterOrDigit(c) || c === '-');
+  return (
+    isLetterOrDigit(first) && isLetterOrDigit(last) && Array.from(text).every((c) => isLetterOrDigit(c) || c === '-')
+  );
 }
 
 /** Why a full host name is none; undefined when it is one. `*` counts as a label only where `isWild`. */

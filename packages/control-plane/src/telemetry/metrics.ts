@@ -1,0 +1,104 @@
+// Metrics under upstream's names, so that dashboards and alerts keep working (spec control-plane 9.3). In: the running parts.
+// Out: series in the registry. Numbers that can be asked for are asked for at scrape time. Owned by app.ts; main thread.
+import { X509Certificate } from 'node:crypto';
+import type { CaServiceOptions } from '@ambit/identity';
+import type { ModelDiff } from '@ambit/model';
+import type { MetricsRegistry } from '@ambit/runtime/metrics';
+
+/** Result of one certificate request. */
+export type CaResult = Parameters<NonNullable<CaServiceOptions<never>['onResult']>>[0];
+
+/** Where the numbers come from. */
+export interface MetricSources {
+  readonly version: string;
+  readonly rootPem: () => string;
+  readonly connections: () => number;
+  readonly services: () => number;
+  readonly virtualServices: () => number;
+}
+
+/** What the app reports as it happens. */
+export interface ControlPlaneMetrics {
+  onCaResult(result: CaResult): void;
+  onDiff(diff: ModelDiff | undefined): void;
+  onValidation(isAllowed: boolean): void;
+}
+
+/** Registers everything. */
+export function registerMetrics(registry: MetricsRegistry, sources: MetricSources): ControlPlaneMetrics {
+  const { version } = sources;
+  const startedAtMs = Date.now();
+  const gauge = (name: string, help: string, collect: () => number): void =>
+    void registry.gauge({ name, help, collect });
+  const counter = (name: string, help: string) => registry.counter({ name, help }).bind({});
+  registry
+    .gauge({ name: 'pilot_info', help: 'Version of the control plane.', labels: ['version'] })
+    .set({ version }, 1);
+  registry
+    .gauge({ name: 'istio_build', help: 'Component and version.', labels: ['component', 'tag'] })
+    .set({ component: 'pilot', tag: version }, 1);
+  registry
+    .gauge({ name: 'istiod_managed_clusters', help: 'Clusters that are watched.', labels: ['cluster_type'] })
+    .set({ cluster_type: 'local' }, 1);
+  gauge('istiod_uptime_seconds', 'Age of this process.', () => (Date.now() - startedAtMs) / 1000);
+  gauge('pilot_services', 'Services known.', sources.services);
+  gauge('pilot_virt_services', 'VirtualServices known.', sources.virtualServices);
+  gauge('ambit_xds_connections', 'xDS streams open.', sources.connections);
+  registerExpiry(registry, sources.rootPem);
+
+  const csrs = counter('citadel_server_csr_count', 'Certificate requests.');
+  const issued = counter('citadel_server_success_cert_issuance_count', 'Certificates issued.');
+  const unauthenticated = counter('citadel_server_authentication_failure_count', 'Requests without a valid identity.');
+  const unreadable = counter('citadel_server_csr_parsing_err_count', 'Requests that cannot be read.');
+  const signErrors = registry.counter({
+    name: 'citadel_server_csr_sign_err_count',
+    help: 'Requests that were not signed.',
+    labels: ['error'],
+  });
+  const triggers = registry.counter({ name: 'pilot_push_triggers', help: 'Reasons of pushes.', labels: ['type'] });
+  const passed = counter('galley_validation_passed', 'Objects that the webhook accepted.');
+  const failed = registry.counter({
+    name: 'galley_validation_failed',
+    help: 'Objects that the webhook refused.',
+    labels: ['reason'],
+  });
+
+  return {
+    onCaResult(result) {
+      csrs.add();
+      if (result === 'issued') issued.add();
+      else if (result === 'unauthenticated') unauthenticated.add();
+      else if (result === 'bad-csr') unreadable.add();
+      else signErrors.add({ error: result === 'impersonation' ? 'UNAUTHORIZED' : 'INTERNAL' });
+    },
+    onDiff(diff) {
+      if (diff === undefined) triggers.add({ type: 'global' });
+      else {
+        if (diff.addresses.updated.size + diff.addresses.removed.size > 0) triggers.add({ type: 'ambient' });
+        if (diff.authorizations.updated.size + diff.authorizations.removed.size + diff.config.size > 0) {
+          triggers.add({ type: 'config' });
+        }
+      }
+    },
+    onValidation(isAllowed) {
+      if (isAllowed) passed.add();
+      else failed.add({ reason: 'invalid_resource' });
+    },
+  };
+}
+
+/** Expiry of the first root; of several, the others are on their way in or out. */
+function registerExpiry(registry: MetricsRegistry, rootPem: () => string): void {
+  const expirySeconds = (): number => new X509Certificate(rootPem()).validToDate.getTime() / 1000;
+  const name = 'citadel_server_root_cert_expiry';
+  registry.gauge({
+    name: `${name}_timestamp`,
+    help: 'End of validity, in seconds since 1970.',
+    collect: expirySeconds,
+  });
+  registry.gauge({
+    name: `${name}_seconds`,
+    help: 'Seconds until the end of validity.',
+    collect: () => expirySeconds() - Date.now() / 1000,
+  });
+}
