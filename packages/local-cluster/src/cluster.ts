@@ -214,6 +214,7 @@ async function startNetnsNode(parts: Parts, node: NodePlace, log: Logger): Promi
     nodeBinary: realpathSync(process.execPath),
     stateDir: realpathSync(paths.root),
     nodeDir: paths.nodeDir(node.name),
+    log,
   });
   undo.defer(() => factory.close());
   return factory;

@@ -1,5 +1,5 @@
 // In: settings. Out: capture by rules in the pods' network namespaces. Called by app.ts, used by enrol/sequence.ts. Main thread.
-import { openNetns, type NetnsHandle } from '@ambit/net';
+import { insideNetns, openNetns, type NetnsHandle } from '@ambit/net';
 import type { KubernetesObject } from '@ambit/resources';
 import type { Logger } from '@ambit/runtime/log';
 import { dirname, join } from 'node:path';
@@ -56,10 +56,15 @@ export function ruleSettingsOf(pod: KubernetesObject, config: NodeAgentConfig, l
 function openPath(hostRoot: string, path: string): NetnsHandle {
   if (!path.startsWith('/') || path.split('/').includes('..'))
     throw new NodeAgentError('ERR_NODE_AGENT_NETNS', `"${path}" is not an absolute path of a network namespace`);
+  let handle: NetnsHandle | undefined;
   try {
-    return openNetns(join(hostRoot, path));
+    handle = openNetns(join(hostRoot, path));
+    // Without propagation of mounts the file is there and is no namespace.
+    insideNetns(handle.fd, () => undefined);
+    return handle;
   } catch (cause) {
-    throw new NodeAgentError('ERR_NODE_AGENT_NETNS', `network namespace ${path} cannot be opened`, {
+    handle?.close();
+    throw new NodeAgentError('ERR_NODE_AGENT_NETNS', `network namespace ${path} cannot be entered`, {
       cause,
       hint: `is its folder mounted at ${join(hostRoot, dirname(path))}, with mountPropagation HostToContainer?`,
     });

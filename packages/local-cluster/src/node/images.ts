@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import { LocalClusterError } from '../errors.ts';
+import { CONTAINER_HOME } from './root-script.ts';
 
 /** What an image may do beyond an unprivileged process in a minimal root. */
 export interface ImageGrants {
@@ -38,7 +39,13 @@ export interface ResolvedImage extends ImageEntry {
 
 const NODE_HOSTPATHS = ['/var/run/ztunnel', '/var/run/istio-cni', '/etc/cni/net.d', '/opt/cni/bin'];
 
-function role(name: string, file: string, grants?: ImageGrants, listeners?: 'supervisor'): ImageEntry[] {
+function role(
+  name: string,
+  file: string,
+  grants?: ImageGrants,
+  listeners?: 'supervisor',
+  env?: Readonly<Record<string, string>>,
+): ImageEntry[] {
   const command = ['${NODE}', '--conditions=@ambit/source', `\${AMBIT_HOME}/${file}`];
   return [
     {
@@ -46,6 +53,7 @@ function role(name: string, file: string, grants?: ImageGrants, listeners?: 'sup
       command,
       ...(grants === undefined ? {} : { grants }),
       ...(listeners === undefined ? {} : { listeners }),
+      ...(env === undefined ? {} : { env }),
     },
   ];
 }
@@ -61,12 +69,19 @@ export const PRESET_IMAGES: readonly ImageEntry[] = [
     { root: true, hostPaths: NODE_HOSTPATHS, capabilities: ['NET_ADMIN', 'SYS_ADMIN', 'NET_RAW'] },
     'supervisor',
   ),
-  ...role('install-cni', 'daemonset/node-agent/src/main.ts', {
-    root: true,
-    hostPaths: [...NODE_HOSTPATHS, '/proc', '/var/run/netns', '/run/netns'],
-    sharedPid: true,
-    capabilities: ['NET_ADMIN', 'NET_RAW', 'SYS_PTRACE', 'SYS_ADMIN', 'DAC_OVERRIDE'],
-  }),
+  ...role(
+    'install-cni',
+    'daemonset/node-agent/src/main.ts',
+    {
+      root: true,
+      hostPaths: [...NODE_HOSTPATHS, '/proc', '/var/run/netns', '/run/netns'],
+      sharedPid: true,
+      capabilities: ['NET_ADMIN', 'NET_RAW', 'SYS_PTRACE', 'SYS_ADMIN', 'DAC_OVERRIDE'],
+    },
+    undefined,
+    // Nodes of the local cluster have the checkout and Node, so a script takes the place of the single executable.
+    { AMBIT_CNI_BIN_SOURCE: `${CONTAINER_HOME}/daemonset/node-agent/cni-bin` },
+  ),
   { match: '*pause', command: ['/bin/sleep', 'infinity'] },
   { match: '*curl', command: ['/usr/bin/curl'] },
   { match: '*busybox', args: ['/bin/sh'] },

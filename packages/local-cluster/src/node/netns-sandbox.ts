@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type { Duplex } from 'node:stream';
+import type { Logger } from '@ambit/runtime/log';
 import { connect, openNetns, toDuplex } from '@ambit/net';
 import type { NetnsHandle } from '@ambit/net';
 import { createPodNetwork, removePodNetwork } from '../network/node-network.ts';
@@ -16,6 +17,7 @@ import { netnsPrefix } from '../network/topology.ts';
 import type { NodePlace } from '../network/topology.ts';
 import type { AddressLease } from './address-lease.ts';
 import { takeUserId } from './address-lease.ts';
+import { addToChain, type CniNode, type CniPod, deleteFromChain, writeBaseChain } from './cni-chain.ts';
 import { createCgroups, processesOfPod, removeCgroups, wasOutOfMemory } from './cgroup.ts';
 import { writeEtcFiles } from './etc-files.ts';
 import { hasHandler, sendSignal } from './host-process.ts';
@@ -37,6 +39,7 @@ export interface NetnsNode {
   readonly stateDir: string;
   /** Folder of this node's own host paths. */
   readonly nodeDir: string;
+  readonly log: Logger;
 }
 
 const PATH = '/opt/node/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -46,6 +49,7 @@ const MACHINE_PATHS = ['/proc', '/sys/fs/cgroup'];
 /** Makes the factory of one node. `close()` releases the handle on the node's namespace. */
 export function createNetnsFactory(node: NetnsNode): SandboxFactory & { close(): void } {
   const handle = openNetns(`/run/netns/${node.place.netns ?? ''}`);
+  writeBaseChain(node.nodeDir);
   return {
     create: (request) => createSandbox(node, handle, request),
     hostPath: (path, images) => hostPathOf(node, path, images),
@@ -83,11 +87,27 @@ async function createSandbox(
     ip: isHostNetwork ? node.place.ip : node.addresses.take(),
   };
   const user = isRoot ? 0 : takeUserId();
+  const chain: CniNode = { ...node, netns: node.place.netns ?? '' };
+  const chained: CniPod = {
+    name: pod.metadata.name,
+    namespace: pod.metadata.namespace ?? '',
+    uid,
+    sandboxId: hash,
+    netns: link.netns,
+    ip: link.ip,
+    gateway: `${node.place.podPrefix}.1`,
+  };
+  let isNetworkMade = false;
   try {
     await mkdir(join(dir, 'etc'), { recursive: true });
     await writeEtcFiles(join(dir, 'etc'), files, link.ip, user);
-    if (!isHostNetwork) await createPodNetwork(node.place, link);
+    if (!isHostNetwork) {
+      await createPodNetwork(node.place, link);
+      isNetworkMade = true;
+      await addToChain(chain, chained);
+    }
   } catch (error) {
+    if (isNetworkMade) await removePodNetwork(node.place, link);
     if (!isHostNetwork) node.addresses.release(link.ip);
     throw error;
   }
@@ -101,6 +121,7 @@ async function createSandbox(
     await Promise.all([...processes].map((each) => each.exited));
     podNetns.close();
     if (!isHostNetwork) {
+      await deleteFromChain(chain, chained, node.log);
       await removePodNetwork(node.place, link);
       node.addresses.release(link.ip);
     }
@@ -169,6 +190,9 @@ async function startContainer(
     `--net=/run/netns/${netns}`,
     'unshare',
     '--mount',
+    // What the machine mounts later is seen inside (namespaces of new pods, by the node agent); nothing goes the other way.
+    '--propagation',
+    'slave',
     '--uts',
     '--ipc',
     ...(grants?.sharedPid === true ? [] : ['--pid']),
