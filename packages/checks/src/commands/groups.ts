@@ -23,6 +23,8 @@ export interface Group {
   readonly reporter?: 'spec';
   /** Longest run of one test, in milliseconds. */
   readonly timeoutMs: number;
+  /** Longest run of the whole group, in milliseconds; default: no limit. */
+  readonly groupTimeoutMs?: number;
   readonly readiness: (env: NodeJS.ProcessEnv) => Readiness;
 }
 
@@ -79,6 +81,7 @@ export const groups: readonly Group[] = [
     ],
     isolation: 'none',
     timeoutMs: 60_000,
+    groupTimeoutMs: 300_000,
     readiness: () => run,
   },
   {

@@ -11,6 +11,9 @@ export const tool = (name: string): string => `${repositoryRoot}node_modules/.bi
 /** Flags with which every source file of this repository runs. */
 export const sourceFlags: readonly string[] = ['--conditions=@ambit/source'];
 
+/** How long a program may take to end after it was interrupted. */
+const KILL_AFTER_MS = 10_000;
+
 /** One finished step of a root command. */
 export interface StepResult {
   readonly name: string;
@@ -18,12 +21,15 @@ export interface StepResult {
   readonly elapsedMs: number;
 }
 
-/** Runs one program to its end; `ok` is false for any exit other than 0. The child is ended with us. */
+/**
+ * Runs one program to its end; `ok` is false for any exit other than 0, and when it was ended after `timeoutMs` (default: no
+ * limit). The child is ended with us.
+ */
 export async function runStep(
   name: string,
   program: string,
   args: readonly string[],
-  options: { readonly env?: NodeJS.ProcessEnv; readonly quiet?: boolean } = {},
+  options: { readonly env?: NodeJS.ProcessEnv; readonly quiet?: boolean; readonly timeoutMs?: number } = {},
 ): Promise<StepResult> {
   const started = performance.now();
   const child = spawn(program, args, {
@@ -34,6 +40,13 @@ export async function runStep(
   const chunks: Buffer[] = [];
   child.stdout?.on('data', (chunk: Buffer) => chunks.push(chunk));
   child.stderr?.on('data', (chunk: Buffer) => chunks.push(chunk));
+  const tooLate = (): void => {
+    console.error(`\n${name}: ended after ${(options.timeoutMs ?? 0) / 1000} s`);
+    // The interrupt lets a test runner say what it was doing; whoever ignores it is ended all the same.
+    child.kill('SIGINT');
+    setTimeout(() => child.kill('SIGKILL'), KILL_AFTER_MS).unref();
+  };
+  const timer = options.timeoutMs === undefined ? undefined : setTimeout(tooLate, options.timeoutMs);
   const forward = (signal: NodeJS.Signals): void => void child.kill(signal);
   process.once('SIGINT', forward);
   process.once('SIGTERM', forward);
@@ -44,6 +57,7 @@ export async function runStep(
     });
     child.once('close', (code) => resolve(code === 0));
   });
+  clearTimeout(timer);
   process.removeListener('SIGINT', forward);
   process.removeListener('SIGTERM', forward);
   if (!ok && options.quiet === true) process.stdout.write(Buffer.concat(chunks));

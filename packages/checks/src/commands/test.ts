@@ -33,6 +33,12 @@ function withGolden(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return isNamed || existsSync(directory) ? { ...env, AMBIT_GOLDEN_DIR: directory } : env;
 }
 
+/** What the summary reporter wrote last; null when the runner was ended before it could. */
+function readCounts(file: string): Counts | null {
+  const last = existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n').at(-1) : '';
+  return last === undefined || last === '' ? null : (JSON.parse(last) as Counts);
+}
+
 async function runGroup(group: Group): Promise<GroupOutcome> {
   const base = { name: group.name, counts: undefined, elapsedMs: 0 };
   const ready = group.readiness(process.env);
@@ -59,9 +65,12 @@ async function runGroup(group: Group): Promise<GroupOutcome> {
         `--test-reporter-destination=${countsFile}`,
         ...files.map((file) => repositoryRoot + file),
       ],
-      { env: withGolden(process.env) },
+      {
+        env: withGolden(process.env),
+        ...(group.groupTimeoutMs !== undefined && { timeoutMs: group.groupTimeoutMs }),
+      },
     );
-    const counts = JSON.parse(readFileSync(countsFile, 'utf8').trim().split('\n').at(-1) ?? 'null') as Counts | null;
+    const counts = readCounts(countsFile);
     const complete = counts !== null && counts.failed === 0 && counts.cancelled === 0 && counts.passed > 0;
     return {
       name: group.name,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { repositoryRoot, sourceFlags } from '../commands/step.ts';
 import { examplesOf, missingHeadings } from './readme.ts';
@@ -9,9 +9,13 @@ import { textOf, workspacePackages } from './workspace.ts';
 const libraries = workspacePackages().filter(({ name }) => !['tsconfig', 'docs', 'checks', 'e2e'].includes(name));
 const apps = new Set(['node-proxy', 'node-agent', 'waypoint', 'control-plane', 'local-cluster', 'cli']);
 
-/** Runs an example as a file of its package, so that it imports as a user would. */
+/**
+ * Runs an example as a file of its package, so that it imports as a user would. In dist/, where no other tool looks, under a
+ * name of this process: two runs of the tests may meet in one checkout.
+ */
 async function runExample(folder: string, index: number, source: string): Promise<string> {
-  const file = `${repositoryRoot}${folder}/.readme-example-${index}.ts`;
+  mkdirSync(`${repositoryRoot}${folder}/dist`, { recursive: true });
+  const file = `${repositoryRoot}${folder}/dist/readme-example-${process.pid}-${index}.ts`;
   writeFileSync(file, source);
   try {
     const child = spawn(process.execPath, [...sourceFlags, file], {
