@@ -197,6 +197,31 @@ describe('HTTP/2 and raw TCP through a data plane', () => {
       assert.equal(await exchange('\u0000\u0001binary'), '\u0000\u0001binary');
     });
 
+    test('limits of the backend hold: silence ends a connection, one too many is refused', async () => {
+      setProtocol(4);
+      mesh.addWorkload(2, { raw: echo });
+      mesh.configure({
+        backends: {
+          [`apps/${HOSTNAME}/80`]: {
+            hostname: HOSTNAME,
+            port: 80,
+            serviceNamespace: 'apps',
+            serviceName: 'reviews',
+            pool: { maxConnections: 1, tcpIdle: { seconds: 0n, nanos: 300_000_000 } },
+          },
+        },
+      });
+      const first = tunnelSocket(await mesh.tunnel());
+      const ended = new Promise((resolve) => {
+        for (const event of ['end', 'close']) first.once(event, resolve);
+      });
+      first.write('x');
+      await new Promise((resolve) => first.once('data', resolve));
+      assert.equal(await exchange('y'), 'closed');
+      await ended;
+      assert.equal(await exchange('z'), 'z');
+    });
+
     test('a connection that a new policy denies is ended', async () => {
       setProtocol(4);
       mesh.addWorkload(2, { raw: echo });

@@ -2,7 +2,7 @@
  * Raw connections of a tunnel: policy, destination, relay (spec/waypoint.md 3.1 TCP order, 4.1.5).
  * In: an accepted tunnel whose bytes are not HTTP. Out: relayed bytes and TCP series. Data thread.
  */
-import { chooseByWeight } from '@ambit/l7';
+import { chooseByWeight, positiveMs } from '@ambit/l7';
 import type { Backend, L4Route, Target } from '@ambit/proto/waypoint';
 import { type Endpoint, fromDuplex, Region, relay } from '@ambit/net';
 import { findWorkload, type Snapshot } from '@ambit/state';
@@ -13,6 +13,7 @@ import { connectionViewOf } from '../filters/hygiene.ts';
 import type { Tunnel } from '../hbone-in/tunnel.ts';
 import type { TcpCounters } from '../telemetry/metrics.ts';
 import type { CompiledConfig } from '../updates/compiled-config.ts';
+import { connectTimeoutOf } from '../upstream/connect-timeout.ts';
 import type { Breakers } from '../upstream/breakers.ts';
 import type { Picker, UpstreamEndpoint } from '../upstream/pick.ts';
 import { tunnelSocket } from '../http/tunnel-socket.ts';
@@ -79,7 +80,7 @@ export const serveTcp = async (client: Endpoint, head: Buffer, tunnel: Tunnel, o
   if (endpoint === undefined) return refuse(client, tunnel, options, 'UH', 'no healthy upstream');
   using place = options.breakers.enter(backend, 'connection');
   if (place === undefined) return refuse(client, tunnel, options, 'UO', 'too many connections');
-  await relayTo(client, head, endpoint, backend, tunnel, config.settings.connectTimeoutMs, options);
+  await relayTo(client, head, endpoint, backend, tunnel, connectTimeoutOf(backend, config.settings), options);
 };
 
 const refuse = (client: Endpoint, tunnel: Tunnel, options: TcpOptions, flag: string, reason: string): void => {
@@ -138,7 +139,7 @@ const relayTo = async (
     denied.abort(new WaypointError('ERR_WAYPOINT_DENIED', `connection is no longer allowed by ${by}`));
   });
   const result = await relay(client, upstream, {
-    idleTimeoutMs,
+    idleTimeoutMs: positiveMs(backend?.pool?.tcpIdle) ?? idleTimeoutMs,
     signal: AbortSignal.any([options.signal, denied.signal]),
     onProgress: (received, sent) => {
       latest = { received, sent };

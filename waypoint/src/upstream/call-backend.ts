@@ -13,6 +13,7 @@ import { RequestBody } from '../http/request-body.ts';
 import { tunnelSocket } from '../http/tunnel-socket.ts';
 import type { CompiledConfig, FrontendPort } from '../updates/compiled-config.ts';
 import { AppProtocol } from '../updates/compiled-config.ts';
+import { connectTimeoutOf } from './connect-timeout.ts';
 import type { Picker } from './pick.ts';
 import type { TlsPlanner } from './tls-origination.ts';
 import type { Transport } from './transport.ts';
@@ -84,7 +85,8 @@ const callOnce = async (
   deadline: number,
 ): Promise<BackendAnswer> => {
   const { backend, config, snapshot, frontend, random } = call;
-  const { network, connectTimeoutMs } = config.settings;
+  const { network } = config.settings;
+  const connectTimeoutMs = connectTimeoutOf(backend, config.settings);
   const self = findWorkload(snapshot, network, ownIp);
   await picker.prepare(backend, snapshot);
   const endpoint = picker.pick({ backend, frontend, destinationIp: undefined, snapshot, network, self, avoid, random });

@@ -32,6 +32,7 @@ import type { RequestBody } from '../http/request-body.ts';
 import { tunnelSocket } from '../http/tunnel-socket.ts';
 import { AppProtocol } from '../updates/compiled-config.ts';
 import type { Breakers } from './breakers.ts';
+import { connectTimeoutOf } from './connect-timeout.ts';
 import type { SendMirrors } from './mirror.ts';
 import type { Picker, UpstreamEndpoint } from './pick.ts';
 import type { TlsPlanner } from './tls-origination.ts';
@@ -210,7 +211,7 @@ class Forwarding {
 
   #send(endpoint: UpstreamEndpoint, request: UpstreamRequest): UpstreamCall {
     const { config, exchange } = this.#context;
-    const timeoutMs = config.settings.connectTimeoutMs;
+    const timeoutMs = connectTimeoutOf(this.#backend, config.settings);
     const headers: Record<string, string> = {};
     const baggage = this.#options.baggage();
     if (baggage !== undefined) headers['baggage'] = baggage;
