@@ -7,6 +7,8 @@ const prefixes = [
   'istio_',
   'ambit_',
   'pilot_',
+  'istiod_',
+  'istiod_',
   'citadel_',
   'ztunnel_',
   'nodeagent_',
