@@ -51,15 +51,20 @@ export function createStatusWriter(
     }
   };
 
+  const start = (): void => {
+    writing = Promise.resolve()
+      .then(write)
+      .finally(() => {
+        writing = undefined;
+        // News may come after the last look and before this.
+        if (isDirty && !isClosed) start();
+      });
+  };
+
   return {
     changed: () => {
       isDirty = true;
-      if (isClosed || writing !== undefined) return;
-      writing = Promise.resolve()
-        .then(write)
-        .finally(() => {
-          writing = undefined;
-        });
+      if (!isClosed && writing === undefined) start();
     },
     settled: async () => {
       while (writing !== undefined) await writing;
