@@ -1,9 +1,10 @@
 // `bench <suite> [--json]`: runs one suite of measurements and prints it. In: argv. Out: a table or JSON on standard
 // output, progress on standard error. Figures are never an assertion of `test` (decisions 7).
 import { runL4 } from './l4/suite.ts';
+import { runRbac } from './rbac.ts';
 import { type BenchReport, formatReport } from './report.ts';
 
-const SUITES: Readonly<Record<string, () => Promise<BenchReport>>> = { l4: runL4 };
+const SUITES: Readonly<Record<string, () => Promise<BenchReport>>> = { l4: runL4, rbac: runRbac };
 
 const [name, ...flags] = process.argv.slice(2);
 const suite = name === undefined ? undefined : SUITES[name];
