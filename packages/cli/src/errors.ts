@@ -3,8 +3,6 @@ import { CodedError } from '@ambit/runtime/errors';
 
 /** Codes of {@link CliError}. */
 export type CliErrorCode =
-  /** The API server did not answer. */
-  | 'ERR_CLI_CLUSTER_UNREACHABLE'
   /** The local cluster ended, or was not ready in time, while it started. */
   | 'ERR_CLI_LOCAL_START'
   /** A local cluster of this name is already running. */

@@ -10,6 +10,8 @@ import { jsonLines } from './watch-lines.ts';
 
 /** Largest answer that is read: 256 MiB (a list of a large cluster comes in pages of 500). */
 const MAX_BODY_BYTES = 256 * 1024 * 1024;
+/** Largest text that is read (a container's log): 64 MiB. */
+const MAX_TEXT_BYTES = 64 * 1024 * 1024;
 const PAGE_SIZE = '500';
 const CONTENT_TYPES: Readonly<Record<PatchType, string>> = {
   merge: 'application/merge-patch+json',
@@ -21,6 +23,8 @@ type Json = { readonly [field: string]: unknown };
 
 /** A client that also owns connections. */
 export interface RestClient extends KubeClient {
+  /** The text at a path, for answers that are no objects (logs, version). Rejects with KubeError. */
+  text(path: string): Promise<string>;
   close(): void;
 }
 
@@ -111,6 +115,13 @@ export function createRestClient(access: ApiAccess, options: { userAgent: string
       const path = '/apis/authentication.k8s.io/v1/tokenreviews';
       return reviewOf(await call({ method: 'POST', path, body: JSON.stringify(body) }));
     },
+    async text(path) {
+      const response = await transport.send({ method: 'GET', path });
+      const body = await readText(response, MAX_TEXT_BYTES);
+      const status = response.statusCode ?? 0;
+      if (status >= 200 && status < 300) return body;
+      throw statusError(status, jsonOf(body), `GET ${path}`);
+    },
     close: () => transport.close(),
   };
   return client;
@@ -179,14 +190,21 @@ function eventOf(line: unknown, path: string): WatchEvent {
 }
 
 async function readBody(response: IncomingMessage): Promise<Json> {
+  return jsonOf(await readText(response, MAX_BODY_BYTES));
+}
+
+async function readText(response: IncomingMessage, maxBytes: number): Promise<string> {
   let body: Buffer | undefined;
   try {
-    body = await readAtMost(response, MAX_BODY_BYTES);
+    body = await readAtMost(response, maxBytes);
   } catch (error) {
     throw new KubeError('ERR_KUBE_UNREACHABLE', 'the answer of the API server broke off', { cause: error });
   }
-  if (body === undefined) throw new KubeError('ERR_KUBE_PROTOCOL', `answer of more than ${MAX_BODY_BYTES} bytes`);
-  const text = body.toString('utf8');
+  if (body === undefined) throw new KubeError('ERR_KUBE_PROTOCOL', `answer of more than ${maxBytes} bytes`);
+  return body.toString('utf8');
+}
+
+function jsonOf(text: string): Json {
   try {
     const value: unknown = text === '' ? {} : JSON.parse(text);
     if (typeof value === 'object' && value !== null) return value as Json;

@@ -8,6 +8,7 @@ import { request } from 'node:http';
 import { sleep } from '@ambit/runtime/clock';
 import { messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
+import { readAtMost } from '@ambit/runtime/read-at-most';
 import type { UnprotectedConnection, UnprotectedDenial } from '../updates/judge-unprotected.ts';
 
 /** Name of the agent's socket, in the folder of the ZDS socket. */
@@ -82,18 +83,11 @@ async function exchange(path: string, method: 'GET' | 'POST', body: string, sign
         headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
       },
       (response) => {
-        const chunks: Buffer[] = [];
-        let bytes = 0;
-        response.on('data', (chunk: Buffer) => {
-          bytes += chunk.length;
-          if (bytes > MAX_BODY_BYTES) call.destroy(new Error(`answer of more than ${MAX_BODY_BYTES} bytes`));
-          else chunks.push(chunk);
-        });
-        response.on('error', reject);
-        response.on('end', () => {
-          if (response.statusCode === 200) resolve(Buffer.concat(chunks).toString('utf8'));
+        readAtMost(response, MAX_BODY_BYTES).then((answer) => {
+          if (answer === undefined) reject(new Error(`answer of more than ${MAX_BODY_BYTES} bytes`));
+          else if (response.statusCode === 200) resolve(answer.toString('utf8'));
           else reject(new Error(`status ${response.statusCode}`));
-        });
+        }, reject);
       },
     );
     call.on('error', reject);

@@ -1,9 +1,8 @@
 // In: a kubeconfig. Out: ClusterApi over @ambit/kube. Loaded only by commands that need a cluster. Called by open.ts and the demo.
 import { createRestClient, kubeconfigAccess, KubeError } from '@ambit/kube';
-import { apiVersionOf, type KindName, kindOf } from '@ambit/resources';
+import { type KindName, kindOf } from '@ambit/resources';
 import { CliError } from '../errors.ts';
 import type { ClusterApi, KindRef } from './cluster-api.ts';
-import { readText } from './read-text.ts';
 
 function kindName(ref: KindRef): KindName {
   const info = kindOf(ref);
@@ -27,13 +26,7 @@ export async function connectCluster(kubeconfig: string, context: string | undef
         throw error;
       }
     },
-    apply: async (object) => {
-      const info = kindOf(object);
-      return client.apply(
-        { ...object, apiVersion: object.apiVersion ?? (info === undefined ? '' : apiVersionOf(info)) },
-        { fieldManager: 'ambit' },
-      );
-    },
+    apply: async (object) => client.apply(object, { fieldManager: 'ambit' }),
     patch: async (ref, patch) =>
       client.patch({ ...ref, kind: kindName(ref) }, patch, { type: 'merge', fieldManager: 'ambit' }),
     delete: async (ref, options) => client.delete({ ...ref, kind: kindName(ref) }, options),
@@ -42,12 +35,10 @@ export async function connectCluster(kubeconfig: string, context: string | undef
         ...(container === undefined ? {} : { container }),
         ...(sinceSeconds === undefined ? {} : { sinceSeconds: String(sinceSeconds) }),
       });
-      return readText(
-        access,
+      return client.text(
         `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(name)}/log?${query.toString()}`,
       );
     },
-    version: async () =>
-      (JSON.parse(await readText(access, '/version')) as { gitVersion?: string }).gitVersion ?? 'unknown',
+    version: async () => (JSON.parse(await client.text('/version')) as { gitVersion?: string }).gitVersion ?? 'unknown',
   };
 }

@@ -44,11 +44,10 @@ async function waitForPage(url: string, signal: AbortSignal): Promise<void> {
   );
 }
 
-/** Values of the mesh in a local cluster: node agents run in their node's network namespace. */
+/** Values of the demo's mesh. */
 export const demoValues = {
   namespace: meshNamespace,
   ztunnel: { terminationGracePeriodSeconds: drainLimitSeconds, env: {} },
-  cni: { shareHostNetworkNamespace: true },
 } as const;
 
 /** Brings everything up. What it started is removed by the caller, also when it throws. */

@@ -22,18 +22,16 @@ async function applyDefinitions(api: ClusterApi, definitions: readonly Kubernete
     const stored = await Promise.all(
       definitions.map(async (definition) => api.get({ ...kinds.definition, name: nameOf(definition) })),
     );
-    const late = stored.find(
-      (definition) => definition === undefined || conditionOf(definition, 'Established')?.status !== 'True',
+    const isComplete = stored.every(
+      (definition) => definition !== undefined && conditionOf(definition, 'Established')?.status === 'True',
     );
-    return late === undefined && !stored.includes(undefined)
-      ? { value: true }
-      : { missing: 'not all definitions are established' };
+    return isComplete ? { value: true } : { missing: 'not all definitions are established' };
   });
 }
 
-/** Applies the objects without waiting for the workloads. */
+/** Applies the objects, with what the platform needs, without waiting for the workloads. */
 export async function applyMesh(api: ClusterApi, values: PartialMeshValues): Promise<void> {
-  const objects = renderMesh(values);
+  const objects = renderMesh({ ...(await platformValues(api)), ...values });
   const isDefinition = (object: KubernetesObject): boolean => object.kind === kinds.definition.kind;
   await applyDefinitions(api, objects.filter(isDefinition));
   const rest = objects.filter((object) => !isDefinition(object));
@@ -44,7 +42,7 @@ export async function applyMesh(api: ClusterApi, values: PartialMeshValues): Pro
 /** Installs the mesh and waits until it runs. */
 export async function install(api: ClusterApi, values: PartialMeshValues, timeoutMs: number): Promise<void> {
   const progress = startProgress('applying the objects of the mesh');
-  await applyMesh(api, { ...(await platformValues(api)), ...values });
+  await applyMesh(api, values);
   await waitForRollouts(api, meshWorkloads(values.namespace ?? 'istio-system'), timeoutMs, {
     onMissing: progress.update,
   });
