@@ -3,11 +3,11 @@
 
 import { parseSpiffeId, principalOf } from '@ambit/identity/spiffe';
 
-import { compilePolicy } from './rbac/compile-policy.ts';
-import type { ConnectionView } from './rbac/compile-policy.ts';
+import type { ConnectionView } from './rbac/compile-rule.ts';
 import { policySetOf } from './rbac/policy-set.ts';
+import type { PolicyGroup } from './rbac/policy-set.ts';
+import type { PolicyHit, RuleIndex } from './rbac/rule-index.ts';
 import { policyKey } from './policy.ts';
-import type { Policy } from './policy.ts';
 import { groupsOf } from './ip.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { Workload } from './workload.ts';
@@ -25,11 +25,7 @@ export interface ConnectionFacts {
   readonly destinationPort: number;
 }
 
-/** A policy that matched, and which of its rules (from 0). */
-export interface PolicyHit {
-  readonly policy: string;
-  readonly rule: number;
-}
+export type { PolicyHit } from './rbac/rule-index.ts';
 
 /** A line for the decision log: upstream's message, and the policy when there is one. */
 export interface DryRunNote {
@@ -56,17 +52,17 @@ export interface AuthorizationOptions {
 
 const noNotes: readonly DryRunNote[] = [];
 
-/** Decides one connection. Takes microseconds once the destination's policies are compiled (first use after a change). */
+/** Decides one connection. Takes microseconds; the first decision after a change of policies makes their index anew. */
 export function authorizeL4(
   snapshot: Snapshot,
   facts: ConnectionFacts,
   options: AuthorizationOptions = {},
 ): L4Decision {
-  const set = policySetOf(snapshot, facts.destination);
+  const { groups, missing } = policySetOf(snapshot, facts.destination);
   const view = viewOf(facts);
-  const dryRun = set.hasDryRun ? dryRunNotes(set, view) : noNotes;
+  const dryRun = dryRunNotes(groups, view);
 
-  const denied = firstHit(set.deny, view);
+  const denied = firstHit(groups, 'deny', view);
   if (denied !== undefined) {
     return {
       allow: false,
@@ -76,7 +72,7 @@ export function authorizeL4(
       dryRun,
     };
   }
-  const [broken] = set.broken;
+  const broken = groups.find((group) => group.broken.length > 0)?.broken[0];
   if (broken !== undefined) {
     const policy = policyKey(broken);
     return {
@@ -87,18 +83,18 @@ export function authorizeL4(
       dryRun,
     };
   }
-  const [missing] = set.missing;
-  if (missing !== undefined && options.missingPolicy !== 'skip') {
+  const [absent] = missing;
+  if (absent !== undefined && options.missingPolicy !== 'skip') {
     return {
       allow: false,
       cause: 'missing-policy',
-      policy: missing,
-      message: `policy ${missing} is not known yet`,
+      policy: absent,
+      message: `policy ${absent} is not known yet`,
       dryRun,
     };
   }
-  if (set.allow.length === 0) return { allow: true, dryRun };
-  const allowed = firstHit(set.allow, view);
+  if (!hasAny(groups, 'allow')) return { allow: true, dryRun };
+  const allowed = firstHit(groups, 'allow', view);
   if (allowed !== undefined) return { allow: true, by: allowed, dryRun };
   return { allow: false, cause: 'no-allow-matched', message: 'allow policies exist, but none allowed', dryRun };
 }
@@ -108,26 +104,28 @@ export function missingPolicies(snapshot: Snapshot, workload: Workload): readonl
   return policySetOf(snapshot, workload).missing;
 }
 
-function dryRunNotes(set: ReturnType<typeof policySetOf>, view: ConnectionView): DryRunNote[] {
-  const notes: DryRunNote[] = [];
-  for (const policy of set.dryRunDeny) {
-    const hit = firstHit([policy], view);
-    if (hit !== undefined) notes.push({ message: 'dry-run: deny policy match', policy: hit.policy });
-  }
-  const allowed = set.dryRunAllow.filter((policy) => firstHit([policy], view) !== undefined);
-  for (const policy of allowed) notes.push({ message: 'dry-run: allow policy match', policy: policyKey(policy) });
-  if (set.allow.length === 0 && set.dryRunAllow.length > 0 && allowed.length === 0) {
-    notes.push({ message: 'dry-run: no allow policies match' });
-  }
-  return notes;
+/** The lists of a group that hold policies of one kind. */
+type Indexed = { [K in keyof PolicyGroup]: PolicyGroup[K] extends RuleIndex ? K : never }[keyof PolicyGroup];
+
+function hasAny(groups: readonly PolicyGroup[], kind: Indexed): boolean {
+  return groups.some((group) => group[kind].size > 0);
 }
 
-function firstHit(policies: readonly Policy[], view: ConnectionView): PolicyHit | undefined {
-  for (const policy of policies) {
-    const rule = compilePolicy(policy)(view);
-    if (rule >= 0) return { policy: policyKey(policy), rule };
+function firstHit(groups: readonly PolicyGroup[], kind: Indexed, view: ConnectionView): PolicyHit | undefined {
+  for (const group of groups) {
+    const hit = group[kind].firstHit(view);
+    if (hit !== undefined) return hit;
   }
   return undefined;
+}
+
+function dryRunNotes(groups: readonly PolicyGroup[], view: ConnectionView): readonly DryRunNote[] {
+  if (!hasAny(groups, 'dryRunDeny') && !hasAny(groups, 'dryRunAllow')) return noNotes;
+  const matching = (kind: Indexed) => groups.flatMap((group) => group[kind].matching(view).map(policyKey));
+  const denied = matching('dryRunDeny').map((policy) => ({ message: 'dry-run: deny policy match', policy }));
+  const allowed = matching('dryRunAllow').map((policy) => ({ message: 'dry-run: allow policy match', policy }));
+  const isLonely = !hasAny(groups, 'allow') && hasAny(groups, 'dryRunAllow') && allowed.length === 0;
+  return [...denied, ...allowed, ...(isLonely ? [{ message: 'dry-run: no allow policies match' }] : [])];
 }
 
 function viewOf(facts: ConnectionFacts): ConnectionView {

@@ -59,11 +59,10 @@ export function scopeKey(policy: Policy): string | undefined {
   }
 }
 
-/** The policies that apply to a namespace without being listed: NAMESPACE ones, then GLOBAL ones. */
-export function policiesInScope(snapshot: Snapshot, namespace: string): readonly Policy[] {
-  const own = snapshot.scopedPolicies.get(`namespace/${namespace}`) ?? [];
-  const global = snapshot.scopedPolicies.get(globalScope) ?? [];
-  return own.length === 0 ? global : [...own, ...global];
+/** The policies that apply to a namespace without being listed: the list of its NAMESPACE ones, then that of the GLOBAL ones. */
+export function policiesInScope(snapshot: Snapshot, namespace: string): readonly (readonly Policy[])[] {
+  const lists = [snapshot.scopedPolicies.get(`namespace/${namespace}`), snapshot.scopedPolicies.get(globalScope)];
+  return lists.filter((list) => list !== undefined);
 }
 
 /** The best workload at an address; host-network workloads are not found by address. */

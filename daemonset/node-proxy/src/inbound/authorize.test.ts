@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createStateStore, type Snapshot } from '@ambit/state';
+import { unquoted } from '@ambit/runtime/log-format';
+import { createStateStore, identityOf, type Snapshot } from '@ambit/state';
+import { testPolicy } from '@ambit/state/testing';
 import { parseLocalState } from '../updates/local-file.ts';
-import { authorize, denied, planPlaintext, planTunnel } from './authorize.ts';
+import { authorize, decisionFields, denied, planPlaintext, planTunnel } from './authorize.ts';
 
 const base = parseLocalState(`
 workloads:
@@ -61,6 +63,27 @@ test('STRICT denies plaintext and names its policy', () => {
     denied(decision).message,
     'connection closed due to policy rejection: explicitly denied by: istio-system/strict',
   );
+});
+
+test('the record of a refusal names both workloads, their identities, the policy and its rule', () => {
+  const plan = tunnel({ kind: 'address', ip: '10.1.0.11', port: 8080 });
+  assert.ok(plan.kind === 'forward');
+  const only = testPolicy('p', {
+    action: 'DENY',
+    rules: [[[{ destinationPorts: [1] }]], [[{ destinationPorts: [8080] }]]],
+  });
+  const decision = authorize(snapshotOf([{ ...only, namespace: own.namespace }]), plan.facts, 'upstream');
+  assert.deepEqual(decisionFields(decision, plan.facts), {
+    policy: `${own.namespace}/p`,
+    rule: 1,
+    'src.addr': unquoted(remote.ip),
+    'src.workload': 'web',
+    'src.identity': 'spiffe://cluster.local/ns/shop/sa/web',
+    'dst.addr': unquoted('10.1.0.11:8080'),
+    'dst.workload': own.name,
+    'dst.namespace': own.namespace,
+    'dst.identity': identityOf(own),
+  });
 });
 
 test('a listed policy that is missing denies until it arrives, unless configured as upstream', () => {

@@ -11,6 +11,7 @@ import {
   destinationService,
   findSource,
   formatIpPort,
+  identityOf,
   type InboundAuthority,
   type IpPort,
   type L4Decision,
@@ -138,16 +139,18 @@ export function denied(decision: Extract<L4Decision, { allow: false }>): NodePro
   );
 }
 
-/** Fields of the one log line about a decision: policy, source and destination. */
+/** Fields of the one log line about a decision: policy and rule (from 0), source and destination. */
 export function decisionFields(decision: L4Decision, facts: PolicyFacts): Record<string, unknown> {
-  const policy = decision.allow ? decision.by?.policy : decision.policy;
+  const hit = decision.allow ? decision.by : decision;
   return {
-    policy,
+    policy: hit?.policy,
+    rule: hit?.rule,
     'src.addr': unquoted(facts.sourceIp),
     'src.workload': facts.sourceWorkload,
     'src.identity': facts.sourceIdentity,
     'dst.addr': unquoted(formatIpPort(facts.destinationIp, facts.destinationPort)),
     'dst.workload': facts.destination.name,
     'dst.namespace': facts.destination.namespace,
+    'dst.identity': identityOf(facts.destination),
   };
 }
