@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, connect, type Server, type Socket } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -24,6 +24,7 @@ import {
   type AgentPod,
   type NodeProxyProcess,
 } from '../fixtures/node-proxy.ts';
+import { closed, echoed, viaSocks } from '../fixtures/socks-client.ts';
 
 const client = '127.71.1.1';
 const other = '127.71.1.2';
@@ -115,49 +116,6 @@ async function startMesh(environment: Readonly<Record<string, string>> = {}): Pr
 
 async function listening(listener: Server): Promise<void> {
   await once(listener, 'listening');
-}
-
-/** Asks the proxy of a pod to connect; resolves after the success reply. */
-async function viaSocks(podIp: string, host: string, port: number): Promise<Socket> {
-  const socket = connect({ host: podIp, port: 15080, localAddress: podIp });
-  socket.on('error', () => undefined);
-  await once(socket, 'connect');
-  const tail = Buffer.alloc(2);
-  tail.writeUInt16BE(port);
-  const isIp = host.split('.').every((part) => Number.isInteger(Number(part)));
-  const to = isIp
-    ? Buffer.from([1, ...host.split('.').map(Number)])
-    : Buffer.from([3, host.length, ...Buffer.from(host)]);
-  socket.write(Buffer.concat([Buffer.from([5, 1, 0, 5, 1, 0]), to, tail]));
-  await readBytes(socket, 12);
-  return socket;
-}
-
-async function readBytes(socket: Socket, count: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  while (size < count) {
-    const chunk = socket.read(Math.min(count - size, Math.max(1, socket.readableLength))) as Buffer | null;
-    if (chunk !== null) {
-      chunks.push(chunk);
-      size += chunk.length;
-      continue;
-    }
-    if (socket.readableEnded || socket.destroyed) throw new Error('the connection ended');
-    await Promise.race([once(socket, 'readable'), once(socket, 'close')]);
-  }
-  return Buffer.concat(chunks);
-}
-
-/** Waits for the end, however it comes. */
-async function closed(socket: Socket): Promise<void> {
-  socket.resume();
-  if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve));
-}
-
-async function echoed(socket: Socket, text: string): Promise<string> {
-  socket.write(text);
-  return (await readBytes(socket, Buffer.byteLength(text))).toString();
 }
 
 test('HBONE carries a connection between two nodes, keeps the client address, and both sides account for it', async () => {

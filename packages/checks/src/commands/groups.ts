@@ -64,6 +64,13 @@ function netnsReadiness(env: NodeJS.ProcessEnv): Readiness {
   return env['CI'] === 'true' ? { kind: 'fail', reason } : { kind: 'skip', reason };
 }
 
+/** Interop tests run other people's programs, each named by a variable; without any there is nothing to run. */
+function interopReadiness(env: NodeJS.ProcessEnv): Readiness {
+  const isNamed = Object.entries(env).some(([name, value]) => name.startsWith('AMBIT_PEER_') && value !== '');
+  if (isNamed) return run;
+  return { kind: 'skip', reason: 'not run: no AMBIT_PEER_* variable names a program' };
+}
+
 /** How tests of an app are named that compare with the recordings; they belong to the golden group. */
 const goldenSuffix = '-golden.test.ts';
 
@@ -116,9 +123,10 @@ export const groups: readonly Group[] = [
   {
     name: 'interop',
     patterns: ['test/interop/**/*.test.ts'],
+    reporter: 'spec',
     isolation: 'process',
     timeoutMs: 300_000,
-    readiness: () => run,
+    readiness: interopReadiness,
   },
   {
     name: 'conformance',
