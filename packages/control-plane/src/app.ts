@@ -7,8 +7,7 @@ import {
   issueLocally,
   MAX_LEAF_TTL_MS,
 } from '@ambit/identity';
-import { type KubeClient, type LeaderElection, startLeaderElection } from '@ambit/kube';
-import type { ModelOptions } from '@ambit/model';
+import type { KubeClient } from '@ambit/kube';
 import { createAdminServer } from '@ambit/runtime/admin';
 import type { Logger } from '@ambit/runtime/log';
 import type { MetricsRegistry } from '@ambit/runtime/metrics';
@@ -16,24 +15,21 @@ import { createXdsServer, XdsError, type XdsServer } from '@ambit/xds/server';
 import { monitoringRoutes, readinessRoutes } from './admin/routes.ts';
 import { impersonationRefusal } from './ca/impersonation.ts';
 import { loadMaterial } from './ca/material.ts';
-import { distributeRoots } from './ca/root-config-maps.ts';
 import { type Authenticator, type Caller, createAuthenticator } from './clients/authenticate.ts';
 import { authorizeClient } from './clients/authorize.ts';
 import type { ControlPlaneConfig } from './config.ts';
-import { keepClasses } from './gateways/classes.ts';
-import { deployGateways } from './gateways/deployer.ts';
-import type { RenderSettings } from './gateways/render.ts';
 import { type GrpcListener, listenGrpc } from './listen.ts';
 import { createSnapshot } from './snapshot/sources.ts';
-import { type ChartValues, watchChartValues } from './sources/chart-values.ts';
+import { watchChartValues } from './sources/chart-values.ts';
 import { type ClusterState, watchCluster } from './sources/cluster-state.ts';
-import { meshConfigName, meshTextOf, optionsOf, watchMeshConfig } from './sources/mesh-config.ts';
+import { meshConfigName, type MeshSettings, meshTextOf, settingsOf, watchMeshConfig } from './sources/mesh-config.ts';
 import { PodIndex } from './sources/pod-index.ts';
-import { createStatusWriter, type StatusWriter } from './status/writer.ts';
+import { watchRevisionTags } from './sources/revision-tags.ts';
+import { createStatusWriter } from './status/writer.ts';
 import { type CaResult, registerMetrics } from './telemetry/metrics.ts';
-import { allocateVips } from './vips/allocate.ts';
 import { keepWebhooks } from './webhooks/configuration.ts';
 import { listenWebhook } from './webhooks/server.ts';
+import { startWriters, type Writers } from './writers.ts';
 
 /** What the app is made of from outside. */
 export interface AppParts {
@@ -78,8 +74,10 @@ const SMALL_BATCH = 20;
 
 /** Starts the control plane; resolves when its ports are open. Readiness comes when the caches are synced. */
 export async function startControlPlane({ config, client, log, metrics, ports }: AppParts): Promise<ControlPlane> {
-  const stack = new AsyncDisposableStack();
-  const options = await initialOptions(client, config, log);
+  // When something fails on the way, what was started is ended again.
+  await using stack = new AsyncDisposableStack();
+  let mesh = await initialSettings(client, config, log);
+  const { options } = mesh;
   const material = await loadMaterial({
     client,
     folder: config.ROOT_CA_DIR,
@@ -145,11 +143,18 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
     if (diff === undefined) status.onNewModel(cluster.model);
     else status.onDiff(diff);
   });
-  const meshConfig = watchMeshConfig(client, config, options, log, (next) => cluster.setOptions(next));
-  stack.defer(() => meshConfig.close());
-
   const values = watchChartValues(client, config.POD_NAMESPACE, config.REVISION, log);
   stack.defer(() => values.close());
+  const tags = watchRevisionTags(client, config.REVISION, config.POD_NAMESPACE, log);
+  stack.defer(() => tags.close());
+  let writers: Writers | undefined;
+  const meshConfig = watchMeshConfig(client, config, mesh, log, (next) => {
+    const isTranslationSame = JSON.stringify(next.options) === JSON.stringify(mesh.options);
+    mesh = next;
+    if (!isTranslationSame) cluster.setOptions(next.options);
+    writers?.refreshGateways();
+  });
+  stack.defer(() => meshConfig.close());
 
   const certificate = await issueLocally(authority, servingNames(config), MAX_LEAF_TTL_MS);
   const wanted = { ...PORTS, ...(ports && { webhook: 0 }), ...ports };
@@ -203,13 +208,23 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
     log: log.child('validation'),
   });
   stack.defer(() => webhooks.close());
-
-  const elections = startWriters({ config, client, log, cluster, values, status, authority });
-  stack.defer(async () => {
-    await Promise.all(elections.map((election) => election.close()));
-  });
+  // Last in, first out: leases are given up before anything else ends.
+  // Started last and ended first: nothing is written by a control plane that does not serve.
+  const started = (writers = startWriters({
+    config,
+    client,
+    log,
+    cluster,
+    values,
+    tags,
+    mesh: () => mesh,
+    status,
+    authority,
+  }));
+  stack.defer(() => started.close());
   log.info('control plane started', { xds: plaintext.port, tls: tls.port });
 
+  const parts = stack.move();
   return {
     cluster,
     xds,
@@ -224,16 +239,16 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
     get isReady() {
       return isReady();
     },
-    close: () => stack.disposeAsync(),
+    close: () => parts.disposeAsync(),
   };
 }
 
-async function initialOptions(client: KubeClient, config: ControlPlaneConfig, log: Logger): Promise<ModelOptions> {
+async function initialSettings(client: KubeClient, config: ControlPlaneConfig, log: Logger): Promise<MeshSettings> {
   const name = meshConfigName(config.REVISION);
   const map = await client.get({ kind: 'ConfigMap', namespace: config.POD_NAMESPACE, name });
-  const options = optionsOf(config, meshTextOf(map), log) ?? optionsOf(config, '', log);
-  if (options === undefined) throw new TypeError('the empty mesh configuration is readable');
-  return options;
+  const settings = settingsOf(config, meshTextOf(map), log) ?? settingsOf(config, '', log);
+  if (settings === undefined) throw new TypeError('the empty mesh configuration is readable');
+  return settings;
 }
 
 /** DNS names of the control plane, sorted (spec control-plane 5.6). */
@@ -276,71 +291,4 @@ async function closeListener(listener: GrpcListener): Promise<void> {
   const deadline = setTimeout(() => listener.destroy(), 2_000);
   await listener.close();
   clearTimeout(deadline);
-}
-
-/** Everything that writes, each behind its own lease with upstream's name, so that mixed replicas do not write twice. */
-function startWriters(parts: {
-  readonly config: ControlPlaneConfig;
-  readonly client: KubeClient;
-  readonly log: Logger;
-  readonly cluster: ClusterState;
-  readonly values: ChartValues;
-  readonly status: StatusWriter;
-  readonly authority: CertificateAuthority;
-}): LeaderElection[] {
-  const { config, client, cluster, values, status, authority } = parts;
-  const log = parts.log.child('leader');
-  const revision = config.REVISION === '' ? 'default' : config.REVISION;
-  const settings = (): RenderSettings => renderSettings(config, cluster, values);
-  const duties: [lease: string, onLead: (signal: AbortSignal) => void][] = [
-    [
-      'istio-namespace-controller-election',
-      (signal) =>
-        distributeRoots({ client, name: config.PILOT_CA_CERT_CONFIGMAP, rootPem: authority.rootPem, log, signal }),
-    ],
-    ['istio-status-leader', (signal) => void cluster.synced.then(() => status.lead(cluster.model, signal))],
-  ];
-  if (config.PILOT_ENABLE_GATEWAY_API_DEPLOYMENT_CONTROLLER && config.PILOT_ENABLE_AMBIENT_WAYPOINTS) {
-    const onLead = (signal: AbortSignal): void => {
-      keepClasses(client, log, signal);
-      deployGateways({ client, settings, log: log.child('gateways'), signal });
-    };
-    duties.push([`istio-gateway-deployment-${revision}`, onLead]);
-  }
-  if (config.PILOT_ENABLE_IP_AUTOALLOCATE) {
-    const ranges = { ipv4: config.PILOT_IP_AUTOALLOCATE_IPV4_PREFIX, ipv6: config.PILOT_IP_AUTOALLOCATE_IPV6_PREFIX };
-    const onLead = (signal: AbortSignal): void =>
-      allocateVips({ client, ranges, log: parts.log.child('addresses'), signal });
-    duties.push(['istio-ip-autoallocate', onLead]);
-  }
-  return duties.map(([name, onLead]) => {
-    if (config.ENABLE_LEADER_ELECTION) {
-      return startLeaderElection({
-        client,
-        namespace: config.POD_NAMESPACE,
-        name,
-        identity: config.POD_NAME,
-        onLead,
-        log,
-      });
-    }
-    const always = new AbortController();
-    onLead(always.signal);
-    return { isLeader: true, close: async () => always.abort() };
-  });
-}
-
-function renderSettings(config: ControlPlaneConfig, { model }: ClusterState, values: ChartValues): RenderSettings {
-  return {
-    image: config.AMBIT_PROXY_IMAGE,
-    systemNamespace: config.POD_NAMESPACE,
-    revision: config.REVISION,
-    clusterId: config.CLUSTER_ID,
-    domain: config.domain,
-    trustDomain: model.options.trustDomain,
-    meshId: model.options.meshId,
-    network: values.current.network === '' ? model.view().network() : values.current.network,
-    values: values.current,
-    logLevel: config.logLevel,
-  };
 }

@@ -28,6 +28,13 @@ export const environment = {
   PILOT_STATUS_MAX_WORKERS: count(16, 'Status writes at the same time.', { min: 1, max: 100 }),
   PILOT_ENABLE_AMBIENT_WAYPOINTS: bool(true, 'Serve the waypoint GatewayClass.'),
   PILOT_ENABLE_GATEWAY_API_DEPLOYMENT_CONTROLLER: bool(true, 'Deploy waypoints for Gateways.'),
+  PILOT_ENABLE_GATEWAY_API_COPY_LABELS_ANNOTATIONS: bool(
+    true,
+    'Labels and annotations of a Gateway without infrastructure settings go to its objects.',
+  ),
+  PILOT_MULTI_NETWORK_DISCOVER_GATEWAY_API: bool(true, 'Serve the class of gateways in other networks.'),
+  PILOT_GATEWAY_API_DEFAULT_GATEWAYCLASS_NAME: text('istio', 'Name of the class of ingress gateways.'),
+  PILOT_GATEWAY_API_CONTROLLER_NAME: text('istio.io/gateway-controller', 'Controller of that class.'),
   PILOT_ENABLE_GATEWAY_API_STATUS: bool(true, 'Write statuses of Gateways and routes.'),
   AMBIENT_ENABLE_STATUS: bool(true, 'Write ambient conditions.'),
   PILOT_AUTO_ALLOW_WAYPOINT_POLICY: bool(false, 'Add policies that let waypoints through.'),
@@ -47,7 +54,7 @@ export const environment = {
 export interface Arguments {
   /** `--domain`, default `cluster.local`. */
   readonly domain: string;
-  /** `--log_output_level=default:<level>`, default `info`. */
+  /** Level of our own log: `--log_output_level=default:<level>`, default `info`. */
   readonly logLevel: string;
 }
 

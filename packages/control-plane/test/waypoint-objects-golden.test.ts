@@ -7,20 +7,15 @@ import { test } from 'node:test';
 import { memoryCluster } from '@ambit/kube/testing';
 import { type Deployment, type KubernetesObject, parseDocuments, type Service } from '@ambit/resources';
 import { silentLogger } from '@ambit/runtime/log';
+import { DEFAULT_CLASS_FEATURES } from '../src/gateways/class-info.ts';
 import { deployGateways } from '../src/gateways/deployer.ts';
 import type { RenderSettings } from '../src/gateways/render.ts';
-import { waypointValues } from '../src/gateways/waypoint-values.ts';
+import { gatewayValues } from '../src/gateways/gateway-values.ts';
 
 const folder = resolve(
   process.env['AMBIT_GOLDEN_DIR'] ?? join(import.meta.dirname, '../../../../shared/golden'),
   'cases/waypoint-objects',
 );
-
-/** Features that are still missing. Keys are titles without numbers. */
-const notYet: Readonly<Record<string, string>> = {
-  'gateway-default-class': 'ingress gateways',
-  'gateway-default-class-ip-address': 'ingress gateways',
-};
 
 const settings: RenderSettings = {
   image: 'ambit/proxyv2',
@@ -31,8 +26,10 @@ const settings: RenderSettings = {
   trustDomain: 'cluster.local',
   meshId: 'cluster.local',
   network: '',
-  logLevel: 'info',
-  values: waypointValues({}),
+  proxyConfig: {},
+  copiesMetadata: true,
+  waypoints: true,
+  values: gatewayValues({}),
 };
 
 if (!existsSync(folder)) {
@@ -46,23 +43,17 @@ if (!existsSync(folder)) {
     const names = readdirSync(folder).toSorted((a, b) => (a < b ? -1 : 1));
     let passed = 0;
     const failures: string[] = [];
-    const listed: string[] = [];
     for (const name of names) {
-      const reason = notYet[name.slice(name.indexOf('-') + 1)];
       try {
         await runCase(join(folder, name));
         passed++;
       } catch (error) {
         const text = error instanceof Error ? error.message.split('\n').slice(0, 40).join('\n') : String(error);
-        if (reason === undefined) failures.push(`${name}: ${text}`);
-        else listed.push(`${name}: ${reason}`);
+        failures.push(`${name}: ${text}`);
       }
     }
-    process.stdout.write(
-      `golden waypoint-objects: ${passed}/${names.length} (listed: ${listed.length}, failed: ${failures.length})\n`,
-    );
-    for (const line of [...listed.map((l) => `  listed  ${l}`), ...failures.map((f) => `  failed  ${f}`)])
-      process.stdout.write(`${line}\n`);
+    process.stdout.write(`golden waypoint-objects: ${passed}/${names.length} (failed: ${failures.length})\n`);
+    for (const failure of failures) process.stdout.write(`  failed  ${failure}\n`);
     assert.equal(failures.length, 0);
   });
 }
@@ -74,20 +65,30 @@ async function runCase(path: string): Promise<void> {
   const values = existsSync(join(path, 'values.yaml'))
     ? parseDocuments(readFileSync(join(path, 'values.yaml'), 'utf8'))[0]
     : undefined;
-  const chart = waypointValues(values);
+  const chart = gatewayValues(values);
+  const { flags = {} } = readJson<{ flags?: Record<string, string> }>(join(path, 'options.json')) ?? {};
+  const isOn = (name: string, fallback: boolean): boolean => (flags[name] ?? String(fallback)) === 'true';
+  const waypoints = isOn('PILOT_ENABLE_AMBIENT_WAYPOINTS', true);
   const stop = new AbortController();
-  deployGateways({
+  const deployer = deployGateways({
     client: cluster,
-    settings: () => ({ ...settings, network: chart.network, values: chart }),
+    settings: () => ({
+      ...settings,
+      network: chart.network,
+      values: chart,
+      waypoints,
+      copiesMetadata: isOn('PILOT_ENABLE_GATEWAY_API_COPY_LABELS_ANNOTATIONS', true),
+    }),
+    features: {
+      ...DEFAULT_CLASS_FEATURES,
+      waypoints,
+      eastWest: isOn('AMBIENT_ENABLE_MULTI_NETWORK', false),
+      remoteGateways: isOn('PILOT_MULTI_NETWORK_DISCOVER_GATEWAY_API', true),
+    },
     log: silentLogger,
     signal: stop.signal,
   });
-  const deadline = Date.now() + 500;
-  // Nothing tells when a deployer has nothing to do, so cases without writes wait for the whole time.
-  while (Date.now() < deadline && (cluster.writes.length < expected.writes.length || expected.writes.length === 0)) {
-    if (expected.writes.length === 0 && deadline - Date.now() < 450) break;
-    await new Promise((done) => setTimeout(done, 5));
-  }
+  await deployer.idle();
   stop.abort();
   const gateway = cluster.objects('Gateway')[0]?.metadata;
   const writes = cluster.writes.map(({ verb, object }) =>
@@ -103,6 +104,10 @@ async function runCase(path: string): Promise<void> {
     ),
   );
   assert.deepEqual(JSON.parse(JSON.stringify(writes)), expected.writes);
+}
+
+function readJson<T>(file: string): T | undefined {
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as T) : undefined;
 }
 
 function compact(object: KubernetesObject, verb: string): object {

@@ -3,27 +3,18 @@ import { type KubeClient, KubeError, startInformer } from '@ambit/kube';
 import type { GatewayClass } from '@ambit/resources';
 import { background } from '@ambit/runtime/background';
 import type { Logger } from '@ambit/runtime/log';
-
-/** Classes that are made when they are missing. */
-export const builtInClasses: readonly { name: string; controllerName: string; description: string }[] = [
-  {
-    name: 'istio-waypoint',
-    controllerName: 'istio.io/mesh-controller',
-    description: 'The default Istio waypoint GatewayClass',
-  },
-  {
-    name: 'istio-remote',
-    controllerName: 'istio.io/unmanaged-gateway',
-    description: 'Remote to this cluster. Does not deploy or affect configuration.',
-  },
-];
-
-const OURS = new Set(builtInClasses.map((c) => c.controllerName));
+import type { ClassInfo } from './class-info.ts';
 
 /** Keeps the classes there and accepted until `signal` aborts. */
-export function keepClasses(client: KubeClient, log: Logger, signal: AbortSignal): void {
+export function keepClasses(
+  client: KubeClient,
+  infos: ReadonlyMap<string, ClassInfo>,
+  log: Logger,
+  signal: AbortSignal,
+): void {
+  const builtIn = new Map([...infos.values()].map((info) => [info.className, info]));
   const create = async (name: string): Promise<void> => {
-    const known = builtInClasses.find((c) => c.name === name);
+    const known = builtIn.get(name);
     if (known === undefined || signal.aborted) return;
     const { controllerName, description } = known;
     const object: GatewayClass = {
@@ -42,7 +33,7 @@ export function keepClasses(client: KubeClient, log: Logger, signal: AbortSignal
   };
   const accept = async (object: GatewayClass): Promise<void> => {
     const name = object.metadata.name ?? '';
-    if (signal.aborted || !OURS.has(object.spec?.controllerName ?? '')) return;
+    if (signal.aborted || !infos.has(object.spec?.controllerName ?? '')) return;
     const conditions = object.status?.conditions ?? [];
     const { generation } = object.metadata;
     const isDone = conditions.some(
@@ -75,7 +66,7 @@ export function keepClasses(client: KubeClient, log: Logger, signal: AbortSignal
     log,
     'gateway classes',
     informer.synced.then(async () => {
-      for (const { name } of builtInClasses) if (informer.get('', name) === undefined) await create(name);
+      for (const name of builtIn.keys()) if (informer.get('', name) === undefined) await create(name);
     }),
   );
   signal.addEventListener('abort', () => informer.close());

@@ -1,60 +1,76 @@
-// Keeps the objects of every managed waypoint Gateway applied (spec control-plane 6.2, 6.3). Runs while this replica leads.
+// Keeps the objects of every managed Gateway applied (spec control-plane 6.2, 6.3). Runs while this replica leads.
 // In: Gateways and the objects made for them. Out: server-side applies. Cleanup is Kubernetes' garbage collection. Main thread.
 import { type Informer, type InformerChange, type KubeClient, KubeError, startInformer } from '@ambit/kube';
-import type { Gateway, GatewayClass, KubernetesObject } from '@ambit/resources';
+import type { Gateway, GatewayClass, KindName, KubernetesObject } from '@ambit/resources';
 import { background } from '@ambit/runtime/background';
 import { explain } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
+import { type ClassFeatures, classInfos, classOf, DEFAULT_CLASS_FEATURES, isManaged } from './class-info.ts';
+import { GATEWAY_NAME } from './gateway-metadata.ts';
+import { isAsWanted } from './live-object.ts';
 import { withOverlays } from './overlays.ts';
 import { watchParameters } from './parameters.ts';
-import { type RenderSettings, renderWaypoint } from './render.ts';
+import { renderGateway, type RenderSettings } from './render.ts';
 import { PatchError } from './strategic-merge.ts';
 
 /** Field manager of everything that is deployed for Gateways. */
 export const FIELD_MANAGER = 'istio.io/gateway-controller';
 const MANAGED_LABEL = 'gateway.istio.io/managed';
-const GATEWAY_LABEL = 'gateway.networking.k8s.io/gateway-name';
+const LEGACY_SELECTOR = 'istio.io/gateway-name';
 const VERSION_ANNOTATION = 'gateway.istio.io/controller-version';
 const VERSION = 5;
-const CLASS_CONTROLLER = 'istio.io/mesh-controller';
-/** Kinds that every waypoint has; they are watched. */
-const OWNED_KINDS = ['ServiceAccount', 'Deployment', 'Service'] as const;
-/** Kinds that may not even exist in a cluster; applied, not watched. */
+/** Kinds that every gateway has. */
+const USUAL_KINDS = ['ServiceAccount', 'Deployment', 'Service'] as const;
+/** Kinds that a cluster may not even serve: nobody waits for them. */
 const SCALER_KINDS = ['HorizontalPodAutoscaler', 'PodDisruptionBudget'] as const;
+const RETRY_MS = 2_000;
 
 /** Settings of {@link deployGateways}. */
 export interface DeployerOptions {
   readonly client: KubeClient;
   readonly settings: () => RenderSettings;
+  readonly features?: ClassFeatures;
+  /** Whether a Gateway belongs to this revision. Default: all do. */
+  readonly isMine?: (gateway: Gateway) => boolean;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }
 
-/** Deploys waypoints until `signal` aborts. */
-export function deployGateways({ client, settings, log, signal }: DeployerOptions): void {
+/** A running deployer. */
+export interface Deployer {
+  /** Looks at every Gateway again: something that all of them depend on changed. */
+  refresh(): void;
+  /** Settles when everything that is known so far was dealt with. */
+  idle(): Promise<void>;
+}
+
+/** Deploys gateways until `signal` aborts. */
+export function deployGateways(options: DeployerOptions): Deployer {
+  const { client, settings, log, signal, isMine = () => true } = options;
+  const infos = classInfos(options.features ?? DEFAULT_CLASS_FEATURES);
   const queue = new Set<string>();
   /** Object -> generation after our last apply; another generation means that somebody changed it. */
   const applied = new Map<string, { readonly text: string; generation: number | undefined }>();
-  let isRunning = false;
+  /** What of a Gateway matters here; its status changes all the time. */
+  const seen = new Map<string, string>();
+  let running: Promise<void> | undefined;
 
   const want = (namespace: string, name: string): void => {
     queue.add(`${namespace}/${name}`);
-    if (!isRunning) background(log, 'gateway deployment', drain());
+    if (running !== undefined) return;
+    running = drain();
+    background(log, 'gateway deployment', running);
   };
   const gateways = startInformer({ client, kind: 'Gateway', log, onChanges: (changes) => changes.forEach(onGateway) });
-  const classes = startInformer({
-    client,
-    kind: 'GatewayClass',
-    log,
-    onChanges: wantAll,
-  });
+  const classes = startInformer({ client, kind: 'GatewayClass', log, onChanges: wantAll });
   const parameters = watchParameters({
     client,
     systemNamespace: settings().systemNamespace,
     log,
     onChange: wantAll,
   });
-  const owned: Informer[] = OWNED_KINDS.map((kind) =>
+  const watchOwned = (kind: KindName): [KindName, Informer] => [
+    kind,
     startInformer({
       client,
       kind,
@@ -62,20 +78,30 @@ export function deployGateways({ client, settings, log, signal }: DeployerOption
       log,
       onChanges: (changes) => changes.forEach(onOwned),
     }),
-  );
-  const ready = Promise.all([gateways, classes, ...owned].map((informer) => informer.synced));
+  ];
+  const usual = USUAL_KINDS.map(watchOwned);
+  const owned = new Map<string, Informer>([...usual, ...SCALER_KINDS.map(watchOwned)]);
+  const ready = Promise.all([gateways, classes, ...usual.map(([, informer]) => informer)].map((i) => i.synced));
 
   function wantAll(): void {
     for (const gateway of gateways.list()) want(gateway.metadata?.namespace ?? '', gateway.metadata?.name ?? '');
   }
   function onGateway(change: InformerChange): void {
-    if (change.type === 'upsert') want(change.object.metadata?.namespace ?? '', change.object.metadata?.name ?? '');
+    if (change.type === 'delete') {
+      seen.delete(`${change.namespace}/${change.name}`);
+      return;
+    }
+    const { namespace = '', name = '', labels, annotations, generation, uid } = change.object.metadata ?? {};
+    const relevant = JSON.stringify([uid, generation, labels, annotations, change.object['spec']]);
+    if (seen.get(`${namespace}/${name}`) === relevant) return;
+    seen.set(`${namespace}/${name}`, relevant);
+    want(namespace, name);
   }
   function onOwned(change: InformerChange): void {
     if (change.type === 'upsert') {
       const { namespace = '', labels = {}, generation } = change.object.metadata ?? {};
       const record = applied.get(keyOf(change.object));
-      if (record !== undefined && record.generation !== generation) want(namespace, labels[GATEWAY_LABEL] ?? '');
+      if (record !== undefined && record.generation !== generation) want(namespace, labels[GATEWAY_NAME] ?? '');
       return;
     }
     // The object that is gone may have any name: look at the Gateways of its namespace again.
@@ -85,7 +111,6 @@ export function deployGateways({ client, settings, log, signal }: DeployerOption
     }
   }
   async function drain(): Promise<void> {
-    isRunning = true;
     try {
       await ready;
       for (const key of queue) {
@@ -97,67 +122,94 @@ export function deployGateways({ client, settings, log, signal }: DeployerOption
         } catch (error) {
           if (error instanceof PatchError) {
             // Trying again helps nobody: a change of the Gateway or of its ConfigMap does.
-            log.error('waypoint not deployed', { gateway: key, error: error.message });
+            log.error('gateway not deployed', { gateway: key, error: error.message });
             continue;
           }
-          log.warn('waypoint not deployed, trying again', { gateway: key, error: explain(error) });
-          setTimeout(() => want(namespace, name), 2_000).unref();
+          log.warn('gateway not deployed, trying again', { gateway: key, error: explain(error) });
+          setTimeout(() => want(namespace, name), RETRY_MS).unref();
         }
       }
     } finally {
-      isRunning = false;
+      running = undefined;
     }
   }
   async function reconcile(namespace: string, name: string): Promise<void> {
     const gateway = gateways.get(namespace, name) as Gateway | undefined;
-    if (gateway === undefined || !isOurs(gateway, classes)) return;
+    if (gateway === undefined || gateway.metadata.deletionTimestamp !== undefined) return;
+    const object = classes.get('', gateway.spec?.gatewayClassName ?? '') as GatewayClass | undefined;
+    const info = classOf(gateway, object, infos);
+    if (info?.template === undefined || !isManaged(gateway) || !isMine(gateway)) return;
     if (!(await claim(client, gateway))) return;
     const overlays = await parameters.overlaysOf(gateway);
-    for (const object of withOverlays(renderWaypoint(gateway, settings()), overlays)) await applyObject(object);
+    for (const wanted of withOverlays(renderGateway(gateway, info, settings()), overlays)) await applyObject(wanted);
   }
-  async function applyObject(object: KubernetesObject): Promise<void> {
+  async function applyObject(rendered: KubernetesObject): Promise<void> {
+    const { namespace = '', name = '' } = rendered.metadata ?? {};
+    const live = owned.get(rendered.kind ?? '')?.get(namespace, name);
+    const isLabelled = live?.metadata?.labels?.[MANAGED_LABEL] !== undefined;
+    const object = isLabelled ? withLegacySelector(rendered, live) : rendered;
     const key = keyOf(object);
     const text = JSON.stringify(object);
-    const index = OWNED_KINDS.findIndex((kind) => kind === object.kind);
-    const { namespace = '', name = '' } = object.metadata ?? {};
-    const isWatched = index >= 0;
-    const seen = owned[index]?.get(namespace, name);
-    const live = seen?.metadata?.labels?.[MANAGED_LABEL] === undefined ? undefined : seen;
-    const record = applied.get(key);
-    const isAsApplied = !isWatched || (live !== undefined && live.metadata?.generation === record?.generation);
-    if (record?.text === text && isAsApplied) return;
-    if (live === undefined && (await isForeign(client, object))) {
+    if (isLabelled) {
+      const record = applied.get(key);
+      if (record?.text === text && record.generation === live.metadata?.generation) return;
+      if (isAsWanted(live, object, FIELD_MANAGER)) {
+        applied.set(key, { text, generation: live.metadata?.generation });
+        return;
+      }
+    } else if (await isForeign(client, object)) {
       log.info('object exists and is not ours, left alone', { object: key });
       return;
     }
-    const result = await client.apply(object, { fieldManager: FIELD_MANAGER });
+    // With the version that was looked at, nobody's object is taken over between looking and writing.
+    const { resourceVersion } = (isLabelled ? live.metadata : undefined) ?? {};
+    const body = resourceVersion === undefined ? object : withVersion(object, resourceVersion);
+    const result = await client.apply(body, { fieldManager: FIELD_MANAGER });
     applied.set(key, { text, generation: result.metadata?.generation });
-    log.info('waypoint object applied', { object: key });
+    log.info('gateway object applied', { object: key });
   }
 
   signal.addEventListener('abort', () => {
-    for (const source of [gateways, classes, parameters, ...owned]) source.close();
+    for (const source of [gateways, classes, parameters, ...owned.values()]) source.close();
   });
+  return {
+    refresh: wantAll,
+    async idle() {
+      await ready;
+      while (running !== undefined) await running;
+    },
+  };
 }
 
 const keyOf = (object: KubernetesObject): string =>
   `${object.kind ?? ''} ${object.metadata?.namespace ?? ''}/${object.metadata?.name ?? ''}`;
 
-/** A waypoint class, and no address that says that somebody else runs it. */
-function isOurs({ spec }: Gateway, classes: Informer): boolean {
-  const className = spec?.gatewayClassName ?? '';
-  const known = classes.get('', className) as GatewayClass | undefined;
-  const controller = known?.spec?.controllerName ?? (className === 'istio-waypoint' ? CLASS_CONTROLLER : '');
-  if (controller !== CLASS_CONTROLLER) return false;
-  const addresses = spec?.addresses ?? [];
-  return addresses.length === 0 || (addresses.length === 1 && (addresses[0]?.type ?? 'IPAddress') === 'IPAddress');
+const withVersion = (object: KubernetesObject, resourceVersion: string): KubernetesObject => ({
+  ...object,
+  metadata: { ...object.metadata, resourceVersion },
+});
+
+/** A Deployment's selector can never change: one from before upstream 1.24 keeps its own, and the pod label that it selects. */
+function withLegacySelector(object: KubernetesObject, live: KubernetesObject): KubernetesObject {
+  if (object.kind !== 'Deployment') return object;
+  type Spec = {
+    selector?: { matchLabels?: Record<string, string> };
+    template?: { metadata?: { labels?: Record<string, string> } };
+  };
+  const old = live['spec'] as Spec | undefined;
+  if ((old?.selector?.matchLabels?.[LEGACY_SELECTOR] ?? '') === '') return object;
+  const spec = object['spec'] as Spec | undefined;
+  const label = old?.template?.metadata?.labels?.[LEGACY_SELECTOR];
+  const labels = { ...spec?.template?.metadata?.labels, ...(label !== undefined && { [LEGACY_SELECTOR]: label }) };
+  const metadata = { ...spec?.template?.metadata, labels };
+  return { ...object, spec: { ...spec, selector: old?.selector, template: { ...spec?.template, metadata } } };
 }
 
-/** Marks the Gateway with the version of its controller; a newer mark means hands off. */
+/** Marks the Gateway with the version of its controller; a newer or unknown mark means hands off. */
 async function claim(client: KubeClient, gateway: Gateway): Promise<boolean> {
   const given = gateway.metadata.annotations?.[VERSION_ANNOTATION];
   if (given === String(VERSION)) return true;
-  if (given !== undefined && !(Number(given) < VERSION)) return false;
+  if (given !== undefined && !isOlder(given)) return false;
   const { namespace = '', name = '' } = gateway.metadata;
   const annotations = { [VERSION_ANNOTATION]: String(VERSION) };
   const body = { metadata: { annotations } };
@@ -169,9 +221,14 @@ async function claim(client: KubeClient, gateway: Gateway): Promise<boolean> {
   return true;
 }
 
+function isOlder(mark: string): boolean {
+  const number = Number(mark);
+  return mark.trim() !== '' && Number.isInteger(number) && number < VERSION;
+}
+
 /** True when an object of that name exists without our label. */
 async function isForeign(client: KubeClient, object: KubernetesObject): Promise<boolean> {
-  const kind = [...OWNED_KINDS, ...SCALER_KINDS].find((k) => k === object.kind);
+  const kind = [...USUAL_KINDS, ...SCALER_KINDS].find((k) => k === object.kind);
   if (kind === undefined) return true;
   const { namespace = '', name = '' } = object.metadata ?? {};
   try {

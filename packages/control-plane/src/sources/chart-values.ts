@@ -1,14 +1,15 @@
-// The chart values that upstream's charts leave in the ConfigMap `istio-sidecar-injector` -> values of waypoints. Watched: a
+// The chart values that upstream's charts leave in the ConfigMap `istio-sidecar-injector` -> values of gateways. Watched: a
 // change takes effect without a restart. Without that ConfigMap the defaults hold. Main thread.
 import { type Informer, type KubeClient, startInformer } from '@ambit/kube';
 import type { ConfigMap } from '@ambit/resources';
 import { messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
-import { waypointValues, type WaypointValues } from '../gateways/waypoint-values.ts';
+import { gatewayValues, type GatewayValues } from '../gateways/gateway-values.ts';
 
 /** The values in force, and the way to stop watching. */
 export interface ChartValues {
-  readonly current: WaypointValues;
+  readonly current: GatewayValues;
+  onChange(listener: () => void): void;
   close(): void;
 }
 
@@ -16,7 +17,8 @@ export interface ChartValues {
 export function watchChartValues(client: KubeClient, namespace: string, revision: string, log: Logger): ChartValues {
   const name =
     revision === '' || revision === 'default' ? 'istio-sidecar-injector' : `istio-sidecar-injector-${revision}`;
-  let current = waypointValues({});
+  let current = gatewayValues({});
+  const listeners: (() => void)[] = [];
   const informer: Informer = startInformer({
     client,
     kind: 'ConfigMap',
@@ -27,7 +29,8 @@ export function watchChartValues(client: KubeClient, namespace: string, revision
       for (const change of changes) {
         if (change.type === 'delete' || change.object.metadata?.name !== name) continue;
         try {
-          current = waypointValues(JSON.parse((change.object as ConfigMap).data?.['values'] ?? '{}'));
+          current = gatewayValues(JSON.parse((change.object as ConfigMap).data?.['values'] ?? '{}'));
+          for (const listener of listeners) listener();
         } catch (error) {
           log.error('chart values cannot be read, keeping the last good ones', { error: messageOf(error) });
         }
@@ -38,6 +41,7 @@ export function watchChartValues(client: KubeClient, namespace: string, revision
     get current() {
       return current;
     },
+    onChange: (listener) => void listeners.push(listener),
     close: () => informer.close(),
   };
 }

@@ -7,17 +7,28 @@ import { messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
 import type { ControlPlaneConfig } from '../config.ts';
 
-/** Options from a mesh configuration text; broken text gives undefined, and the last good options stay. */
-export function optionsOf(config: ControlPlaneConfig, text: string, log: Logger): ModelOptions | undefined {
+/** What the mesh configuration says to the parts of this app. */
+export interface MeshSettings {
+  /** For the translation. */
+  readonly options: ModelOptions;
+  /** `defaultConfig`: settings of deployed proxies. */
+  readonly proxyConfig: Json;
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** Settings from a mesh configuration text; broken text gives undefined, and the last good ones stay. */
+export function settingsOf(config: ControlPlaneConfig, text: string, log: Logger): MeshSettings | undefined {
   try {
-    const mesh = parseDocuments(text)[0] ?? {};
-    return meshConfigOptions(mesh as Readonly<Record<string, unknown>>, {
+    const mesh = mapOf(parseDocuments(text)[0]);
+    const options = meshConfigOptions(mesh, {
       flags: config.flags,
       clusterId: config.CLUSTER_ID,
       revision: config.REVISION,
       systemNamespace: config.POD_NAMESPACE,
       domain: config.domain,
     });
+    return { options, proxyConfig: mapOf(mesh['defaultConfig']) };
   } catch (error) {
     log.error('mesh configuration cannot be read, keeping the last good one', { error: messageOf(error) });
     return undefined;
@@ -34,13 +45,13 @@ export function meshTextOf(map: ConfigMap | undefined): string {
   return map?.data?.['mesh'] ?? '';
 }
 
-/** Calls `onOptions` whenever the mesh configuration changes to something else that can be read. */
+/** Calls `onSettings` whenever the mesh configuration changes to something else that can be read. */
 export function watchMeshConfig(
   client: KubeClient,
   config: ControlPlaneConfig,
-  initial: ModelOptions,
+  initial: MeshSettings,
   log: Logger,
-  onOptions: (options: ModelOptions) => void,
+  onSettings: (settings: MeshSettings) => void,
 ): Informer {
   const name = meshConfigName(config.REVISION);
   let last = JSON.stringify(initial);
@@ -53,12 +64,15 @@ export function watchMeshConfig(
     onChanges(changes) {
       for (const change of changes) {
         if (change.type === 'delete' || change.object.metadata?.name !== name) continue;
-        const options = optionsOf(config, meshTextOf(change.object as ConfigMap), log);
-        if (options === undefined || JSON.stringify(options) === last) continue;
-        last = JSON.stringify(options);
+        const settings = settingsOf(config, meshTextOf(change.object as ConfigMap), log);
+        if (settings === undefined || JSON.stringify(settings) === last) continue;
+        last = JSON.stringify(settings);
         log.info('mesh configuration changed', { configMap: name });
-        onOptions(options);
+        onSettings(settings);
       }
     },
   });
 }
+
+const mapOf = (value: unknown): Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : {};

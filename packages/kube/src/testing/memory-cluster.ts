@@ -1,5 +1,5 @@
 // A Kubernetes API in memory, for tests: objects with versions, list, watch, apply that merges, token reviews. Not a model of
-// admission, defaulting or field ownership. Everything is synchronous behind the promises.
+// admission or defaulting; of field ownership only the record of applies. Everything is synchronous behind the promises.
 import { apiVersionOf, type KindName, kindOf, kinds, type KubernetesObject, type ObjectOf } from '@ambit/resources';
 import type { KubeClient, ListOptions, ObjectRef, TokenReview, WatchEvent } from '../client.ts';
 import { errorOfStatus, KubeError } from '../errors.ts';
@@ -156,12 +156,17 @@ export function memoryCluster(): MemoryCluster {
       writes.push({ verb: 'update', object });
       return write(object) as typeof object;
     },
-    apply: async (object, { subresource }) => {
+    apply: async (object, { subresource, fieldManager }) => {
       check();
       const before = store.get(keyOfObject(object).key);
       if (before === undefined && subresource !== undefined) throw errorOfStatus(404, 'NotFound', 'not found', 'apply');
       writes.push({ verb: subresource === undefined ? 'apply' : `apply ${subresource}`, object });
-      return write(merge(before ?? {}, object as Json) as KubernetesObject);
+      const { resourceVersion: given } = object.metadata ?? {};
+      if (given !== undefined && given !== before?.metadata?.resourceVersion) {
+        throw errorOfStatus(409, 'Conflict', 'the object has been modified', 'apply');
+      }
+      const merged = merge(before ?? {}, object as Json) as KubernetesObject;
+      return write(subresource === undefined ? withFields(merged, object, fieldManager) : merged);
     },
     patch: async ({ kind, namespace, name }, body, { subresource }) => {
       check();
@@ -190,6 +195,29 @@ export function memoryCluster(): MemoryCluster {
       return tokens.get(token) ?? unknown;
     },
   };
+}
+
+/** Notes which fields a manager applied, roughly as the API server does. */
+function withFields(stored: KubernetesObject, given: KubernetesObject, manager: string): KubernetesObject {
+  const { apiVersion: _apiVersion, kind: _kind, metadata, ...rest } = given;
+  const { labels, annotations, ownerReferences } = metadata ?? {};
+  const fieldsV1 = fieldsOf({ ...rest, metadata: { labels, annotations, ownerReferences } });
+  const known = (stored.metadata as { managedFields?: { manager: string }[] } | undefined)?.managedFields ?? [];
+  const managedFields = [...known.filter((m) => m.manager !== manager), { manager, operation: 'Apply', fieldsV1 }];
+  return { ...stored, metadata: { ...stored.metadata, managedFields } as KubernetesObject['metadata'] & {} };
+}
+
+function fieldsOf(value: unknown): Json {
+  if (Array.isArray(value)) {
+    const keyOf = (item: Json): Json | undefined =>
+      ['name', 'containerPort', 'port', 'uid'].filter((k) => k in item).map((k) => ({ [k]: item[k] }))[0];
+    const keys = value.map((item) => (typeof item === 'object' && item !== null ? keyOf(item as Json) : undefined));
+    if (keys.includes(undefined)) return {};
+    return Object.fromEntries(value.map((item, i) => [`k:${JSON.stringify(keys[i])}`, { '.': {}, ...fieldsOf(item) }]));
+  }
+  if (typeof value !== 'object' || value === null) return {};
+  const entries = Object.entries(value).filter(([, inner]) => inner !== undefined);
+  return Object.fromEntries(entries.map(([key, inner]) => [`f:${key}`, fieldsOf(inner)]));
 }
 
 function withType(object: KubernetesObject): KubernetesObject {

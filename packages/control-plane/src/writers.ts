@@ -1,0 +1,135 @@
+// Everything that writes to the cluster, each duty behind its own lease with upstream's name, so that mixed replicas do not
+// write twice (spec control-plane 8.2). In: the parts of the app. Out: running elections. Called by app.ts; main thread.
+import type { CertificateAuthority } from '@ambit/identity';
+import { type KubeClient, type LeaderElection, startLeaderElection } from '@ambit/kube';
+import type { Logger } from '@ambit/runtime/log';
+import { distributeRoots } from './ca/root-config-maps.ts';
+import type { ControlPlaneConfig } from './config.ts';
+import { type ClassFeatures, classInfos } from './gateways/class-info.ts';
+import { keepClasses } from './gateways/classes.ts';
+import { deployGateways } from './gateways/deployer.ts';
+import type { RenderSettings } from './gateways/render.ts';
+import type { ChartValues } from './sources/chart-values.ts';
+import type { ClusterState } from './sources/cluster-state.ts';
+import type { MeshSettings } from './sources/mesh-config.ts';
+import type { RevisionTags } from './sources/revision-tags.ts';
+import type { StatusWriter } from './status/writer.ts';
+import { allocateVips } from './vips/allocate.ts';
+
+/** What the writers work with. */
+export interface WriterParts {
+  readonly config: ControlPlaneConfig;
+  readonly client: KubeClient;
+  readonly log: Logger;
+  readonly cluster: ClusterState;
+  readonly values: ChartValues;
+  readonly tags: RevisionTags;
+  readonly mesh: () => MeshSettings;
+  readonly status: StatusWriter;
+  readonly authority: CertificateAuthority;
+}
+
+/** Running writers. */
+export interface Writers {
+  /** Something that all deployed objects depend on changed. */
+  refreshGateways(): void;
+  /** Gives all leases up; settles when the writers have stopped. */
+  close(): Promise<void>;
+}
+
+type Duty = readonly [lease: string, onLead: (signal: AbortSignal) => void];
+
+/** Starts to compete for every duty. */
+export function startWriters(parts: WriterParts): Writers {
+  const { config, client, cluster, status, authority } = parts;
+  const log = parts.log.child('leader');
+  const gateways = gatewayDuty(parts);
+  const duties: Duty[] = [
+    [
+      'istio-namespace-controller-election',
+      (signal) =>
+        distributeRoots({ client, name: config.PILOT_CA_CERT_CONFIGMAP, rootPem: authority.rootPem, log, signal }),
+    ],
+    ['istio-status-leader', (signal) => void cluster.synced.then(() => status.lead(cluster.model, signal))],
+  ];
+  if (config.PILOT_ENABLE_GATEWAY_API_DEPLOYMENT_CONTROLLER) duties.push(gateways.duty);
+  if (config.PILOT_ENABLE_IP_AUTOALLOCATE) {
+    const ranges = { ipv4: config.PILOT_IP_AUTOALLOCATE_IPV4_PREFIX, ipv6: config.PILOT_IP_AUTOALLOCATE_IPV6_PREFIX };
+    duties.push([
+      'istio-ip-autoallocate',
+      (signal) => allocateVips({ client, ranges, log: parts.log.child('addresses'), signal }),
+    ]);
+  }
+  const elections = duties.map(([name, onLead]) => compete(parts, name, onLead));
+  return {
+    refreshGateways: gateways.refresh,
+    async close() {
+      await Promise.all(elections.map((election) => election.close()));
+    },
+  };
+}
+
+function compete({ config, client, log }: WriterParts, name: string, onLead: Duty[1]): LeaderElection {
+  if (config.ENABLE_LEADER_ELECTION) {
+    return startLeaderElection({
+      client,
+      namespace: config.POD_NAMESPACE,
+      name,
+      identity: config.POD_NAME,
+      onLead,
+      log: log.child('leader'),
+    });
+  }
+  const always = new AbortController();
+  onLead(always.signal);
+  return { isLeader: true, close: async () => always.abort() };
+}
+
+/** Classes and the objects of Gateways: one lease per revision, since revisions deploy for their own Gateways. */
+function gatewayDuty(parts: WriterParts): { duty: Duty; refresh: () => void } {
+  const { config, client, tags, values } = parts;
+  const log = parts.log.child('gateways');
+  const features = classFeatures(config);
+  let refresh: (() => void) | undefined;
+  const lead = (signal: AbortSignal): void => {
+    keepClasses(client, classInfos(features), log, signal);
+    // Before all tags are known a Gateway of another revision could be taken for ours.
+    void tags.synced.then(() => {
+      if (signal.aborted) return;
+      const settings = (): RenderSettings => renderSettings(parts);
+      refresh = deployGateways({ client, settings, features, isMine: tags.isMine, log, signal }).refresh;
+    });
+    signal.addEventListener('abort', () => (refresh = undefined));
+  };
+  tags.onChange(() => refresh?.());
+  values.onChange(() => refresh?.());
+  const revision = config.REVISION === '' ? 'default' : config.REVISION;
+  return { duty: [`istio-gateway-deployment-${revision}`, lead], refresh: () => refresh?.() };
+}
+
+function classFeatures(config: ControlPlaneConfig): ClassFeatures {
+  return {
+    waypoints: config.PILOT_ENABLE_AMBIENT_WAYPOINTS,
+    remoteGateways: config.PILOT_MULTI_NETWORK_DISCOVER_GATEWAY_API,
+    eastWest: config.AMBIENT_ENABLE_MULTI_NETWORK,
+    defaultClass: config.PILOT_GATEWAY_API_DEFAULT_GATEWAYCLASS_NAME,
+    defaultController: config.PILOT_GATEWAY_API_CONTROLLER_NAME,
+  };
+}
+
+function renderSettings({ config, cluster: { model }, values, mesh }: WriterParts): RenderSettings {
+  return {
+    image: config.AMBIT_PROXY_IMAGE,
+    systemNamespace: config.POD_NAMESPACE,
+    revision: config.REVISION,
+    clusterId: config.CLUSTER_ID,
+    domain: config.domain,
+    trustDomain: model.options.trustDomain,
+    meshId: model.options.meshId,
+    network: values.current.network === '' ? model.view().network() : values.current.network,
+    proxyConfig: mesh().proxyConfig,
+    copiesMetadata: config.PILOT_ENABLE_GATEWAY_API_COPY_LABELS_ANNOTATIONS,
+    waypoints: config.PILOT_ENABLE_AMBIENT_WAYPOINTS,
+    values: values.current,
+  };
+}
