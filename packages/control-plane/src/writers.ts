@@ -97,7 +97,9 @@ function gatewayDuty(parts: WriterParts): { duty: Duty; refresh: () => void } {
     void tags.synced.then(() => {
       if (signal.aborted) return;
       const settings = (): RenderSettings => renderSettings(parts);
-      refresh = deployGateways({ client, settings, features, isMine: tags.isMine, log, signal }).refresh;
+      const isMine: typeof tags.isMine = (gateway) => tags.isMine(gateway);
+      const deployer = deployGateways({ client, settings, features, isMine, log, signal });
+      refresh = () => deployer.refresh();
     });
     signal.addEventListener('abort', () => (refresh = undefined));
   };

@@ -86,8 +86,10 @@ test('an east-west gateway is deployed where several networks are on, and asks f
   assert.deepEqual(await deploy(cluster), []);
   await deploy(cluster, {}, { ...DEFAULT_CLASS_FEATURES, eastWest: true });
   const [deployment] = cluster.objects('Deployment');
-  const env =
-    (deployment?.spec?.template?.spec.containers[0] as { env?: { name: string; value?: string }[] }).env ?? [];
+  const container = deployment?.spec?.template?.spec.containers[0] as
+    | { env?: { name: string; value?: string }[] }
+    | undefined;
+  const env = container?.env ?? [];
   assert.equal(env.find((v) => v.name === 'ISTIO_META_REQUESTED_NETWORK_VIEW')?.value, 'n1');
   assert.equal(deployment?.metadata.labels?.['gateway.istio.io/managed'], 'istio.io-eastwest-controller');
   assert.equal(cluster.objects('Service')[0]?.spec?.type, 'LoadBalancer');
