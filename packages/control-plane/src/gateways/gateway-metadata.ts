@@ -7,7 +7,9 @@ import type { RenderSettings } from './render.ts';
 /** Labels or annotations. */
 export type TextMap = Record<string, string>;
 
+/** Label with the name of the Gateway that an object belongs to. */
 export const GATEWAY_NAME = 'gateway.networking.k8s.io/gateway-name';
+/** Label with the network of a gateway or a whole cluster. */
 export const NETWORK = 'topology.istio.io/network';
 const DATAPLANE_MODE = 'istio.io/dataplane-mode';
 const RESERVED_PREFIX = 'gateway.networking.k8s.io/';

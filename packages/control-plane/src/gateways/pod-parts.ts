@@ -15,6 +15,7 @@ export const limit = (name: string, resource: string): object => ({
 export const mount = (name: string, mountPath: string): object => ({ name, mountPath });
 
 const port = (name: string, containerPort: number): object => ({ name, containerPort, protocol: 'TCP' });
+/** Container ports. */
 export const ports: readonly object[] = [
   port('metrics', 15020),
   port('status-port', 15021),
@@ -26,11 +27,13 @@ const ready = {
   successThreshold: 1,
   timeoutSeconds: 1,
 };
+/** Probes of the proxy container. */
 export const probes = {
   startupProbe: { ...ready, initialDelaySeconds: 1, periodSeconds: 1, failureThreshold: 30 },
   readinessProbe: { ...ready, initialDelaySeconds: 0, periodSeconds: 15, failureThreshold: 4 },
 };
 
+/** Labels and annotations of the pod as files. */
 export const podinfoVolume: object = {
   name: 'istio-podinfo',
   downwardAPI: {
@@ -47,6 +50,7 @@ export const tokenVolume = (audience: string): object => ({
   projected: { sources: [{ serviceAccountToken: { path: 'istio-token', expirationSeconds: 43_200, audience } }] },
 });
 
+/** The root certificates of the mesh. */
 export const rootVolume = ({ values }: RenderSettings): object => ({
   name: 'istiod-ca-cert',
   configMap: { name: values.rootConfigMap },
