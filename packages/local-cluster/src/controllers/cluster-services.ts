@@ -17,6 +17,11 @@ export const KUBERNETES_IP = '10.96.0.1';
 /** The address of the cluster DNS. */
 export const DNS_IP = '10.96.0.10';
 
+/** The label that names the writer of a slice. */
+export const MANAGED_BY = 'endpointslice.kubernetes.io/managed-by';
+/** The writer of the slices of the fixed services. */
+export const CLUSTER_SLICES = 'local-cluster.ambit.io';
+
 /** Creates or corrects the fixed objects; safe to call again. */
 export async function ensureClusterServices(api: ObjectApi, services: ClusterServices): Promise<void> {
   const namespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease'];
@@ -29,7 +34,7 @@ export async function ensureClusterServices(api: ObjectApi, services: ClusterSer
     'kube-system',
     'kube-dns',
     DNS_IP,
-    { 'k8s-app': 'kube-dns', 'kubernetes.io/name': 'CoreDNS' },
+    { 'k8s-app': 'kube-dns', 'kubernetes.io/cluster-service': 'true', 'kubernetes.io/name': 'CoreDNS' },
     [
       { name: 'dns', protocol: 'UDP', port: 53, targetPort: services.dnsPort },
       { name: 'dns-tcp', protocol: 'TCP', port: 53, targetPort: services.dnsPort },
@@ -82,7 +87,7 @@ async function ensureSlice(
   const slice: EndpointSlice & AnyObject = {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
-    metadata: { name, namespace, labels: { 'kubernetes.io/service-name': name } },
+    metadata: { name, namespace, labels: { 'kubernetes.io/service-name': name, [MANAGED_BY]: CLUSTER_SLICES } },
     addressType: 'IPv4',
     endpoints: services.nodes.map((node) => ({
       addresses: [node.ip],

@@ -12,11 +12,15 @@ const pod = (name: string, over: Partial<DaemonPod> = {}): DaemonPod => ({
   terminating: false,
   ...over,
 });
-const node = (name: string, ...pods: DaemonPod[]): DaemonNode => ({ name, wanted: true, pods });
+const node = (name: string, ...pods: DaemonPod[]): DaemonNode => ({ name, wanted: true, mayStay: true, pods });
 const old = { current: false };
 
 test('an empty node gets a pod, a node that is not wanted loses it', () => {
-  const step = planDaemonStep([node('a'), { name: 'b', wanted: false, pods: [pod('p')] }], 'RollingUpdate', {});
+  const step = planDaemonStep(
+    [node('a'), { name: 'b', wanted: false, mayStay: false, pods: [pod('p')] }],
+    'RollingUpdate',
+    {},
+  );
   assert.deepEqual(step, { create: ['a'], remove: ['p'] });
 });
 
@@ -40,4 +44,10 @@ test('without surge old pods are removed within the budget and a node waits for 
 
 test('OnDelete replaces nothing by itself', () => {
   assert.deepEqual(planDaemonStep([node('a', pod('a1', old))], 'OnDelete', {}), { create: [], remove: [] });
+});
+
+test('a cordoned node keeps the pod it has and gets no new one', () => {
+  const cordoned = (...pods: DaemonPod[]): DaemonNode => ({ name: 'a', wanted: false, mayStay: true, pods });
+  assert.deepEqual(planDaemonStep([cordoned(pod('p'))], 'RollingUpdate', {}), { remove: [], create: [] });
+  assert.deepEqual(planDaemonStep([cordoned()], 'RollingUpdate', {}), { remove: [], create: [] });
 });

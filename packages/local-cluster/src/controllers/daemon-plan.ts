@@ -17,6 +17,8 @@ export interface DaemonNode {
   readonly name: string;
   /** Whether the template may run there. */
   readonly wanted: boolean;
+  /** Whether pods that run there already may stay (a cordoned node takes no new ones). */
+  readonly mayStay: boolean;
   readonly pods: DaemonPod[];
 }
 
@@ -35,7 +37,7 @@ export function planDaemonStep(
   const step: DaemonStep = { remove: [], create: [] };
   const wanted = nodes.filter((node) => node.wanted);
   for (const node of nodes) {
-    const gone = node.pods.filter((pod) => !pod.terminating && (pod.finished || !node.wanted));
+    const gone = node.pods.filter((pod) => !pod.terminating && (pod.finished || !node.mayStay));
     step.remove.push(...gone.map((pod) => pod.name));
     if (node.wanted && live(node).length === 0 && !node.pods.some((pod) => pod.terminating))
       step.create.push(node.name);

@@ -7,8 +7,8 @@ import { isAlreadyExists, isNotFound } from '../api/status.ts';
 import { planDaemonStep } from './daemon-plan.ts';
 import type { DaemonNode } from './daemon-plan.ts';
 import { ownerReferenceTo } from './owner-reference.ts';
-import { reasonAgainstNode } from './place-pod.ts';
-import { podFromTemplate, templateHash } from './pod-from-template.ts';
+import { reasonAgainstNode, RUNNING_EFFECTS } from './place-pod.ts';
+import { canonicalJson, podFromTemplate, templateHash } from './pod-from-template.ts';
 import { controllerOf, isPodAvailable, isPodFinished, isPodReady } from './selector.ts';
 import { createWorkQueue } from './work-queue.ts';
 import type { ReconcileResult } from './work-queue.ts';
@@ -40,10 +40,16 @@ export function startDaemonSetController(context: ControllerContext): Controller
       const owner = controllerOf(object.metadata);
       if (owner?.kind === 'DaemonSet') queue.add(`${object.metadata.namespace ?? ''}/${owner.name}`);
     }),
-    context.api.watch<Node>('nodes', {}, ({ type }) => {
-      if (type !== 'MODIFIED') all();
+    context.api.watch<Node>('nodes', {}, ({ type, object, previous }) => {
+      if (type !== 'MODIFIED' || hasMoved(object, previous)) all();
     }),
   );
+}
+
+// Labels and taints decide where daemon pods run; heartbeats do not.
+function hasMoved(node: Node, previous: Node | undefined): boolean {
+  const facts = (each: Node | undefined): string => canonicalJson([each?.metadata.labels, each?.spec.taints]);
+  return facts(node) !== facts(previous);
 }
 
 async function reconcile(context: ControllerContext, key: string): Promise<ReconcileResult> {
@@ -68,15 +74,17 @@ function nodesOf(context: ControllerContext, set: DaemonSet, hash: string): Map<
   const tolerations = [...IMPLIED_TOLERATIONS, ...(set.spec.template.spec.tolerations ?? [])];
   const nodes = new Map<string, DaemonNode>();
   for (const node of context.api.list<Node>('nodes').items) {
-    const wanted = reasonAgainstNode(set.spec.template.spec, tolerations, node) === undefined;
-    nodes.set(node.metadata.name, { name: node.metadata.name, wanted, pods: [] });
+    const { spec } = set.spec.template;
+    const wanted = reasonAgainstNode(spec, tolerations, node) === undefined;
+    const mayStay = wanted || reasonAgainstNode(spec, tolerations, node, RUNNING_EFFECTS) === undefined;
+    nodes.set(node.metadata.name, { name: node.metadata.name, wanted, mayStay, pods: [] });
   }
   const minReadySeconds = set.spec.minReadySeconds ?? 0;
   const now = Date.now();
   for (const pod of context.api.list<Pod>('pods', { namespace: set.metadata.namespace ?? '' }).items) {
     if (controllerOf(pod.metadata)?.uid !== set.metadata.uid) continue;
     const nodeName = pod.spec.nodeName ?? '';
-    const node = nodes.get(nodeName) ?? { name: nodeName, wanted: false, pods: [] };
+    const node = nodes.get(nodeName) ?? { name: nodeName, wanted: false, mayStay: false, pods: [] };
     nodes.set(nodeName, node);
     node.pods.push({
       name: pod.metadata.name,

@@ -4,6 +4,7 @@ import type { EndpointSlice, Node, Pod, Service } from './objects.ts';
 import { controllerOfParts, keyOf, splitKey } from './context.ts';
 import type { Controller, ControllerContext } from './context.ts';
 import { isNotFound } from '../api/status.ts';
+import { MANAGED_BY } from './cluster-services.ts';
 import { planSlices } from './endpoint-plan.ts';
 import type { PlannedSlice } from './endpoint-plan.ts';
 import { ownerReferenceTo } from './owner-reference.ts';
@@ -12,7 +13,6 @@ import { matchesLabels } from './selector.ts';
 import { createWorkQueue } from './work-queue.ts';
 
 const MANAGER = 'endpointslice-controller.k8s.io';
-const MANAGED_BY = 'endpointslice.kubernetes.io/managed-by';
 const SERVICE_NAME = 'kubernetes.io/service-name';
 
 /** Starts the EndpointSlice controller. */

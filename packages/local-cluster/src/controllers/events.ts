@@ -1,7 +1,6 @@
 // Events for people: what `kubectl describe` and `kubectl get events` show.
 // Comes in: facts from controllers and the node runtime. Goes out: v1 Event objects, the same fact counted, not repeated.
 // Main thread.
-import { randomBytes } from 'node:crypto';
 import type { ObjectApi } from '../api/object-api.ts';
 import type { Logger } from '@ambit/runtime/log';
 import type { AnyObject } from './objects.ts';
@@ -26,6 +25,15 @@ interface EventObject extends AnyObject {
 
 const AGGREGATION_MS = 600_000;
 const MAX_REMEMBERED = 4096;
+
+let lastStamp = 0n;
+
+/** Nanoseconds since the epoch in hex, never the same twice: lists of events are in the order of what happened. */
+function nextStamp(): string {
+  const now = BigInt(Date.now()) * 1_000_000n;
+  lastStamp = now > lastStamp ? now : lastStamp + 1n;
+  return lastStamp.toString(16);
+}
 
 /** Makes a recorder that signs as `component`; equal facts within 10 minutes raise a count. */
 export function createEventRecorder(api: ObjectApi, log: Logger, component: string): EventRecorder {
@@ -54,7 +62,7 @@ export function createEventRecorder(api: ObjectApi, log: Logger, component: stri
       const event: EventObject = {
         apiVersion: 'v1',
         kind: 'Event',
-        metadata: { name: `${about.metadata.name.slice(0, 200)}.${randomBytes(8).toString('hex')}`, namespace },
+        metadata: { name: `${about.metadata.name.slice(0, 200)}.${nextStamp()}`, namespace },
         involvedObject: {
           apiVersion: about.apiVersion,
           kind: about.kind,

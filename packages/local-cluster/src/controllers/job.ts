@@ -43,8 +43,8 @@ async function reconcile(context: ControllerContext, key: string): Promise<Recon
     context.events.record(
       job,
       verdict.type === 'Failed' ? 'Warning' : 'Normal',
-      verdict.reason ?? '',
-      verdict.message ?? '',
+      verdict.type === 'Failed' ? (verdict.reason ?? '') : 'Completed',
+      verdict.type === 'Failed' ? (verdict.message ?? '') : 'Job completed',
     );
   } else if (job.spec.suspend !== true) {
     await addPods(context, job, succeeded, active.length);

@@ -2,8 +2,17 @@
 import type { Node, NodeSelectorTerm, PodSpec, Toleration } from './objects.ts';
 import { matchesLabels } from './selector.ts';
 
+const schedulingEffects: ReadonlySet<string> = new Set(['NoSchedule', 'NoExecute']);
+/** The taints that also end pods which run already. */
+export const RUNNING_EFFECTS: ReadonlySet<string> = new Set(['NoExecute']);
+
 /** Whether the pod's selector, required affinity and tolerations allow the node; otherwise why not. */
-export function reasonAgainstNode(spec: PodSpec, tolerations: readonly Toleration[], node: Node): string | undefined {
+export function reasonAgainstNode(
+  spec: PodSpec,
+  tolerations: readonly Toleration[],
+  node: Node,
+  effects: ReadonlySet<string> = schedulingEffects,
+): string | undefined {
   if (spec.nodeSelector !== undefined && !matchesLabels(spec.nodeSelector, node.metadata.labels)) {
     return "node(s) didn't match Pod's node affinity/selector";
   }
@@ -12,7 +21,7 @@ export function reasonAgainstNode(spec: PodSpec, tolerations: readonly Toleratio
     return "node(s) didn't match Pod's node affinity/selector";
   }
   for (const taint of node.spec.taints ?? []) {
-    if (taint.effect === 'PreferNoSchedule') continue;
+    if (!effects.has(taint.effect)) continue;
     if (!tolerations.some((toleration) => tolerates(toleration, taint))) {
       return `node(s) had untolerated taint {${taint.key}: ${taint.value ?? ''}}`;
     }
@@ -52,7 +61,11 @@ function matchesExpression(
   }
 }
 
-function tolerates(toleration: Toleration, taint: { key: string; value?: string; effect: string }): boolean {
+/** Whether the toleration covers the taint. */
+export function tolerates(
+  toleration: Toleration,
+  taint: { readonly key: string; readonly value?: string; readonly effect: string },
+): boolean {
   if (toleration.effect !== undefined && toleration.effect !== '' && toleration.effect !== taint.effect) return false;
   if (toleration.key === undefined || toleration.key === '') return toleration.operator === 'Exists';
   if (toleration.key !== taint.key) return false;

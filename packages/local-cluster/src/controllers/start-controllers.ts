@@ -5,11 +5,14 @@ import type { Logger } from '@ambit/runtime/log';
 import type { Controller, ControllerContext } from './context.ts';
 import { startDaemonSetController } from './daemon-set.ts';
 import { startDeploymentController } from './deployment.ts';
+import { startDisruptionController } from './disruption.ts';
 import { startEndpointSliceController } from './endpoint-slice.ts';
+import { startEndpointsController } from './endpoints.ts';
 import { createEventRecorder } from './events.ts';
 import { startGarbageCollector } from './garbage-collector.ts';
 import { startJobController } from './job.ts';
 import { startNamespaceController } from './namespace.ts';
+import { startNodeLifecycleController } from './node-lifecycle.ts';
 import { startReplicaSetController } from './replica-set.ts';
 import { startScheduler } from './scheduler.ts';
 import { startServiceAddressController } from './service-address.ts';
@@ -32,6 +35,9 @@ export function startControllers(api: ObjectApi, log: Logger, caPem: string): Co
     startDaemonSetController(context('daemonset-controller')),
     startJobController(context('job-controller')),
     startEndpointSliceController(context('endpointslice-controller')),
+    startEndpointsController(context('endpoint-controller')),
+    startDisruptionController(context('controllermanager')),
+    startNodeLifecycleController(context('node-controller')),
     startGarbageCollector(context('garbage-collector')),
     startScheduler(context('default-scheduler'), bind),
   ];

@@ -28,6 +28,8 @@ export interface RunnerOptions {
   /** Always, OnFailure or Never, as it applies to this container. */
   readonly restartPolicy: string;
   readonly dir: string;
+  /** The pod as messages name it: `name_namespace(uid)`. */
+  readonly podLabel: string;
   readonly sandbox: PodSandbox;
   readonly log: Logger;
   readonly image: ResolvedImage | undefined;
@@ -58,6 +60,7 @@ const FIRST_BACKOFF_MS = 10_000;
 const LAST_BACKOFF_MS = 300_000;
 const RESET_AFTER_MS = 600_000;
 const RETRY_MS = 1000;
+const IMAGE_RETRY_MS = 10_000;
 
 /** Makes the runner of one container; `run()` starts it. */
 export function createContainerRunner(options: RunnerOptions): ContainerRunner {
@@ -148,6 +151,8 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
     const id = randomBytes(32).toString('hex');
     const dir = join(options.dir, id.slice(0, 12));
     mkdirSync(dir, { recursive: true });
+    const present = `Container image ${JSON.stringify(container.image ?? '')} already present on machine`;
+    options.event('Normal', 'Pulled', `${present} and can be accessed by the pod`);
     const process = await sandbox.startContainer({ ...prepared, id, dir, image: found, name: container.name });
     containerId = `ambit://${id}`;
     live = process;
@@ -159,6 +164,7 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
     await record(dir, process);
     const startedAtMs = Date.now();
     set({ running: { startedAt: nowSeconds() } });
+    options.event('Normal', 'Created', `Created container: ${container.name}`);
     options.event('Normal', 'Started', `Started container ${container.name}`);
     if (container.lifecycle?.postStart !== undefined) await runHook(container.lifecycle.postStart, 'PostStart');
     beginProbes(process);
@@ -195,13 +201,26 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
     return options.restartPolicy === 'OnFailure' && code !== 0;
   };
 
+  // The image map is read at the start of the cluster, so that waiting shows what a registry would show.
+  const missImage = async (): Promise<void> => {
+    const name = JSON.stringify(container.image ?? '');
+    const why = `no entry of the image map matches ${container.image ?? ''}; add { match, command } to images.yaml`;
+    options.event('Normal', 'Pulling', `Pulling image ${name}`);
+    options.event('Warning', 'Failed', `Failed to pull image ${name}: ${why}`);
+    options.event('Warning', 'Failed', 'Error: ErrImagePull');
+    set({ waiting: { reason: 'ErrImagePull', message: why } });
+    await wakeUp.wait(IMAGE_RETRY_MS);
+    if (stopping) return;
+    options.event('Normal', 'BackOff', `Back-off pulling image ${name}`);
+    options.event('Warning', 'Failed', 'Error: ImagePullBackOff');
+    set({ waiting: { reason: 'ImagePullBackOff', message: `Back-off pulling image ${name}: ErrImagePull: ${why}` } });
+    await wakeUp.wait(LAST_BACKOFF_MS);
+  };
+
   const run = async (): Promise<void> => {
     while (!stopping) {
       if (image === undefined) {
-        const message = `no entry of the image map matches ${container.image ?? ''}; add { match, command } to images.yaml`;
-        if (state.waiting?.reason !== 'ErrImagePull') options.event('Warning', 'Failed', message);
-        set({ waiting: { reason: 'ErrImagePull', message } });
-        await wakeUp.wait(LAST_BACKOFF_MS);
+        await missImage();
         continue;
       }
       try {
@@ -225,8 +244,12 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
   const pauseBeforeRestart = async (): Promise<void> => {
     lastState = state;
     if (backoffMs > 0) {
-      const message = `back-off ${backoffMs / 1000}s restarting failed container=${container.name}`;
-      options.event('Warning', 'BackOff', `Back-off restarting failed container ${container.name}`);
+      const message = `back-off ${waitText(backoffMs)} restarting failed container=${container.name} pod=${options.podLabel}`;
+      options.event(
+        'Warning',
+        'BackOff',
+        `Back-off restarting failed container ${container.name} in pod ${options.podLabel}`,
+      );
       set({ waiting: { reason: 'CrashLoopBackOff', message } });
       const until = Date.now() + backoffMs;
       while (!stopping && Date.now() < until) await wakeUp.wait(until - Date.now());
@@ -282,6 +305,12 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
       lastState,
     }),
   };
+}
+
+/** A duration as Go writes it: `10s`, `2m40s`. */
+function waitText(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  return seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${seconds % 60}s`;
 }
 
 async function execOnce(

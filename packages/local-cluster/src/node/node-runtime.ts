@@ -1,6 +1,6 @@
 // The agent of one node: registers the node, keeps its lease, runs the pods bound to it.
 // Comes in: the watch of pods with spec.nodeName = this node. Goes out: pod workers, node status. Main thread.
-import { totalmem, cpus } from 'node:os';
+import { cpus, release, totalmem } from 'node:os';
 import { background } from '@ambit/runtime/background';
 import { messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
@@ -53,7 +53,13 @@ export async function startNodeRuntime(options: NodeRuntimeOptions): Promise<Nod
   };
   await registerNode(options);
   await renewLease(api, place.name);
-  const lease = setInterval(() => background(log, 'renew node lease', renewLease(api, place.name)), LEASE_MS);
+  const heartbeat = async (): Promise<void> => {
+    await renewLease(api, place.name);
+    const ready = api.get<Node>('nodes', place.name)?.status?.conditions?.find(({ type }) => type === 'Ready');
+    // A machine that slept finds itself declared silent.
+    if (ready?.status !== 'True') await registerNode(options);
+  };
+  const lease = setInterval(() => background(log, 'renew node lease', heartbeat()), LEASE_MS);
   lease.unref();
 
   const onPod = (type: string, pod: Pod): void => {
@@ -152,7 +158,7 @@ async function registerNode({ api, place, kubeletVersion }: NodeRuntimeOptions):
       architecture: labels['kubernetes.io/arch'],
       operatingSystem: 'linux',
       osImage: 'Ambit local cluster',
-      kernelVersion: '',
+      kernelVersion: release(),
       containerRuntimeVersion: 'ambit://0.0.0',
       kubeletVersion,
       kubeProxyVersion: kubeletVersion,

@@ -172,6 +172,7 @@ export function startPodWorker(context: PodWorkerContext, first: Pod): PodWorker
       kind,
       restartPolicy: kind === 'sidecar' ? 'Always' : kind === 'init' && policy !== 'Never' ? 'OnFailure' : policy,
       dir: join(dir, 'containers', container.name),
+      podLabel: `${metadata.name}_${metadata.namespace ?? 'default'}(${metadata.uid ?? ''})`,
       sandbox: made,
       log: context.log,
       image,

@@ -25,10 +25,10 @@ import { scaleOf, withScale } from '../write/scale.ts';
 import { liveObject, updateObject } from '../write/update.ts';
 import { decodeObject } from './decode-body.ts';
 import type { Exchange } from './exchange.ts';
-import { isTrue } from './request-info.ts';
+import { serveEviction } from './eviction.ts';
 import { contextOf, decodePatch, patchTypeOf, targetOf } from './resource-request.ts';
 import type { ResourceRequest } from './resource-request.ts';
-import { deleteAdmitted, patch, read, replace } from './resources.ts';
+import { patch, read, replace } from './resources.ts';
 
 function scaleNext(request: ResourceRequest, live: JsonObject, change: (scale: JsonObject) => JsonObject): JsonObject {
   const { resource } = request;
@@ -121,27 +121,6 @@ async function serveToken(request: ResourceRequest): Promise<void> {
     'authentication.k8s.io/v1',
   );
   await exchange.value(201, await answerTokenRequest(object, info.namespace ?? '', info.name ?? '', services.reviews));
-}
-
-async function serveEviction(request: ResourceRequest): Promise<void> {
-  const { exchange, info, resource } = request;
-  const { object } = decodeObject(
-    await exchange.body(),
-    exchange.header('content-type'),
-    resource,
-    'Eviction',
-    'policy/v1',
-  );
-  const grace = valueAt(object, ['deleteOptions', 'gracePeriodSeconds']);
-  await deleteAdmitted(request, info.namespace, info.name ?? '', {
-    gracePeriodSeconds: typeof grace === 'number' ? grace : undefined,
-    propagationPolicy: undefined,
-    orphanDependents: undefined,
-    uid: undefined,
-    resourceVersion: undefined,
-    dryRun: isTrue(exchange.query.get('dryRun')),
-  });
-  await exchange.value(201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' });
 }
 
 async function serveBinding(request: ResourceRequest): Promise<void> {

@@ -1,6 +1,6 @@
 /** Tables of nodes, namespaces, events, configuration, roles and what else a cluster keeps. In: objects; out: cells (spec/local-cluster.md 7.1). Called through columns.ts. Pure. */
 
-import { listAt, objectAt, textAt, valueAt, shown } from '../json.ts';
+import { listAt, objectAt, textAt, valueAt } from '../json.ts';
 import { ageOf } from './age.ts';
 import { age, ageColumn, column, count, nameColumn, nameOf, noneIfEmpty, printer } from './printer.ts';
 import type { Printer } from './printer.ts';
@@ -136,16 +136,6 @@ export const clusterPrinters: Readonly<Record<string, Printer>> = {
     nameOf(object),
     textAt(object, 'metadata', 'creationTimestamp'),
   ]),
-  'rolebindings.rbac.authorization.k8s.io': printer([nameColumn, column('Role'), ageColumn], (object, now) => [
-    nameOf(object),
-    `${textAt(object, 'roleRef', 'kind')}/${textAt(object, 'roleRef', 'name')}`,
-    age(object, now),
-  ]),
-  'clusterrolebindings.rbac.authorization.k8s.io': printer([nameColumn, column('Role'), ageColumn], (object, now) => [
-    nameOf(object),
-    `${textAt(object, 'roleRef', 'kind')}/${textAt(object, 'roleRef', 'name')}`,
-    age(object, now),
-  ]),
   'clusterroles.rbac.authorization.k8s.io': printer([nameColumn, column('Created At', 'date')], (object) => [
     nameOf(object),
     textAt(object, 'metadata', 'creationTimestamp'),
@@ -154,20 +144,4 @@ export const clusterPrinters: Readonly<Record<string, Printer>> = {
     nameOf(object),
     textAt(object, 'metadata', 'creationTimestamp'),
   ]),
-  'poddisruptionbudgets.policy': printer(
-    [
-      nameColumn,
-      column('Min Available'),
-      column('Max Unavailable'),
-      column('Allowed Disruptions', 'integer'),
-      ageColumn,
-    ],
-    (object, now) => [
-      nameOf(object),
-      shown(valueAt(object, ['spec', 'minAvailable']) ?? 'N/A'),
-      shown(valueAt(object, ['spec', 'maxUnavailable']) ?? 'N/A'),
-      count(object, 'status', 'disruptionsAllowed'),
-      age(object, now),
-    ],
-  ),
 };

@@ -13,6 +13,7 @@ import { clusterPrinters } from './cluster-printers.ts';
 import { valuesAtPath } from './json-path.ts';
 import { networkPrinters } from './network-printers.ts';
 import { podCells, podColumns } from './pod-cells.ts';
+import { policyPrinters } from './policy-printers.ts';
 import { workloadPrinters } from './workload-printers.ts';
 
 const builtin: Readonly<Record<string, Printer>> = {
@@ -20,6 +21,7 @@ const builtin: Readonly<Record<string, Printer>> = {
   ...workloadPrinters,
   ...networkPrinters,
   ...clusterPrinters,
+  ...policyPrinters,
 };
 
 const plain = printer([nameColumn, ageColumn], (object, now) => [nameOf(object), age(object, now)]);

@@ -27,6 +27,30 @@ function jobStatus(job: unknown): string {
   return done === undefined ? 'Running' : textAt(done, 'type');
 }
 
+/** Sets of equal pods; the selector stands where the kind has it. */
+const setPrinter = (selector: readonly string[]): Printer =>
+  printer(
+    [
+      nameColumn,
+      column('Desired', 'integer'),
+      column('Current', 'integer'),
+      column('Ready', 'integer'),
+      ageColumn,
+      column('Containers', 'string', 1),
+      column('Images', 'string', 1),
+      column('Selector', 'string', 1),
+    ],
+    (object, now) => [
+      nameOf(object),
+      count(object, 'spec', 'replicas'),
+      count(object, 'status', 'replicas'),
+      count(object, 'status', 'readyReplicas'),
+      age(object, now),
+      ...templateCells(object),
+      labelsText(valueAt(object, selector)),
+    ],
+  );
+
 /** Printers by storage name. */
 export const workloadPrinters: Readonly<Record<string, Printer>> = {
   'deployments.apps': printer(
@@ -50,27 +74,8 @@ export const workloadPrinters: Readonly<Record<string, Printer>> = {
       labelsText(valueAt(object, ['spec', 'selector', 'matchLabels'])),
     ],
   ),
-  'replicasets.apps': printer(
-    [
-      nameColumn,
-      column('Desired', 'integer'),
-      column('Current', 'integer'),
-      column('Ready', 'integer'),
-      ageColumn,
-      column('Containers', 'string', 1),
-      column('Images', 'string', 1),
-      column('Selector', 'string', 1),
-    ],
-    (object, now) => [
-      nameOf(object),
-      count(object, 'spec', 'replicas'),
-      count(object, 'status', 'replicas'),
-      count(object, 'status', 'readyReplicas'),
-      age(object, now),
-      ...templateCells(object),
-      labelsText(valueAt(object, ['spec', 'selector', 'matchLabels'])),
-    ],
-  ),
+  'replicasets.apps': setPrinter(['spec', 'selector', 'matchLabels']),
+  replicationcontrollers: setPrinter(['spec', 'selector']),
   'daemonsets.apps': printer(
     [
       nameColumn,
