@@ -12,6 +12,8 @@ import { createAdminServer } from '@ambit/runtime/admin';
 import type { Logger } from '@ambit/runtime/log';
 import type { MetricsRegistry } from '@ambit/runtime/metrics';
 import { createXdsServer, XdsError, type XdsServer } from '@ambit/xds/server';
+import { answerOverXds } from './admin/debug-over-xds.ts';
+import { debugPages } from './admin/debug-pages.ts';
 import { monitoringRoutes, readinessRoutes } from './admin/routes.ts';
 import { impersonationRefusal } from './ca/impersonation.ts';
 import { loadMaterial } from './ca/material.ts';
@@ -28,6 +30,7 @@ import { watchRevisionTags } from './sources/revision-tags.ts';
 import { createStatusWriter } from './status/writer.ts';
 import { type CaResult, registerMetrics } from './telemetry/metrics.ts';
 import { keepWebhooks } from './webhooks/configuration.ts';
+import { VERSION_TEXT } from './version.ts';
 import { listenWebhook } from './webhooks/server.ts';
 import { startWriters, type Writers } from './writers.ts';
 
@@ -126,9 +129,20 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
       return { identities: caller.identities, details: { podName: caller.podName, podUid: caller.podUid } };
     },
     authorize: (node, identity) => authorizeClient(node, identity, config.PILOT_ENABLE_XDS_IDENTITY_CHECK),
+    debug: answerOverXds({
+      pages: () => pages,
+      xds: () => xds,
+      systemNamespace: config.POD_NAMESPACE,
+      podName: config.POD_NAME,
+    }),
+  });
+  const pages = debugPages({
+    cluster,
+    xds,
+    clusters: () => [{ id: config.CLUSTER_ID, secretName: '', syncStatus: isReady() ? 'synced' : 'syncing' }],
   });
   const series = registerMetrics(metrics, {
-    version: 'ambit',
+    version: VERSION_TEXT.version,
     rootPem: () => authority.rootPem,
     connections: () => xds.connections,
     services: () => cluster.model.count('Service') + cluster.model.count('ServiceEntry'),
@@ -178,18 +192,17 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
   });
   stack.defer(() => closeListener(tls));
   stack.defer(() => xds.close());
-  const readiness = createAdminServer({ routes: readinessRoutes({ isReady }), log });
-  const monitoring = createAdminServer({
-    routes: monitoringRoutes({
-      cluster,
-      xds,
-      isReady,
-      metrics: () => metrics.text(),
-      systemNamespace: config.POD_NAMESPACE,
-      authenticator,
-    }),
-    log,
-  });
+  const admin = {
+    isReady,
+    metrics: () => metrics.text(),
+    pages,
+    systemNamespace: config.POD_NAMESPACE,
+    authenticator,
+    servesDebug: config.ENABLE_DEBUG_ON_HTTP,
+    checksDebug: config.ENABLE_DEBUG_ENDPOINT_AUTH,
+  };
+  const readiness = createAdminServer({ routes: readinessRoutes(admin), log });
+  const monitoring = createAdminServer({ routes: monitoringRoutes(admin), log });
   const readinessAddress = await readiness.listen({ host, port: wanted.readiness });
   stack.defer(() => readiness.destroy());
   const monitoringAddress = await monitoring.listen({ host, port: wanted.monitoring });

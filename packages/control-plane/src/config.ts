@@ -14,6 +14,8 @@ export const environment = {
   TOKEN_AUDIENCES: list(['istio-ca'], 'Audiences of which a client token must carry one.'),
   XDS_AUTH: bool(true, 'False: xDS is open to everybody.'),
   PILOT_ENABLE_XDS_IDENTITY_CHECK: bool(true, 'False: a client may claim any namespace.'),
+  ENABLE_DEBUG_ON_HTTP: bool(true, 'Serve debug pages on 15014 and 8080.'),
+  ENABLE_DEBUG_ENDPOINT_AUTH: bool(true, 'False: debug pages answer to everybody in reach.'),
   ENABLE_CA_SERVER: bool(true, 'Serve the certificate authority.'),
   ENABLE_LEADER_ELECTION: bool(true, 'False: this replica always writes.'),
   CA_TRUSTED_NODE_ACCOUNTS: list([], 'Service accounts <ns>/<name> that may ask for identities of pods on their node.'),

@@ -235,7 +235,7 @@ test('hostile requests end the stream with a status and leave the server standin
     [{ typeUrl: TYPE }, 3],
     [{ node: { id: 'ztunnel~bad' }, typeUrl: TYPE }, 3],
     [{ node: { id: 'router~x~y~z', metadata: { INSTANCE_IPS: 'nope' } }, typeUrl: TYPE }, 3],
-    [{ node: NODE, typeUrl: 'type.googleapis.com/unknown' }, 7],
+    [{ node: NODE, typeUrl: 'type.googleapis.com/unknown' }, 16],
     [{ node: NODE, typeUrl: TYPE, resourceNamesSubscribe: ['x'.repeat(5000)] }, 8],
     [{ node: NODE, typeUrl: TYPE, resourceNamesSubscribe: Array.from({ length: 11 }, (_, i) => `n${i}`) }, 8],
   ];

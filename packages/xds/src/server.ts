@@ -2,6 +2,7 @@
 export * from './errors.ts';
 export * from './server/client-info.ts';
 export type { ServerEvents } from './server/connection.ts';
+export type { AnswerDebug, DebugAnswer, DebugQuestion, DebugResource } from './server/debug-stream.ts';
 export {
   createDeltaSession,
   type DeltaSession,

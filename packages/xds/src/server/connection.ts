@@ -2,11 +2,13 @@
 // Called by: server.ts. Owns the call from accept to end. Main thread. Source: spec control-plane 4.3, 4.4.
 import { randomUUID } from 'node:crypto';
 import type { DeltaDiscoveryRequest } from '@ambit/proto/discovery';
+import { background } from '@ambit/runtime/background';
 import type { Clock } from '@ambit/runtime/clock';
 import type { Logger } from '@ambit/runtime/log';
 import { unquoted } from '@ambit/runtime/log-format';
 import { XdsError } from '../errors.ts';
 import type { ClientIdentity, ClientInfo } from './client-info.ts';
+import { type AnswerDebug, encodeDeltaAnswer, isDebugType } from './debug-stream.ts';
 import { type DeltaSession, createDeltaSession } from './delta-session.ts';
 import { type PendingResponse, encodeResponse } from './encode-response.ts';
 import { type XdsNode, parseNode } from './node.ts';
@@ -48,6 +50,8 @@ export interface ConnectionContext {
   /** Throws XdsError when this client must not be served. */
   authorize(node: XdsNode, identity: ClientIdentity | undefined): void;
   readonly sendTimeoutMs: number;
+  /** Answers debug tools; undefined = such requests are ignored. */
+  readonly debug: AnswerDebug | undefined;
 }
 
 /** One stream. */
@@ -78,6 +82,7 @@ export function createConnection(
   const { clock, log, events, turns } = context;
   const connectedAtMs = clock.now();
   let client: ClientInfo | undefined;
+  let toolNode: XdsNode | undefined;
   let isOver = false;
   let isSending = false;
   let isPaused = false;
@@ -113,6 +118,11 @@ export function createConnection(
     const nonce = `${version}${randomUUID()}`;
     const bytes = encodeResponse(response, nonce, version);
     session.markSent(response, nonce, generation, clock.now());
+    write(bytes);
+    if (client !== undefined) events.sent?.(client, response.typeUrl, bytes.length);
+  };
+
+  const write = (bytes: Buffer): void => {
     isSending = true;
     sendTimer = clock.setTimeout(
       () => finish(new XdsError('ERR_XDS_LIMIT', `client took no data for ${context.sendTimeoutMs} ms`)),
@@ -123,10 +133,28 @@ export function createConnection(
       sendTimer?.[Symbol.dispose]();
       work();
     });
-    if (client !== undefined) events.sent?.(client, response.typeUrl, bytes.length);
+  };
+
+  /** Tools ask on streams of their own; nothing of it is remembered but who asks. */
+  const answerTool = async (message: DeltaDiscoveryRequest, debug: AnswerDebug): Promise<void> => {
+    try {
+      toolNode ??= client?.node ?? parseNode(message.node);
+      const { typeUrl, resourceNamesSubscribe: names } = message;
+      const answer = await debug({ typeUrl, names, node: toolNode, identity: facts.identity });
+      if (!isOver) write(encodeDeltaAnswer(typeUrl, answer));
+    } catch (error) {
+      finish(asXdsError(error, log));
+    }
   };
 
   const handle = (message: DeltaDiscoveryRequest): void => {
+    if (context.debug !== undefined && isDebugType(message.typeUrl)) {
+      if (message.responseNonce !== '') return;
+      // Counts as sending: the next request waits for the answer.
+      isSending = true;
+      background(log, 'debug request', answerTool(message, context.debug));
+      return;
+    }
     client ??= introduce(message);
     const outcome = session.request(message);
     switch (outcome.kind) {

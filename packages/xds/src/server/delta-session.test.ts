@@ -182,7 +182,7 @@ test('debug and health types are ignored, an unknown type ends the stream', () =
   const talk = dialogue();
   assert.equal(talk.say({ typeUrl: 'istio.io/debug/syncz' }), 'ignored');
   assert.equal(talk.say({ typeUrl: 'type.googleapis.com/istio.v1.HealthInformation' }), 'ignored');
-  assert.throws(() => talk.say({ typeUrl: 'type.googleapis.com/other' }), { code: 'ERR_XDS_PERMISSION_DENIED' });
+  assert.throws(() => talk.say({ typeUrl: 'type.googleapis.com/other' }), { code: 'ERR_XDS_UNAUTHENTICATED' });
 });
 
 test('whatever a client says, a wildcard client that applies every answer ends with what the table holds', () => {

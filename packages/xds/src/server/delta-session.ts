@@ -51,8 +51,8 @@ export function createDeltaSession(options: {
 
   const first = (typeUrl: string, message: DeltaDiscoveryRequest): RequestOutcome => {
     const source = sources.get(typeUrl);
-    if (source === undefined) throw new XdsError('ERR_XDS_PERMISSION_DENIED', `no resources of type ${typeUrl} here`);
     const client = options.client();
+    if (source === undefined) throw unknownType(typeUrl, client);
     const { state, change } = openType(source, message, source.scope?.(client) !== undefined, limits);
     types.set(typeUrl, state);
     return { kind: 'respond', response: answer(state, change, client) };
@@ -99,6 +99,20 @@ export function createDeltaSession(options: {
       for (const name of response.removed) state.sent.delete(name);
     },
   };
+}
+
+/** Upstream hands every unknown type to a generator for other control planes; its refusals are what clients see (spec 4.8). */
+function unknownType(typeUrl: string, { identity }: ClientInfo): XdsError {
+  const hint = `no resources of type ${typeUrl} here`;
+  return identity === undefined
+    ? new XdsError('ERR_XDS_UNAUTHENTICATED', 'the api generator requires an authenticated control-plane identity', {
+        hint,
+      })
+    : new XdsError(
+        'ERR_XDS_PERMISSION_DENIED',
+        'the api generator is restricted to the control-plane (root) namespace',
+        { hint },
+      );
 }
 
 const MAX_ERROR_CHARACTERS = 8192;

@@ -19,9 +19,11 @@ import { XdsError, type XdsErrorCode } from '../errors.ts';
 import { type ClientIdentity, checkNodeIdentity } from './client-info.ts';
 import { type Connection, type ConnectionContext, type ServerEvents, createConnection } from './connection.ts';
 import type { XdsNode } from './node.ts';
+import type { AnswerDebug } from './debug-stream.ts';
 import { createDebounce, createTurnQueue } from './push-queue.ts';
 import type { ResourceSource } from './resource-source.ts';
 import { type ClientStatus, statusOf } from './status-view.ts';
+import { createToolStreams, type ToolCall } from './tool-streams.ts';
 
 /** What an authenticator sees of a call, before any message is read. */
 export interface CallFacts {
@@ -57,6 +59,8 @@ export interface XdsServerOptions {
   readonly maxNames?: number;
   /** A client that takes no byte for so long is cut. Default 300 000. */
   readonly sendTimeoutMs?: number;
+  /** Answers debug tools, on delta and on state-of-the-world streams. Default: nobody is answered. */
+  readonly debug?: AnswerDebug;
 }
 
 /** The running service. */
@@ -114,6 +118,7 @@ export function createXdsServer(options: XdsServerOptions): XdsServer {
     generation: () => generation,
     authorize: options.authorize ?? defaultAuthorize,
     sendTimeoutMs,
+    debug: options.debug,
   };
   const debounce = createDebounce({
     clock,
@@ -130,13 +135,17 @@ export function createXdsServer(options: XdsServerOptions): XdsServer {
     ),
   );
 
-  const accept = async (call: AdsCall, isTls: boolean): Promise<void> => {
+  /** Who calls, once the stream may be served at all. */
+  const enter = async (call: AdsCall | ToolCall, isTls: boolean): Promise<ClientIdentity | undefined> => {
     if (closed) throw new XdsError('ERR_XDS_NOT_READY', 'server is shutting down');
     if (options.isReady?.() === false) {
       throw new XdsError('ERR_XDS_NOT_READY', 'server is not ready to serve discovery information');
     }
     await admit();
-    const identity = await authenticated(options.authenticate, call, isTls);
+    return authenticated(options.authenticate, call, isTls);
+  };
+  const accept = async (call: AdsCall, isTls: boolean): Promise<void> => {
+    const identity = await enter(call, isTls);
     if (closed || call.cancelled) return;
     const id = nextId++;
     const connection = createConnection(context, streamCall(call), { id, peer: call.getPeer(), identity });
@@ -158,22 +167,35 @@ export function createXdsServer(options: XdsServerOptions): XdsServer {
       accept(call, isTls).catch((error: unknown) => refuse(call, error, log)),
     );
   };
+  const tools = createToolStreams({
+    enter,
+    answer: options.debug,
+    authorize: (node, identity) => context.authorize(node, identity),
+    refuse: (call, error) => refuse(call, error, log),
+    log,
+  });
   const endAll = (error?: XdsError): void => {
     closed = true;
     debounce.close();
     for (const subscription of followed) subscription[Symbol.dispose]();
     for (const connection of connections) connection.finish(error);
     connections.clear();
+    tools.end();
   };
 
   return {
     mount(server, { isTls = true } = {}) {
-      const { deltaAggregatedResources } = grpcService(AggregatedDiscoveryService);
+      const { deltaAggregatedResources, streamAggregatedResources } = grpcService(AggregatedDiscoveryService);
       const implementation: UntypedServiceImplementation = {
         deltaAggregatedResources: (call: AdsCall) => handle(call, isTls),
+        streamAggregatedResources: (call: ToolCall) => tools.handle(call, isTls),
       };
+      const responseSerialize = (bytes: Buffer): Buffer => bytes;
       server.addService(
-        { deltaAggregatedResources: { ...deltaAggregatedResources, responseSerialize: (bytes: Buffer) => bytes } },
+        {
+          deltaAggregatedResources: { ...deltaAggregatedResources, responseSerialize },
+          streamAggregatedResources: { ...streamAggregatedResources, responseSerialize },
+        },
         implementation,
       );
     },
@@ -198,7 +220,7 @@ function defaultAuthorize(node: XdsNode, identity: ClientIdentity | undefined): 
 
 async function authenticated(
   authenticate: XdsServerOptions['authenticate'],
-  call: AdsCall,
+  call: AdsCall | ToolCall,
   isTls: boolean,
 ): Promise<ClientIdentity | undefined> {
   try {
@@ -228,7 +250,7 @@ function streamCall(call: AdsCall): ConnectionCall {
 }
 type ConnectionCall = Parameters<typeof createConnection>[1];
 
-function refuse(call: AdsCall, error: unknown, log: Logger): void {
+function refuse(call: AdsCall | ToolCall, error: unknown, log: Logger): void {
   const refused =
     error instanceof XdsError ? error : new XdsError('ERR_XDS_NOT_READY', messageOf(error), { cause: error });
   log.info('stream refused', { peer: call.getPeer(), code: refused.code, error: explain(refused) });

@@ -1,4 +1,5 @@
 // In: live connections. Out: who follows what and how far they are, as plain data. Called by: the admin server of the app. Pure.
+import type { JsonObject } from '@bufbuild/protobuf';
 import type { Connection } from './connection.ts';
 import type { TypeState } from './subscription.ts';
 
@@ -27,6 +28,8 @@ export interface ClientStatus {
   readonly connectionId: number;
   readonly nodeId: string;
   readonly nodeType: string;
+  /** What the client says of itself: `CLUSTER_ID`, `NAMESPACE`, `ISTIO_VERSION`, ... */
+  readonly metadata: JsonObject;
   readonly peer: string;
   readonly identities: readonly string[];
   readonly connectedAtMs: number;
@@ -42,6 +45,7 @@ export function statusOf(connections: Iterable<Connection>): ClientStatus[] {
       connectionId: client.connectionId,
       nodeId: client.node.id,
       nodeType: client.node.type,
+      metadata: client.node.metadata,
       peer: client.peer,
       identities: client.identity?.identities ?? [],
       connectedAtMs: client.connectedAtMs,
