@@ -33,8 +33,24 @@ export async function inClusterAccess(options: InClusterOptions): Promise<ApiAcc
   };
 }
 
+/** On whose behalf requests are made (kubectl's `--as` and `--as-group`). */
+export interface Impersonation {
+  readonly user?: string | undefined;
+  readonly groups?: readonly string[] | undefined;
+}
+
+/** Access by a kubeconfig, with what its context says beside. */
+export interface KubeconfigAccess extends ApiAccess {
+  /** Namespace of the context; undefined when it names none. */
+  readonly namespace: string | undefined;
+}
+
 /** Access by a kubeconfig file; undefined = the file that kubectl would take. Throws ERR_KUBE_CONFIG. */
-export async function kubeconfigAccess(path: string | undefined, context?: string): Promise<ApiAccess> {
+export async function kubeconfigAccess(
+  path: string | undefined,
+  context?: string,
+  impersonate: Impersonation = {},
+): Promise<KubeconfigAccess> {
   const { KubeConfig } = await import('@kubernetes/client-node');
   const config = new KubeConfig();
   try {
@@ -46,14 +62,19 @@ export async function kubeconfigAccess(path: string | undefined, context?: strin
   }
   const cluster = config.getCurrentCluster();
   if (cluster === null) throw new KubeError('ERR_KUBE_CONFIG', `kubeconfig ${path ?? '(default)'} names no cluster`);
+  const impersonation: Record<string, string> = {
+    ...(impersonate.user !== undefined && { 'impersonate-user': impersonate.user }),
+    ...(impersonate.groups?.length && { 'impersonate-group': impersonate.groups.join(',') }),
+  };
   return {
     server: cluster.server,
+    namespace: config.getContextObject(config.getCurrentContext())?.namespace,
     credentials: async () => {
       const options: RequestOptions & { headers?: Record<string, string> } = { headers: {} };
       await config.applyToHTTPSOptions(options);
       // The pool of connections is ours.
       const { agent: _agent, headers, ...rest } = options;
-      return { options: rest, headers: { ...(headers as Record<string, string>) } };
+      return { options: rest, headers: { ...(headers as Record<string, string>), ...impersonation } };
     },
   };
 }

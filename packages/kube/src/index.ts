@@ -4,5 +4,6 @@ export * from './client.ts';
 export { KubeError, type KubeErrorCode } from './errors.ts';
 export * from './informer.ts';
 export * from './leader-election.ts';
-export { createRestClient, type RestClient } from './rest-client.ts';
+export { askPod, openPodPort, type PodHttpRequest, type PodPort } from './pod-port.ts';
+export { type AccessWish, createRestClient, type RestClient } from './rest-client.ts';
 export type { ApiAccess } from './transport.ts';

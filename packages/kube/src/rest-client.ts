@@ -21,10 +21,21 @@ const CONTENT_TYPES: Readonly<Record<PatchType, string>> = {
 
 type Json = { readonly [field: string]: unknown };
 
+/** Something that one would like to be allowed to do. */
+export interface AccessWish {
+  readonly verb: string;
+  readonly group: string;
+  readonly resource: string;
+  readonly subresource?: string;
+  readonly namespace?: string;
+}
+
 /** A client that also owns connections. */
 export interface RestClient extends KubeClient {
   /** The text at a path, for answers that are no objects (logs, version). Rejects with KubeError. */
   text(path: string): Promise<string>;
+  /** Whether the credentials in use may do this (SelfSubjectAccessReview). Rejects with KubeError. */
+  canI(wish: AccessWish): Promise<boolean>;
   close(): void;
 }
 
@@ -114,6 +125,16 @@ export function createRestClient(access: ApiAccess, options: { userAgent: string
       const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', spec: { token, audiences } };
       const path = '/apis/authentication.k8s.io/v1/tokenreviews';
       return reviewOf(await call({ method: 'POST', path, body: JSON.stringify(body) }));
+    },
+    async canI(wish) {
+      const body = {
+        apiVersion: 'authorization.k8s.io/v1',
+        kind: 'SelfSubjectAccessReview',
+        spec: { resourceAttributes: wish },
+      };
+      const path = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
+      const answer = await call({ method: 'POST', path, body: JSON.stringify(body) });
+      return (answer['status'] as { allowed?: boolean } | undefined)?.allowed === true;
     },
     async text(path) {
       const response = await transport.send({ method: 'GET', path });

@@ -127,6 +127,7 @@ export const kinds = {
     InstalledObjectSchema,
     { namespaced: false },
   ),
+  ResourceQuota: define('', 'v1', 'ResourceQuota', 'resourcequotas', InstalledObjectSchema),
   Role: define(RBAC, 'v1', 'Role', 'roles', InstalledObjectSchema),
   RoleBinding: define(RBAC, 'v1', 'RoleBinding', 'rolebindings', InstalledObjectSchema),
   ClusterRole: define(RBAC, 'v1', 'ClusterRole', 'clusterroles', InstalledObjectSchema, { namespaced: false }),

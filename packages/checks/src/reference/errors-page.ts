@@ -43,3 +43,11 @@ change. Errors with a hint print it as \`try:\`, their causes as \`why:\`.
 
 ${sections.join('\n')}`;
 }
+
+/** The same as data, for `ambit help`: code to where it is raised and what it means. */
+export function errorReference(entries: readonly PackageErrors[]): string {
+  const rows = entries.flatMap(({ folder, union }) =>
+    union.codes.map(({ code, sentence }) => [code, { where: folder, meaning: sentence }] as const),
+  );
+  return `${JSON.stringify(Object.fromEntries(rows), undefined, 2)}\n`;
+}

@@ -1,6 +1,6 @@
 // In: the sources. Out: every generated reference page with its path. Called by write.ts and the repository tests.
 import { envPage, envTables } from './env-page.ts';
-import { allErrorCodes, errorsPage } from './errors-page.ts';
+import { allErrorCodes, errorReference, errorsPage } from './errors-page.ts';
 
 /** One generated page; `path` is relative to the repository root. */
 export interface ReferencePage {
@@ -13,5 +13,6 @@ export async function referencePages(): Promise<readonly ReferencePage[]> {
   return [
     { path: 'packages/docs/env.md', text: await envPage(envTables) },
     { path: 'packages/docs/errors.md', text: errorsPage(allErrorCodes()) },
+    { path: 'packages/cli/error-reference.json', text: errorReference(allErrorCodes()) },
   ];
 }

@@ -1,4 +1,5 @@
 // What the commands need of a Kubernetes API, and nothing more. Implemented by connect.ts; doubles in tests.
+import type { AccessWish } from '@ambit/kube';
 import type { KubernetesObject } from '@ambit/resources';
 
 /** Kind of an object, as it is written in YAML. */
@@ -23,6 +24,8 @@ export interface ListOptions {
 export interface ClusterApi {
   /** Address of the server, for messages. */
   readonly server: string;
+  /** Namespace of the kubeconfig's context. */
+  readonly contextNamespace: string | undefined;
   /** Undefined when there is no such object or no such kind. */
   readonly get: (ref: ObjectRef) => Promise<KubernetesObject | undefined>;
   /** Empty when the kind does not exist. */
@@ -31,6 +34,8 @@ export interface ClusterApi {
   readonly apply: (object: KubernetesObject) => Promise<KubernetesObject>;
   /** JSON merge patch; null removes a field. */
   readonly patch: (ref: ObjectRef, patch: object) => Promise<KubernetesObject>;
+  /** JSON patch (RFC 6902). */
+  readonly patchJson: (ref: ObjectRef, patch: readonly object[]) => Promise<KubernetesObject>;
   /** True when there was something to delete. `gracePeriodSeconds` shortens what a pod may take to end. */
   readonly delete: (ref: ObjectRef, options?: { readonly gracePeriodSeconds?: number }) => Promise<boolean>;
   /** Log text of one container. */
@@ -40,6 +45,20 @@ export interface ClusterApi {
     readonly container?: string;
     readonly sinceSeconds?: number;
   }) => Promise<string>;
+  /** One HTTP request to a port inside a pod, loopback listeners included (needs create on pods/portforward). */
+  readonly askPod: (request: {
+    readonly namespace: string;
+    readonly name: string;
+    readonly port: number;
+    readonly path: string;
+    readonly method?: 'GET' | 'POST';
+  }) => Promise<{ readonly status: number; readonly body: string }>;
+  /** Whether the credentials in use may do this. */
+  readonly canI: (wish: AccessWish) => Promise<boolean>;
+  /** The text at a path of the API server. */
+  readonly text: (path: string) => Promise<string>;
+  /** Closes idle connections. */
+  readonly close: () => void;
   /** `/version` of the server. */
   readonly version: () => Promise<string>;
 }

@@ -1,5 +1,5 @@
 // In: a kubeconfig. Out: ClusterApi over @ambit/kube. Loaded only by commands that need a cluster. Called by open.ts and the demo.
-import { createRestClient, kubeconfigAccess, KubeError } from '@ambit/kube';
+import { askPod, createRestClient, type Impersonation, kubeconfigAccess, KubeError } from '@ambit/kube';
 import { type KindName, kindOf } from '@ambit/resources';
 import { CliError } from '../errors.ts';
 import type { ClusterApi, KindRef } from './cluster-api.ts';
@@ -12,11 +12,16 @@ function kindName(ref: KindRef): KindName {
 }
 
 /** Connects; whether the server answers shows with the first request. */
-export async function connectCluster(kubeconfig: string, context: string | undefined): Promise<ClusterApi> {
-  const access = await kubeconfigAccess(kubeconfig, context);
+export async function connectCluster(
+  kubeconfig: string,
+  context: string | undefined,
+  impersonate: Impersonation = {},
+): Promise<ClusterApi> {
+  const access = await kubeconfigAccess(kubeconfig, context, impersonate);
   const client = createRestClient(access, { userAgent: 'ambit' });
   return {
     server: access.server,
+    contextNamespace: access.namespace,
     get: async (ref) => client.get({ ...ref, kind: kindName(ref) }),
     list: async (kind, options = {}) => {
       try {
@@ -29,6 +34,8 @@ export async function connectCluster(kubeconfig: string, context: string | undef
     apply: async (object) => client.apply(object, { fieldManager: 'ambit' }),
     patch: async (ref, patch) =>
       client.patch({ ...ref, kind: kindName(ref) }, patch, { type: 'merge', fieldManager: 'ambit' }),
+    patchJson: async (ref, patch) =>
+      client.patch({ ...ref, kind: kindName(ref) }, patch, { type: 'json', fieldManager: 'ambit' }),
     delete: async (ref, options) => client.delete({ ...ref, kind: kindName(ref) }, options),
     podLog: async ({ namespace, name, container, sinceSeconds }) => {
       const query = new URLSearchParams({
@@ -39,6 +46,10 @@ export async function connectCluster(kubeconfig: string, context: string | undef
         `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(name)}/log?${query.toString()}`,
       );
     },
+    askPod: async (request) => askPod(access, request),
+    canI: async (wish) => client.canI(wish),
+    text: async (path) => client.text(path),
+    close: () => client.close(),
     version: async () => (JSON.parse(await client.text('/version')) as { gitVersion?: string }).gitVersion ?? 'unknown',
   };
 }

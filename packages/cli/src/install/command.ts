@@ -5,7 +5,7 @@ import type { CliConfig } from '../config.ts';
 
 /** Adds the installation commands. */
 export function addInstallCommands(program: Command, config: CliConfig): void {
-  const namespace = (): string => program.opts<GlobalOptions>().istioNamespace;
+  const namespace = (): string => program.opts<GlobalOptions>().istioNamespace ?? 'istio-system';
   program
     .command('install')
     .description('Install the mesh into a cluster')

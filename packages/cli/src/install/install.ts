@@ -7,7 +7,7 @@ import { conditionOf, nameOf } from '../cluster/object-fields.ts';
 import { waitForRollouts } from '../cluster/rollout.ts';
 import { startProgress } from '../output/progress.ts';
 import { waitUntil } from '../output/wait-until.ts';
-import { platformValues } from './platform.ts';
+import { platformOf } from './platform.ts';
 
 /** The workloads that an installation waits for. */
 export const meshWorkloads = (namespace: string): readonly ObjectRef[] => [
@@ -31,7 +31,10 @@ async function applyDefinitions(api: ClusterApi, definitions: readonly Kubernete
 
 /** Applies the objects, with what the platform needs, without waiting for the workloads. */
 export async function applyMesh(api: ClusterApi, values: PartialMeshValues): Promise<void> {
-  const objects = renderMesh({ ...(await platformValues(api)), ...values });
+  const objects = renderMesh({
+    ...((await platformOf(api)).name === 'local' ? { cni: { shareHostNetworkNamespace: true } } : {}),
+    ...values,
+  });
   const isDefinition = (object: KubernetesObject): boolean => object.kind === kinds.definition.kind;
   await applyDefinitions(api, objects.filter(isDefinition));
   const rest = objects.filter((object) => !isDefinition(object));

@@ -2,6 +2,7 @@
 import type { ClusterApi } from '../cluster/cluster-api.ts';
 import { kinds, labels } from '../cluster/kinds.ts';
 import { nameOf } from '../cluster/object-fields.ts';
+import { confirmPlan, type PlanFlags, type PlannedChange } from '../output/confirm.ts';
 import { startProgress } from '../output/progress.ts';
 import { waitUntil } from '../output/wait-until.ts';
 import { requireNamespace } from './add.ts';
@@ -25,14 +26,31 @@ export async function waitUntilReleased(
   );
 }
 
-/** Removes the label and waits until the pods are out. */
+/** Takes the label off the namespace and off every pod that has its own, and waits until the pods are out. */
 export async function meshRemove(
   api: ClusterApi,
   namespace: string,
-  options: { readonly timeoutMs: number },
+  options: PlanFlags & { readonly timeoutMs: number },
 ): Promise<void> {
-  await requireNamespace(api, namespace);
-  await api.patch({ ...kinds.namespace, name: namespace }, { metadata: { labels: { [labels.dataplaneMode]: null } } });
+  const owner = await requireNamespace(api, namespace);
+  const patch = { metadata: { labels: { [labels.dataplaneMode]: null } } };
+  const pods = (await api.list(kinds.pod, { namespace })).filter(
+    (pod) => pod.metadata?.labels?.[labels.dataplaneMode] === 'ambient',
+  );
+  const isLabelled = owner.metadata?.labels?.[labels.dataplaneMode] !== undefined;
+  const changes: readonly PlannedChange[] = [
+    ...(isLabelled
+      ? [{ action: 'unlabel' as const, object: `Namespace ${namespace}`, detail: labels.dataplaneMode }]
+      : []),
+    ...pods.map((pod) => ({
+      action: 'unlabel' as const,
+      object: `Pod ${namespace}/${nameOf(pod)}`,
+      detail: labels.dataplaneMode,
+    })),
+  ];
+  if (!(await confirmPlan(changes, options))) return;
+  if (isLabelled) await api.patch({ ...kinds.namespace, name: namespace }, patch);
+  for (const pod of pods) await api.patch({ ...kinds.pod, namespace, name: nameOf(pod) }, patch);
   const progress = startProgress(`label ${labels.dataplaneMode} removed from namespace ${namespace}`);
   await waitUntilReleased(api, namespace, options.timeoutMs, progress.update);
   progress.done(`no pod of ${namespace} is captured`);

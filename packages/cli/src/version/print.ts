@@ -1,65 +1,91 @@
 // In: options. Out: versions as text or JSON. A cluster that does not answer is said, not an error. Called by command.ts.
 import type { Command } from 'commander';
-import { createRequire } from 'node:module';
-import type { ClusterApi } from '../cluster/cluster-api.ts';
-import { kinds } from '../cluster/kinds.ts';
-import { numberIn, specOf, statusOf } from '../cluster/object-fields.ts';
-import { type GlobalOptions, openCluster } from '../cluster/open.ts';
+import { readFileSync } from 'node:fs';
+import type { OpenedCluster } from '../cluster/open.ts';
 import type { CliConfig } from '../config.ts';
+import { packageFile } from '../package-file.ts';
 
 interface Versions {
   readonly clientVersion: string;
-  readonly controlPlane?: string;
-  readonly dataPlane?: string;
+  readonly meshVersion?: readonly { readonly revision: string; readonly version: string }[];
+  readonly dataPlaneVersion?: readonly { readonly version: string; readonly count: number }[];
+  readonly skew?: readonly string[];
 }
 
 /** Version of this program, from its manifest. */
 export const clientVersion = (): string =>
-  (createRequire(import.meta.url)('../../package.json') as { version: string }).version;
+  (JSON.parse(readFileSync(packageFile('package.json'), 'utf8')) as { version: string }).version;
 
-const imageTag = (object: unknown): string => {
-  const containers = (
-    specOf({ spec: (object as { template?: unknown } | undefined)?.template })['spec'] as
-      | { containers?: { image?: string }[] }
-      | undefined
-  )?.containers;
-  return containers?.[0]?.image?.split(':')[1] ?? 'unknown';
-};
+async function remoteVersions(
+  api: OpenedCluster,
+  revision: string | undefined,
+): Promise<Omit<Versions, 'clientVersion'>> {
+  const [{ kinds, labels }, { countVersions, skewOf, versionOf }] = await Promise.all([
+    import('../cluster/kinds.ts'),
+    import('./versions.ts'),
+  ]);
+  const inMesh = { namespace: api.istioNamespace };
+  const [deployments, ztunnels, gateways] = await Promise.all([
+    api.list(kinds.deployment, { ...inMesh, labelSelector: 'app=istiod' }),
+    api.list(kinds.pod, { ...inMesh, labelSelector: 'app=ztunnel' }),
+    api.list(kinds.pod, { labelSelector: 'gateway.networking.k8s.io/gateway-name' }),
+  ]);
+  const meshVersion = deployments
+    .map((deployment) => ({
+      revision: deployment.metadata?.labels?.[labels.revision] ?? 'default',
+      version: versionOf(deployment),
+    }))
+    .filter((one) => revision === undefined || one.revision === revision);
+  const dataPlaneVersion = countVersions([...ztunnels, ...gateways]);
+  const newest = meshVersion.at(-1)?.version ?? 'unknown';
+  const skew = dataPlaneVersion.flatMap(({ version }) => skewOf(newest, version) ?? []);
+  return { meshVersion, dataPlaneVersion, ...(skew.length === 0 ? {} : { skew }) };
+}
 
-async function remoteVersions(api: ClusterApi, namespace: string): Promise<Omit<Versions, 'clientVersion'>> {
-  const istiod = await api.get({ ...kinds.deployment, namespace, name: 'istiod' });
-  const ztunnel = await api.get({ ...kinds.daemonSet, namespace, name: 'ztunnel' });
-  return {
-    ...(istiod === undefined ? {} : { controlPlane: imageTag(specOf(istiod)) }),
-    ...(ztunnel === undefined
-      ? {}
-      : { dataPlane: `${imageTag(specOf(ztunnel))} (${numberIn(statusOf(ztunnel), 'numberReady')} proxies)` }),
-  };
+function lines(versions: Versions): readonly string[] {
+  const { clientVersion: own, meshVersion = [], dataPlaneVersion = [], skew = [] } = versions;
+  return [
+    `client version: ${own}`,
+    ...meshVersion.map(
+      ({ revision, version }) =>
+        `control plane version: ${version}${revision === 'default' ? '' : ` (revision ${revision})`}`,
+    ),
+    ...(dataPlaneVersion.length === 0
+      ? []
+      : [
+          `data plane version: ${dataPlaneVersion.map(({ version, count }) => `${version} (${count} ${count === 1 ? 'proxy' : 'proxies'})`).join(', ')}`,
+        ]),
+    ...skew.map((text) => `!! version skew: ${text}`),
+  ];
 }
 
 /** Prints the versions. */
 export async function printVersion(
   program: Command,
   config: CliConfig,
-  options: { readonly remote: string; readonly output: string; readonly short?: boolean },
+  options: {
+    readonly remote: string;
+    readonly client?: boolean;
+    readonly output: string;
+    readonly short?: boolean;
+    readonly revision?: string;
+  },
 ): Promise<void> {
   let versions: Versions = { clientVersion: clientVersion() };
   let unreachable: string | undefined;
-  if (options.remote !== 'false') {
+  if (options.remote !== 'false' && options.client !== true) {
     try {
+      const { openCluster } = await import('../cluster/open.ts');
       const api = await openCluster(program, config);
-      versions = { ...versions, ...(await remoteVersions(api, program.opts<GlobalOptions>().istioNamespace)) };
+      versions = { ...versions, ...(await remoteVersions(api, options.revision)) };
+      api.close();
     } catch (error) {
       unreachable = error instanceof Error ? error.message : String(error);
     }
   }
-  if (options.output === 'json') {
-    process.stdout.write(`${JSON.stringify(versions, undefined, 2)}\n`);
-    return;
-  }
-  process.stdout.write(`client version: ${versions.clientVersion}\n`);
-  if (versions.controlPlane !== undefined) process.stdout.write(`control plane version: ${versions.controlPlane}\n`);
-  if (versions.dataPlane !== undefined) process.stdout.write(`data plane version: ${versions.dataPlane}\n`);
+  if (options.output === 'json') process.stdout.write(`${JSON.stringify(versions, undefined, 2)}\n`);
+  else if (options.output === 'yaml') process.stdout.write((await import('yaml')).stringify(versions));
+  else process.stdout.write(`${lines(versions).join('\n')}\n`);
   if (unreachable !== undefined && options.short !== true)
     process.stderr.write(`no cluster was asked: ${unreachable}\n`);
 }
