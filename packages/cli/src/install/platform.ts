@@ -29,7 +29,7 @@ interface NodeInfo {
 export function detectPlatform(nodes: readonly KubernetesObject[]): Platform {
   const facts = nodes.map((node) => ({
     info: (statusOf(node)['nodeInfo'] ?? {}) as NodeInfo,
-    provider: String(specOf(node)['providerID'] ?? ''),
+    provider: (specOf(node) as { providerID?: string }).providerID ?? '',
     labels: node.metadata?.labels ?? {},
   }));
   const some = (test: (fact: (typeof facts)[number]) => boolean): boolean => facts.some(test);

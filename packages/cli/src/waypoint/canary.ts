@@ -20,11 +20,13 @@ export interface CanaryOptions extends PlanFlags {
   readonly service?: string;
 }
 
+type Patch = Readonly<Record<string, string | null>>;
+
 /** Metadata change of a canary step. Throws ERR_CLI_INVALID on a weight out of range. Pure. */
 export function canaryPatch(
   options: CanaryOptions,
   current: string | undefined,
-): { readonly labels: object; readonly annotations: object } {
+): { readonly labels: Patch; readonly annotations: Patch } {
   const without = { labels: { [canaryLabel]: null }, annotations: { [weightAnnotation]: null } };
   if (options.abort === true) return without;
   if (options.promote === true) {
@@ -65,7 +67,7 @@ export async function waypointCanary(api: ClusterApi, namespace: string, options
       });
   }
   const detail = Object.entries({ ...metadata.labels, ...metadata.annotations })
-    .map(([key, value]) => (value === null ? `${key}-` : `${key}=${String(value)}`))
+    .map(([key, value]) => (value === null ? `${key}-` : `${key}=${value}`))
     .join(' ');
   if (!(await confirmPlan([{ action: 'label', object: `${ref.kind} ${ref.name}`, detail }], options))) return;
   await api.patch(ref, { metadata });
