@@ -19,8 +19,6 @@ export type CliErrorCode =
   | 'ERR_CLI_FILE'
   /** The question at the terminal was answered with anything but yes. */
   | 'ERR_CLI_CANCELLED'
-  /** The values of an installation do not fit the charts; the message names every problem. */
-  | 'ERR_CLI_VALUES'
   /** A node proxy or waypoint did not answer on its admin port, or answered something else than expected. */
   | 'ERR_CLI_ADMIN'
   /** What the command waited for did not happen in time. */

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 // In: the command line. Out: the command's exit status. Commands are loaded when they are called, so that `ambit version` stays fast.
 import { CommanderError } from 'commander';
 import { readCliConfig } from './config.ts';

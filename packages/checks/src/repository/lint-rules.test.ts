@@ -34,6 +34,8 @@ test('every rule that the style depends on finds what is planted', async () => {
     writeFileSync(join(root, 'h.ts'), "import { g } from './no-cycle.ts';\nexport const h = (): unknown => g;\n");
     const lint = promisify(execFile)(tool('oxlint'), ['--type-aware', '-c', `${repositoryRoot}.oxlintrc.json`, '.'], {
       cwd: root,
+      // The linter looks for its type-aware half on the path when there is no node_modules above its folder.
+      env: { ...process.env, PATH: `${repositoryRoot}node_modules/.bin:${process.env['PATH'] ?? ''}` },
       timeout: 30_000,
     });
     const { stdout } = (await lint.catch((error: unknown) => error)) as { readonly stdout: string };

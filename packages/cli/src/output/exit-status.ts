@@ -25,7 +25,6 @@ const statuses: Readonly<Record<string, number>> = {
   ERR_CLI_NOT_FOUND: exitStatus.precondition,
   ERR_CLI_INVALID: exitStatus.usage,
   ERR_CLI_AMBIGUOUS: exitStatus.usage,
-  ERR_CLI_VALUES: exitStatus.data,
   ERR_CLI_FILE: exitStatus.data,
   ERR_CLI_REFUSED: exitStatus.no,
   ERR_CLI_TIMEOUT: exitStatus.undecided,
