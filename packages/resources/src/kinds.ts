@@ -221,8 +221,9 @@ export const kinds = {
     ...gatewayApi,
     columns: [column('Hostnames', '.spec.hostnames'), age],
   }),
-  TCPRoute: define(GATEWAY_API, 'v1alpha2', 'TCPRoute', 'tcproutes', TCPRouteSchema, {
+  TCPRoute: define(GATEWAY_API, 'v1', 'TCPRoute', 'tcproutes', TCPRouteSchema, {
     ...gatewayApi,
+    otherVersions: ['v1alpha2'],
     columns: [age],
   }),
   TLSRoute: define(GATEWAY_API, 'v1', 'TLSRoute', 'tlsroutes', TLSRouteSchema, {

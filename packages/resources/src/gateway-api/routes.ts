@@ -143,7 +143,7 @@ export type GRPCRoute = Type.Static<typeof GRPCRouteSchema>;
 
 const StreamRule = Type.Object({ name: text, backendRefs: Type.Optional(Type.Array(BackendRef)) });
 
-/** Schema of TCPRoute (gateway.networking.k8s.io/v1alpha2). */
+/** Schema of TCPRoute (gateway.networking.k8s.io/v1). */
 export const TCPRouteSchema = Type.Object({
   apiVersion: Type.Optional(Type.String()),
   kind: Type.Optional(Type.Literal('TCPRoute')),
