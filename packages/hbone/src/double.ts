@@ -2,7 +2,7 @@
 // connection carries exactly one stream and is never pooled. Called by outbound code of the node proxy.
 import { type Endpoint, secureClient, type TlsContext, type VerifyPeer } from '@ambit/net';
 import type { Logger } from '@ambit/runtime/log';
-import { ClientSession } from './client-session.ts';
+import { type ByteEngine, currentByteEngine } from './byte-engine.ts';
 import { dialFailed } from './dial-error.ts';
 import { DEFAULT_LIMITS, type HboneLimits, type OpenOptions, type TunnelStream } from './tunnel.ts';
 
@@ -13,6 +13,8 @@ export interface InnerTunnelOptions<Peer> extends OpenOptions {
   readonly verifyPeer: VerifyPeer<Peer>;
   readonly log: Logger;
   readonly limits?: Partial<HboneLimits>;
+  /** Default: the engine of this thread. */
+  readonly engine?: ByteEngine;
 }
 
 /** Opens the inner tunnel; owns `outer` from the call on and ends it with the inner stream. Rejects with an HboneError. */
@@ -21,23 +23,22 @@ export async function openInnerTunnel<Peer>(
   options: InnerTunnelOptions<Peer>,
 ): Promise<TunnelStream<Peer>> {
   const { tls, verifyPeer, signal, timeoutMs } = options;
+  const engine = options.engine ?? currentByteEngine();
   try {
     const endpoint = await secureClient(outer, tls, {
       verifyPeer,
+      engine: engine.secure,
       ...(signal === undefined ? {} : { signal }),
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
     });
-    const session = new ClientSession(
-      endpoint,
-      options.authority,
-      { ...DEFAULT_LIMITS, ...options.limits },
-      options.log,
-      {
-        onChange: (changed) => {
-          if (changed.activeStreams === 0) changed.close();
-        },
+    const session = engine.sessions.client(endpoint, {
+      peerName: options.authority,
+      limits: { ...DEFAULT_LIMITS, ...options.limits },
+      log: options.log,
+      onChange: (changed) => {
+        if (changed.activeStreams === 0) changed.close();
       },
-    );
+    });
     session.tryReserve();
     return await session.open(options);
   } catch (error) {

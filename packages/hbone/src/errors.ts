@@ -109,3 +109,8 @@ export function pingTimedOut(peer: string, elapsedMs: number): HboneError {
     hint: 'the node or the network between the proxies is down or overloaded',
   });
 }
+
+/** The peer resets streams faster than any application would. */
+export function abuse(peer: string): HboneError {
+  return new HboneError('ERR_HBONE_ABUSE', `${peer} resets streams faster than allowed`);
+}

@@ -1,6 +1,7 @@
 // The public face of @ambit/hbone.
 export * from './authority.ts';
 export * from './baggage.ts';
+export * from './byte-engine.ts';
 export * from './double.ts';
 export * from './errors.ts';
 export * from './forwarded.ts';

@@ -1,12 +1,18 @@
 // PINGs of one session: first after the interval, next one interval after the answer (spec node-proxy 2.4). A missing
 // answer is reported once. Used by both ends.
-import type { Http2Session } from 'node:http2';
 import { pingTimedOut } from './errors.ts';
 import type { HboneLimits } from './tunnel.ts';
 
+/** What can be pinged: a core http2 session, or one of our own. */
+export interface Pingable {
+  readonly destroyed: boolean;
+  /** Calls back when the answer came, with an error when it never will. */
+  ping(onAnswer: (error: Error | null) => void): boolean;
+}
+
 /** Starts pinging; disposing stops. `onDead` is called at most once. */
 export function startKeepalive(
-  session: Http2Session,
+  session: Pingable,
   peerName: string,
   limits: Pick<HboneLimits, 'pingIntervalMs' | 'pingTimeoutMs'>,
   onDead: (error: Error) => void,

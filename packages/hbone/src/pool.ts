@@ -5,9 +5,10 @@ import { addAbortListener } from 'node:events';
 import type { SecureEndpoint } from '@ambit/net';
 import { type Clock, systemClock } from '@ambit/runtime/clock';
 import type { Logger } from '@ambit/runtime/log';
-import { ClientSession } from './client-session.ts';
+import { type ByteEngine, currentByteEngine } from './byte-engine.ts';
 import { dialFailed } from './dial-error.ts';
 import { HboneError } from './errors.ts';
+import type { ClientSession } from './session.ts';
 import { DEFAULT_LIMITS, type HboneLimits, type OpenOptions, type PoolKey, type TunnelStream } from './tunnel.ts';
 
 /** What a pool needs. */
@@ -17,6 +18,8 @@ export interface PoolOptions<Peer> {
   readonly log: Logger;
   readonly limits?: Partial<HboneLimits>;
   readonly clock?: Clock;
+  /** Default: the engine of this thread, asked per connection. */
+  readonly engine?: ByteEngine;
 }
 
 /** Numbers for metrics and the admin page. */
@@ -169,7 +172,11 @@ class Pool<Peer> implements HbonePool<Peer> {
   }
 
   #addSession(entry: Entry<Peer>, endpoint: SecureEndpoint<Peer>): void {
-    const session = new ClientSession(endpoint, entry.key.destination, this.#limits, this.#options.log, {
+    const { sessions } = this.#options.engine ?? currentByteEngine();
+    const session: ClientSession<Peer> = sessions.client(endpoint, {
+      peerName: entry.key.destination,
+      limits: this.#limits,
+      log: this.#options.log,
       onChange: () => this.#onChange(entry, session),
     });
     entry.sessions.add(session);

@@ -1,10 +1,11 @@
 // The server side of HBONE for one identity: TLS, HTTP/2, and tunnel requests out (spec node-proxy 3.2). Called per
 // accepted connection on a data thread. It owns every connection it accepted; the app owns the tunnels it accepts.
-import { type Endpoint, secureServer, type TlsContext, type VerifyPeer } from '@ambit/net';
+import { type Endpoint, type SecureEndpoint, secureServer, type TlsContext, type VerifyPeer } from '@ambit/net';
 import { background } from '@ambit/runtime/background';
 import type { Logger } from '@ambit/runtime/log';
+import { type ByteEngine, currentByteEngine } from './byte-engine.ts';
 import { HboneError } from './errors.ts';
-import { ServerSession } from './server-session.ts';
+import type { ServerSession } from './session.ts';
 import { DEFAULT_LIMITS, type HboneLimits, type TunnelRequest } from './tunnel.ts';
 
 /** What a server needs. */
@@ -18,6 +19,8 @@ export interface HboneServerOptions<Peer> {
   readonly limits?: Partial<HboneLimits>;
   /** A connection that never became a session; `error` is a NetError of the handshake (or what `tls` threw). */
   readonly onHandshakeFailed?: (error: Error, endpoint: Endpoint) => void;
+  /** Default: the engine of this thread, asked per connection. */
+  readonly engine?: ByteEngine;
 }
 
 /** Accepts connections. */
@@ -101,7 +104,9 @@ class Server<Peer> implements HboneServer<Peer> {
       const signal = this.#abort.signal;
       signal.throwIfAborted();
       const timeoutMs = this.#limits.handshakeTimeoutMs;
-      this.#start(await secureServer(endpoint, context, { verifyPeer, timeoutMs, signal }));
+      const engine = this.#options.engine ?? currentByteEngine();
+      const secureOptions = { verifyPeer, timeoutMs, signal, engine: engine.secure };
+      this.#start(await secureServer(endpoint, context, secureOptions), engine);
     } catch (error) {
       endpoint.destroy(error instanceof Error ? error : serverClosed());
       if (error instanceof Error) this.#options.onHandshakeFailed?.(error, endpoint);
@@ -111,8 +116,8 @@ class Server<Peer> implements HboneServer<Peer> {
     }
   }
 
-  #start(endpoint: Awaited<ReturnType<typeof secureServer<Peer>>>): void {
-    const session = new ServerSession<Peer>(endpoint, {
+  #start(endpoint: SecureEndpoint<Peer>, engine: ByteEngine): void {
+    const session = engine.sessions.server<Peer>(endpoint, {
       limits: this.#limits,
       log: this.#options.log,
       onTunnel: this.#options.onTunnel,

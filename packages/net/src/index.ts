@@ -29,6 +29,7 @@ export {
   type SecureServerOptions,
   takeNodeStream,
 } from './secure.ts';
+export * from './secure-engine.ts';
 export * from './socket-domain.ts';
 export { descriptorOf } from './socket-endpoint.ts';
 export * from './tls-context.ts';

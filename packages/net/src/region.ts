@@ -20,12 +20,16 @@ export class Region {
   offset: number;
   /** Number of payload bytes. */
   length: number;
+  /** Bytes in front of the payload that the holder may overwrite (a frame header goes there); 0 = none. */
+  headroom: number;
   #onRelease: ((block: Buffer) => void) | undefined;
+  #shared: Shared | undefined;
 
-  constructor(block: Buffer, offset: number, length: number, onRelease?: (block: Buffer) => void) {
+  constructor(block: Buffer, offset: number, length: number, onRelease?: (block: Buffer) => void, headroom = 0) {
     this.block = block;
     this.offset = offset;
     this.length = length;
+    this.headroom = headroom;
     this.#onRelease = onRelease;
   }
 
@@ -42,18 +46,61 @@ export class Region {
       : this.block.subarray(this.offset, this.offset + this.length);
   }
 
+  /** Makes the payload begin earlier, in the headroom, which the caller then writes. */
+  prepend(bytes: number): void {
+    if (bytes > this.headroom) throw new RangeError(`${bytes} bytes asked for, headroom is ${this.headroom}`);
+    this.offset -= bytes;
+    this.length += bytes;
+    this.headroom -= bytes;
+  }
+
+  /**
+   * A part of this region as a region of its own. The memory goes back when this one and every part were released.
+   * `headroom` is what of the bytes in front nobody else reads.
+   */
+  slice(offset: number, length: number, headroom: number): Region {
+    const part = new Region(this.block, offset, length, undefined, headroom);
+    if (this.#onRelease !== undefined) this.#shared = { owners: 1, onRelease: this.#onRelease };
+    this.#onRelease = undefined;
+    if (this.#shared !== undefined) this.#shared.owners += 1;
+    part.#shared = this.#shared;
+    return part;
+  }
+
+  /** Cuts the first bytes off; this region keeps the rest, without headroom. Each part is released by itself. */
+  split(bytes: number): Region {
+    const front = this.slice(this.offset, bytes, this.headroom);
+    this.offset += bytes;
+    this.length -= bytes;
+    this.headroom = 0;
+    return front;
+  }
+
   /** True while somebody waits for this memory. */
   get isPooled(): boolean {
-    return this.#onRelease !== undefined;
+    return this.#onRelease !== undefined || this.#shared !== undefined;
   }
 
   /** Gives the memory back. Calling it twice is harmless. */
   release(): void {
+    const shared = this.#shared;
+    if (shared !== undefined) {
+      this.#shared = undefined;
+      shared.owners -= 1;
+      if (shared.owners === 0) shared.onRelease(this.block);
+      return;
+    }
     const onRelease = this.#onRelease;
     if (onRelease === undefined) return;
     this.#onRelease = undefined;
     onRelease(this.block);
   }
+}
+
+/** Memory with several owners. */
+interface Shared {
+  owners: number;
+  readonly onRelease: (block: Buffer) => void;
 }
 
 /** A pool of equal blocks. `keep` bounds what is held for reuse, not what may be lent. */

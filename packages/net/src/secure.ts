@@ -10,6 +10,7 @@ import { toDuplex } from './duplex.ts';
 import type { Endpoint, SecureEndpoint } from './endpoint.ts';
 import { NetError } from './errors.ts';
 import { mapStreamError, NodeStreamEndpoint } from './node-stream-endpoint.ts';
+import type { SecureEngineName } from './secure-engine.ts';
 import { SocketEndpoint } from './socket-endpoint.ts';
 import type { TlsContext, VerifyPeer } from './tls-context.ts';
 
@@ -21,6 +22,8 @@ export interface SecureOptions<Peer> {
   /** Time for the handshake, default none. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
+  /** Default: the engine of this thread. */
+  readonly engine?: SecureEngineName;
 }
 
 /** Client side. */

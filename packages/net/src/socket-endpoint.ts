@@ -97,7 +97,7 @@ export class SocketEndpoint extends NodeStreamEndpoint {
     const pool = this.#pool;
     this.#block = undefined;
     this.#choosePool(bytes);
-    this.deliver(new Region(block, HEADROOM_BYTES, bytes, (back) => pool.give(back)));
+    this.deliver(new Region(block, HEADROOM_BYTES, bytes, (back) => pool.give(back), HEADROOM_BYTES));
     return !this.shouldPause();
   }
 

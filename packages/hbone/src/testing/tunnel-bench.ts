@@ -10,6 +10,7 @@ import {
   type TlsContext,
 } from '@ambit/net';
 import { silentLogger } from '@ambit/runtime/log';
+import type { ByteEngine } from '../byte-engine.ts';
 import { createHbonePool, type HbonePool } from '../pool.ts';
 import { createHboneServer, type HboneServer } from '../server.ts';
 import type { HboneLimits, PoolKey, TunnelRequest } from '../tunnel.ts';
@@ -32,6 +33,9 @@ export interface TunnelBenchOptions {
   readonly verifyServer?: (der: readonly Buffer[]) => string;
   readonly serverLimits?: Partial<HboneLimits>;
   readonly clientLimits?: Partial<HboneLimits>;
+  /** Default: the engine of the thread. */
+  readonly serverEngine?: ByteEngine;
+  readonly clientEngine?: ByteEngine;
 }
 
 /** The running bench. */
@@ -56,6 +60,7 @@ export async function tunnelBench(options: TunnelBenchOptions): Promise<TunnelBe
     onTunnel: options.onTunnel,
     log,
     limits: options.serverLimits ?? {},
+    ...(options.serverEngine === undefined ? {} : { engine: options.serverEngine }),
   });
   const listener = await listenIn(
     hostDomain,
@@ -68,11 +73,15 @@ export async function tunnelBench(options: TunnelBenchOptions): Promise<TunnelBe
   const pool = createHbonePool<string>({
     log,
     limits: options.clientLimits ?? {},
+    ...(options.clientEngine === undefined ? {} : { engine: options.clientEngine }),
     dial: async () => {
       dials += 1;
       const socket = await connect(hostDomain, { host: '127.0.0.1', port: listener.address.port });
       sockets.push(socket);
-      return secureClient(socket, clientContext, { verifyPeer: options.verifyServer ?? (() => 'server') });
+      return secureClient(socket, clientContext, {
+        verifyPeer: options.verifyServer ?? (() => 'server'),
+        ...(options.clientEngine === undefined ? {} : { engine: options.clientEngine.secure }),
+      });
     },
   });
   return {

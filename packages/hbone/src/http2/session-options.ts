@@ -1,5 +1,5 @@
 // The HTTP/2 settings of both ends, from our limits to what core http2 wants (spec node-proxy 2.4, decisions 6). Pure.
-import type { HboneLimits } from './tunnel.ts';
+import type { HboneLimits } from '../tunnel.ts';
 
 /** Megabytes of queued data per session before core http2 refuses new streams; its default of 10 is far too low. */
 const SESSION_MEMORY_MB = 1024;

@@ -1,6 +1,6 @@
 // Between core http2's header objects and ours. Pure; called once per tunnel on each side.
 import type { IncomingHttpHeaders } from 'node:http2';
-import type { TunnelHeaders } from './tunnel.ts';
+import type { TunnelHeaders } from '../tunnel.ts';
 
 /** Ordinary fields only, lower case, repeated ones joined with commas. No prototype: names come from a peer. */
 export function plainHeaders(headers: IncomingHttpHeaders): TunnelHeaders {

@@ -1,5 +1,5 @@
-// One client connection: many CONNECT streams over a verified TLS endpoint. State: ready -> draining -> closed (a
-// session that is still connecting is a dial of the pool). Engine 1 = core http2. Owned by the pool, or by one tunnel
+// Engine 1's client connection on core http2: many CONNECT streams over a verified TLS endpoint. State: ready ->
+// draining -> closed (a session that is still connecting is a dial of the pool). Owned by the pool, or by one tunnel
 // in double HBONE.
 import { addAbortListener } from 'node:events';
 import {
@@ -12,16 +12,17 @@ import {
 } from 'node:http2';
 import { type SecureEndpoint, takeNodeStream } from '@ambit/net';
 import type { Logger } from '@ambit/runtime/log';
-import { connectionDraining, connectionLost, HboneError, refusedWithStatus, streamReset } from './errors.ts';
+import { connectionDraining, connectionLost, HboneError, refusedWithStatus, streamReset } from '../errors.ts';
 import { plainHeaders } from './headers.ts';
 import { destroySoon } from './destroy-soon.ts';
-import { startKeepalive } from './keepalive.ts';
+import { startKeepalive } from '../keepalive.ts';
 import { clientSessionOptions } from './session-options.ts';
 import { StreamEndpoint } from './stream-endpoint.ts';
-import type { HboneLimits, OpenOptions, TunnelStream } from './tunnel.ts';
+import type { ClientSession, ClientSessionOptions } from '../session.ts';
+import type { HboneLimits, OpenOptions, TunnelStream } from '../tunnel.ts';
 
 /** Where a session is in its life. `closed` keeps the reason for streams that ask later. */
-export type SessionState =
+type SessionState =
   | { readonly kind: 'ready'; readonly h2: ClientHttp2Session; readonly keepalive: Disposable }
   | {
       readonly kind: 'draining';
@@ -31,38 +32,26 @@ export type SessionState =
     }
   | { readonly kind: 'closed'; readonly reason: Error | undefined };
 
-/** Told to the owner. */
-export interface SessionEvents {
-  /** Capacity, use or state changed. */
-  readonly onChange: (session: ClientSession<unknown>) => void;
-}
-
 /** A connection that can carry tunnels. */
-export class ClientSession<Peer> {
+export class Http2ClientSession<Peer> implements ClientSession<Peer> {
   readonly peer: Peer;
   readonly peerName: string;
-  /** Streams open, waiting for their answer, or reserved. */
   activeStreams = 0;
   #state: SessionState;
   /** Set when the connection broke under live streams. */
   #lost: Error | undefined;
   readonly #endpoint: SecureEndpoint<Peer>;
   readonly #limits: HboneLimits;
-  readonly #events: SessionEvents;
+  readonly #onChange: () => void;
   readonly #log: Logger;
 
-  constructor(
-    endpoint: SecureEndpoint<Peer>,
-    peerName: string,
-    limits: HboneLimits,
-    log: Logger,
-    events: SessionEvents,
-  ) {
+  constructor(endpoint: SecureEndpoint<Peer>, options: ClientSessionOptions) {
+    const { peerName, limits, log } = options;
     this.peer = endpoint.peer;
     this.peerName = peerName;
     this.#endpoint = endpoint;
     this.#limits = limits;
-    this.#events = events;
+    this.#onChange = () => options.onChange(this);
     this.#log = log;
     const carrier = takeNodeStream(endpoint);
     const h2 = connect('https://hbone', { createConnection: () => carrier, ...clientSessionOptions(limits) });
@@ -83,16 +72,14 @@ export class ClientSession<Peer> {
     return this.#state.kind;
   }
 
-  /** Takes room for one stream, which `open` then uses; false when there is none. */
   tryReserve(): boolean {
     const state = this.#state;
     if (state.kind !== 'ready' || this.activeStreams >= this.#capacity(state.h2)) return false;
     this.activeStreams += 1;
-    if (this.activeStreams === 1) this.#events.onChange(this);
+    if (this.activeStreams === 1) this.#onChange();
     return true;
   }
 
-  /** Uses a reservation: sends CONNECT and waits for 200. Rejects with ERR_HBONE_STATUS, _RESET, _DRAINING, _CONNECTION_LOST, _TIMEOUT or the signal's reason. */
   async open(options: OpenOptions): Promise<TunnelStream<Peer>> {
     const stream = this.#request(options);
     stream.once('close', () => this.#onStreamClosed());
@@ -107,16 +94,14 @@ export class ClientSession<Peer> {
     });
   }
 
-  /** No new streams; the connection ends with its last stream. Idempotent. */
   close(): void {
     const state = this.#state;
     if (state.kind !== 'ready') return;
     this.#state = { ...state, kind: 'draining', by: 'us' };
     state.h2.close();
-    this.#events.onChange(this);
+    this.#onChange();
   }
 
-  /** Ends the connection and all its streams now. Idempotent. */
   destroy(reason: Error): void {
     const state = this.#state;
     if (state.kind === 'closed') return;
@@ -182,7 +167,7 @@ export class ClientSession<Peer> {
 
   #onStreamClosed(): void {
     this.activeStreams -= 1;
-    this.#events.onChange(this);
+    this.#onChange();
   }
 
   #onGoaway(code: number): void {
@@ -191,7 +176,7 @@ export class ClientSession<Peer> {
     if (state.kind !== 'ready') return;
     this.#state = { ...state, kind: 'draining', by: 'peer' };
     state.h2.close();
-    this.#events.onChange(this);
+    this.#onChange();
   }
 
   #closed(reason: Error | undefined): void {
@@ -200,7 +185,7 @@ export class ClientSession<Peer> {
     this.#state = { kind: 'closed', reason };
     this.#lost ??= reason;
     state.keepalive[Symbol.dispose]();
-    this.#events.onChange(this);
+    this.#onChange();
   }
 }
 

@@ -1,5 +1,5 @@
-// One accepted connection: turns CONNECT streams of a verified peer into tunnel requests and watches the peer's
-// behaviour. Engine 1 = core http2. Owned by the server.
+// Engine 1's accepted connection on core http2: turns CONNECT streams of a verified peer into tunnel requests and
+// watches the peer's behaviour. Owned by the server.
 import {
   constants,
   type IncomingHttpHeaders,
@@ -9,36 +9,25 @@ import {
   type ServerStreamResponseOptions,
 } from 'node:http2';
 import { type Endpoint, type SecureEndpoint, takeNodeStream } from '@ambit/net';
-import type { Logger } from '@ambit/runtime/log';
-import { connectionLost, HboneError, streamReset } from './errors.ts';
+import { abuse, connectionLost, streamReset } from '../errors.ts';
 import { plainHeaders } from './headers.ts';
 import { destroySoon } from './destroy-soon.ts';
-import { startKeepalive } from './keepalive.ts';
-import { createResetLimiter, type ResetLimiter } from './reset-limiter.ts';
+import { startKeepalive } from '../keepalive.ts';
+import { createResetLimiter, type ResetLimiter } from '../reset-limiter.ts';
 import { serverSessionOptions } from './session-options.ts';
 import { stopWhenSent } from './stop-when-sent.ts';
 import { StreamEndpoint } from './stream-endpoint.ts';
-import type { HboneLimits, TunnelHeaders, TunnelRequest } from './tunnel.ts';
+import { GOAWAY_GRACE_MS, MAX_AUTHORITY_BYTES, type ServerSession, type ServerSessionOptions } from '../session.ts';
+import type { TunnelHeaders, TunnelRequest } from '../tunnel.ts';
 
 // `sendDate` is honoured by core but missing in its types; HBONE answers carry no date.
 const OPEN = { sendDate: false } as ServerStreamResponseOptions;
 const ENDED = { endStream: true, sendDate: false } as ServerStreamResponseOptions;
-const MAX_AUTHORITY_BYTES = 1024;
-/** Time for streams that were sent before the peer saw our GOAWAY. */
-const GOAWAY_GRACE_MS = 1000;
 /** The highest stream id: GOAWAY with it says "stop soon" without dropping what is on its way (RFC 9113 6.8). */
 const LAST_STREAM_ID = 2 ** 31 - 1;
 
-/** What the server gives to each session. */
-export interface ServerSessionOptions<Peer> {
-  readonly limits: HboneLimits;
-  readonly log: Logger;
-  readonly onTunnel: (request: TunnelRequest<Peer>) => void;
-  readonly onClosed: (session: ServerSession<Peer>) => void;
-}
-
 /** A connection of a verified peer. */
-export class ServerSession<Peer> {
+export class Http2ServerSession<Peer> implements ServerSession<Peer> {
   readonly peer: Peer;
   readonly peerName: string;
   activeStreams = 0;
@@ -69,7 +58,6 @@ export class ServerSession<Peer> {
     this.#keepalive = startKeepalive(this.#h2, this.peerName, limits, (error) => this.destroy(error));
   }
 
-  /** GOAWAY, then ends with its last stream. Streams that were on their way are still served. Idempotent. */
   close(): void {
     if (this.#state !== 'ready') return;
     this.#state = 'draining';
@@ -85,7 +73,6 @@ export class ServerSession<Peer> {
     if (!this.#h2.destroyed && !this.#h2.closed) this.#h2.close();
   }
 
-  /** Ends the connection and all its streams now. Idempotent. */
   destroy(reason: Error, code: number = constants.NGHTTP2_NO_ERROR): void {
     if (this.#state === 'closed') return;
     this.#options.log.debug('tunnel connection ended', { peer: this.peerName, error: reason.message });
@@ -154,14 +141,14 @@ class IncomingTunnel<Peer> implements TunnelRequest<Peer> {
   readonly local: Endpoint['local'];
   isAnswered = false;
   readonly #stream: ServerHttp2Stream;
-  readonly #session: ServerSession<Peer>;
+  readonly #session: Http2ServerSession<Peer>;
   #abort: AbortController | undefined;
   #goneReason: Error | undefined;
 
   constructor(
     stream: ServerHttp2Stream,
     headers: IncomingHttpHeaders,
-    session: ServerSession<Peer>,
+    session: Http2ServerSession<Peer>,
     endpoint: SecureEndpoint<Peer>,
   ) {
     this.#stream = stream;
@@ -213,8 +200,4 @@ class IncomingTunnel<Peer> implements TunnelRequest<Peer> {
     this.#goneReason = reason;
     this.#abort?.abort(reason);
   }
-}
-
-function abuse(peer: string): HboneError {
-  return new HboneError('ERR_HBONE_ABUSE', `${peer} resets streams faster than allowed`);
 }

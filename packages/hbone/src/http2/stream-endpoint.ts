@@ -3,9 +3,9 @@
 import { constants, type ClientHttp2Stream, type ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { NodeStreamEndpoint, type SocketAddress } from '@ambit/net';
-import { HboneError, streamReset } from './errors.ts';
+import { HboneError, streamReset } from '../errors.ts';
 import { stopWhenSent } from './stop-when-sent.ts';
-import type { TunnelHeaders, TunnelStream } from './tunnel.ts';
+import type { TunnelHeaders, TunnelStream } from '../tunnel.ts';
 
 /** What the endpoint tells about itself. */
 export interface StreamFacts<Peer> {

@@ -1,0 +1,207 @@
+// Engine 2's accepted connection: turns CONNECT streams of a verified peer into tunnel requests and watches the peer's
+// behaviour. Owned by the server. Data threads.
+import type { Endpoint, SecureEndpoint } from '@ambit/net';
+import { abuse, connectionLost, HboneError, streamReset } from '../errors.ts';
+import { startKeepalive } from '../keepalive.ts';
+import { createResetLimiter, type ResetLimiter } from '../reset-limiter.ts';
+import { GOAWAY_GRACE_MS, MAX_AUTHORITY_BYTES, type ServerSession, type ServerSessionOptions } from '../session.ts';
+import type { TunnelHeaders, TunnelRequest } from '../tunnel.ts';
+import type { Http2Stream, StreamHandler } from './stream.ts';
+import { areTrailers, parseRequest, type RequestHead, responseFields } from './fields.ts';
+import { FramedStream } from './framed-stream.ts';
+import type { FieldList } from './hpack/decoder.ts';
+import { serverLimits } from './limits.ts';
+import { Pings } from './pings.ts';
+import { ErrorCode, MAX_STREAM_ID } from './protocol.ts';
+import { FramedTransport } from './transport.ts';
+
+const NO_HEADERS: TunnelHeaders = {};
+
+/** A connection of a verified peer. */
+export class FramedServerSession<Peer> implements ServerSession<Peer> {
+  readonly peer: Peer;
+  readonly peerName: string;
+  activeStreams = 0;
+  #state: 'ready' | 'draining' | 'closed' = 'ready';
+  readonly #options: ServerSessionOptions<Peer>;
+  readonly #transport: FramedTransport;
+  readonly #pings: Pings;
+  readonly #keepalive: Disposable;
+  readonly #resets: ResetLimiter;
+  readonly #requests = new Map<FramedStream<unknown>, IncomingTunnel<Peer>>();
+  #lost: Error | undefined;
+  /** The last GOAWAY was sent: no stream comes any more. */
+  #isFinal = false;
+
+  constructor(endpoint: SecureEndpoint<Peer>, options: ServerSessionOptions<Peer>) {
+    const { limits } = options;
+    this.peer = endpoint.peer;
+    this.peerName = endpoint.remote?.ip ?? 'peer';
+    this.#options = options;
+    this.#resets = createResetLimiter(limits.earlyResetBurst, limits.earlyResetPerSecond);
+    this.#transport = new FramedTransport(endpoint, this.peerName, true, serverLimits(limits), {
+      onStream: (stream) => this.#onStream(stream),
+      onGoaway: () => {},
+      onPong: (payload) => this.#pings.onPong(payload),
+      onSendable: () => {},
+      onStreamGone: () => {},
+      onClosed: (error) => this.#onClosed(error),
+    });
+    this.#pings = new Pings(this.#transport);
+    this.#keepalive = startKeepalive(this.#pings, this.peerName, limits, (error) => this.destroy(error));
+  }
+
+  close(): void {
+    if (this.#state !== 'ready') return;
+    this.#state = 'draining';
+    this.#transport.connection.goaway(ErrorCode.NO_ERROR, MAX_STREAM_ID);
+    // Once the answer is here, every stream that was sent before the peer saw the GOAWAY is here too.
+    this.#pings.ping(() => this.#finishClose());
+    setTimeout(() => this.#finishClose(), GOAWAY_GRACE_MS).unref();
+  }
+
+  destroy(reason: Error, code: number = ErrorCode.NO_ERROR): void {
+    if (this.#state === 'closed') return;
+    this.#options.log.debug('tunnel connection ended', { peer: this.peerName, error: reason.message });
+    this.#lost ??= reason;
+    this.#transport.end(code, reason);
+  }
+
+  #finishClose(): void {
+    if (this.#state !== 'draining' || this.#isFinal) return;
+    this.#isFinal = true;
+    this.#transport.connection.goaway(ErrorCode.NO_ERROR, this.#transport.connection.lastPeerStreamId);
+    this.#transport.flushSoon();
+    this.#endWhenEmpty();
+  }
+
+  #endWhenEmpty(): void {
+    queueMicrotask(() => {
+      if (this.#isFinal && this.activeStreams === 0) this.#transport.close();
+    });
+  }
+
+  #onStream(stream: Http2Stream): StreamHandler {
+    this.activeStreams += 1;
+    const tunnel = new FramedStream<Peer>(this.#transport, this.peer, {
+      onFields: (own, fields) => this.#onFields(own as FramedStream<Peer>, fields),
+      onGone: (own, code) => this.#onStreamGone(own, code),
+    });
+    tunnel.attach(stream);
+    return tunnel;
+  }
+
+  #onFields(tunnel: FramedStream<Peer>, fields: FieldList | undefined): void {
+    const { stream } = tunnel;
+    if (stream === undefined) return;
+    if (stream.hasHead) {
+      if (fields === undefined || !areTrailers(fields)) this.#refuse(tunnel, ErrorCode.PROTOCOL_ERROR);
+      return;
+    }
+    stream.hasHead = true;
+    if (fields === undefined) return tunnel.endWithAnswer(responseFields(431, undefined));
+    const head = parseRequest(fields);
+    if (head === undefined) return this.#refuse(tunnel, ErrorCode.PROTOCOL_ERROR);
+    const isConnect = head.method === 'CONNECT';
+    if (isConnect && (head.scheme ?? head.path ?? head.protocol) !== undefined) {
+      return this.#refuse(tunnel, ErrorCode.PROTOCOL_ERROR);
+    }
+    const request = new IncomingTunnel<Peer>(tunnel, head);
+    this.#requests.set(tunnel, request);
+    if (!isConnect) return request.reject(400);
+    if (request.authority.length > MAX_AUTHORITY_BYTES) return request.reject(400);
+    this.#offer(request);
+  }
+
+  #offer(request: IncomingTunnel<Peer>): void {
+    try {
+      this.#options.onTunnel(request);
+    } catch (error) {
+      this.#options.log.error('tunnel handler failed', {
+        error: error instanceof Error ? error.message : String(error),
+      });
+      request.reject(503);
+    }
+  }
+
+  #refuse(tunnel: FramedStream<Peer>, code: number): void {
+    if (tunnel.stream !== undefined) this.#transport.reset(tunnel.stream, code);
+    tunnel.onReset(code, false);
+  }
+
+  #onStreamGone(tunnel: FramedStream<unknown>, code: number | undefined): void {
+    this.activeStreams -= 1;
+    const request = this.#requests.get(tunnel);
+    this.#requests.delete(tunnel);
+    if (this.#state === 'draining') this.#endWhenEmpty();
+    request?.onGone(streamReset(this.peerName, code ?? 0));
+    const wasAnswered = request?.isAnswered ?? tunnel.isClosed;
+    if (code === undefined || wasAnswered || this.#resets.take(Date.now())) return;
+    this.#options.log.warn('peer resets too many streams', { peer: this.peerName });
+    // Not from inside the parser, which is still in the frame that brought us here.
+    queueMicrotask(() => this.destroy(abuse(this.peerName), ErrorCode.ENHANCE_YOUR_CALM));
+  }
+
+  #onClosed(error: Error | undefined): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    this.#lost ??= HboneError.is(error) ? error : connectionLost(this.peerName, error);
+    if (error !== undefined) this.#options.log.debug('tunnel connection failed', { error: error.message });
+    this.#keepalive[Symbol.dispose]();
+    this.#pings.end();
+    const lost = this.#lost;
+    this.#transport.connection.loseStreams((handler) => (handler as FramedStream<Peer>).onLost(lost));
+    this.#options.onClosed(this);
+  }
+}
+
+/** A CONNECT and its one answer. */
+class IncomingTunnel<Peer> implements TunnelRequest<Peer> {
+  readonly authority: string;
+  readonly headers: TunnelHeaders;
+  readonly peer: Peer;
+  readonly remote: Endpoint['remote'];
+  readonly local: Endpoint['local'];
+  isAnswered = false;
+  readonly #tunnel: FramedStream<Peer>;
+  #abort: AbortController | undefined;
+  #goneReason: Error | undefined;
+
+  constructor(tunnel: FramedStream<Peer>, head: RequestHead) {
+    this.#tunnel = tunnel;
+    this.authority = head.authority ?? '';
+    this.headers = head.headers;
+    this.peer = tunnel.peer;
+    this.remote = tunnel.remote;
+    this.local = tunnel.local;
+  }
+
+  // Made on demand: most tunnels are answered without anybody asking.
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      if (this.#goneReason !== undefined) this.#abort.abort(this.#goneReason);
+    }
+    return this.#abort.signal;
+  }
+
+  accept(responseHeaders: TunnelHeaders = NO_HEADERS): Endpoint {
+    const tunnel = this.#tunnel;
+    if (!this.isAnswered) tunnel.answer(responseFields(200, responseHeaders));
+    this.isAnswered = true;
+    tunnel.responseHeaders = responseHeaders;
+    return tunnel;
+  }
+
+  reject(status: number, _message?: string): void {
+    if (this.isAnswered) return;
+    this.isAnswered = true;
+    this.#tunnel.endWithAnswer(responseFields(status, undefined));
+  }
+
+  /** The stream is over. */
+  onGone(reason: Error): void {
+    this.#goneReason = reason;
+    this.#abort?.abort(reason);
+  }
+}

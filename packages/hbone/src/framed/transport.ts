@@ -1,0 +1,257 @@
+// Between one verified TLS endpoint and the state machine: reads until there is nothing, sends what is framed, and
+// decides when. Small frames leave at once while the connection is quiet and once per turn while it is busy; big ones
+// one region at a time; streams that wait take turns. Owned by a session of this folder. Data threads.
+import { AGAIN, type Endpoint, EOF, Region, type SecureEndpoint } from '@ambit/net';
+import { Http2Connection } from './connection.ts';
+import type { ConnectionHandler, ConnectionLimits, Http2Stream } from './stream.ts';
+import type { FramedStream } from './framed-stream.ts';
+
+/** This much is sent without waiting for the end of the turn. */
+const SEND_NOW_BYTES = 64 * 1024;
+/** Pieces up to this size are copied out instead of keeping their block from its pool. */
+const COPY_BYTES = 1024;
+/** Time for the last frames (GOAWAY) to leave before the connection is cut. */
+const LINGER_MS = 1000;
+
+/** What the session is told. */
+export interface TransportEvents extends ConnectionHandler {
+  /** The connection is over; undefined = the peer ended it properly or we did. Exactly once. */
+  onClosed(error: Error | undefined): void;
+}
+
+/** One connection. */
+export class FramedTransport {
+  readonly connection: Http2Connection;
+  readonly peerName: string;
+  readonly local: Endpoint['local'];
+  readonly remote: Endpoint['remote'];
+  readonly #endpoint: Endpoint;
+  readonly #events: TransportEvents;
+  readonly #maxLentBytes: number;
+  /** Streams with something to send, in turn. */
+  #ready: FramedStream<unknown>[] = [];
+  #isSending = false;
+  #isReading = false;
+  #isBlocked = false;
+  #isTurnScheduled = false;
+  /** The turn before this one sent more than once: small frames wait for each other. */
+  #isBusy = false;
+  #sendsInTurn = 0;
+  #isClosed = false;
+  /** The region being received, and the owner of what was lent from it. */
+  #current: Region | undefined;
+  #lender: Region | undefined;
+  #lentBytes = 0;
+
+  constructor(
+    endpoint: SecureEndpoint,
+    peerName: string,
+    isServer: boolean,
+    limits: ConnectionLimits,
+    events: TransportEvents,
+  ) {
+    this.#endpoint = endpoint;
+    this.#events = events;
+    this.peerName = peerName;
+    this.local = endpoint.local;
+    this.remote = endpoint.remote;
+    this.#maxLentBytes = 2 * limits.connectionWindowBytes;
+    const handler: ConnectionHandler = {
+      onStream: (stream) => events.onStream(stream),
+      onGoaway: (last, code) => events.onGoaway(last, code),
+      onPong: (payload) => events.onPong(payload),
+      onStreamGone: () => events.onStreamGone(),
+      onSendable: () => this.#sendReady(),
+    };
+    this.connection = new Http2Connection(isServer, limits, handler, Date.now);
+    endpoint.onReadable = () => this.#read();
+    endpoint.onWritable = () => this.#onWritable();
+    endpoint.onClose = (error) => this.#onClosed(error);
+    this.flush();
+    // The owner attaches its own state first; what already arrived is looked at when it is done.
+    queueMicrotask(() => this.#read());
+  }
+
+  /** Credit for what a stream's reader took. */
+  consumed(stream: Http2Stream | undefined, bytes: number): void {
+    if (stream === undefined || this.#isClosed) return;
+    this.connection.consumed(stream, bytes);
+    this.flushSoon();
+  }
+
+  /** Resets a stream. */
+  reset(stream: Http2Stream, code: number): void {
+    if (this.#isClosed) return;
+    this.connection.reset(stream, code);
+    this.flushSoon();
+  }
+
+  /** A part of the region being received, for a stream that will release it. */
+  lend(offset: number, length: number, headroom: number): Region {
+    const current = this.#current as Region;
+    if (length <= COPY_BYTES || this.#lentBytes > this.#maxLentBytes) {
+      return Region.of(Buffer.from(current.block.subarray(offset, offset + length)));
+    }
+    let lender = this.#lender;
+    if (lender === undefined) {
+      const size = current.length;
+      this.#lentBytes += size;
+      lender = new Region(current.block, current.offset, size, () => {
+        this.#lentBytes -= size;
+        current.release();
+      });
+      this.#lender = lender;
+    }
+    return lender.slice(offset, length, headroom);
+  }
+
+  /** A stream has something to send, or wants to end its direction. */
+  wantsToSend(stream: FramedStream<unknown>): void {
+    if (this.#isClosed) return;
+    if (this.#isBlocked || this.#isSending) return this.#queue(stream);
+    while (stream.sendPiece()) {
+      if (this.connection.output.bytes < SEND_NOW_BYTES) continue;
+      this.flush();
+      if (this.#isBlocked) return this.#queue(stream);
+    }
+    if (stream.isHeldByConnection) this.#queue(stream);
+    this.flushSoon();
+  }
+
+  /** Sends what is framed, at the latest at the end of this turn. */
+  flushSoon(): void {
+    if (this.#isReading || this.#isBlocked || this.#isSending) return;
+    const { bytes } = this.connection.output;
+    if (bytes === 0) return;
+    this.#sendsInTurn += 1;
+    if (bytes >= SEND_NOW_BYTES || (!this.#isBusy && this.#sendsInTurn === 1)) this.flush();
+    if (!this.#isTurnScheduled) {
+      this.#isTurnScheduled = true;
+      setImmediate(this.#onTurnEnd);
+    }
+  }
+
+  /** Sends what is framed. */
+  flush(): void {
+    if (this.#isClosed || this.#isBlocked || this.connection.output.bytes === 0) return;
+    this.#isBlocked = this.#endpoint.write(this.connection.output.take()) === 'pending';
+  }
+
+  /** Sends what is framed and ends the connection. Idempotent. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isBlocked = false;
+    this.flush();
+    this.#endpoint.close();
+    this.#lingerThenCut();
+    this.#finish(undefined);
+  }
+
+  /** The same for a reason that streams are told. */
+  end(code: number, reason: Error): void {
+    if (this.#isClosed) return;
+    if (this.connection.failure === undefined) this.connection.goaway(code, this.connection.lastPeerStreamId);
+    this.#isBlocked = false;
+    this.flush();
+    this.#endpoint.close();
+    this.#lingerThenCut();
+    this.#finish(reason);
+  }
+
+  #queue(stream: FramedStream<unknown>): void {
+    if (stream.isReady) return;
+    stream.isReady = true;
+    this.#ready.push(stream);
+  }
+
+  #onWritable(): void {
+    this.#isBlocked = false;
+    this.#sendReady();
+    this.flush();
+  }
+
+  // Each waiting stream sends one piece and goes to the end of the line, until the connection is full.
+  #sendReady(): void {
+    if (this.#isSending) return;
+    this.#isSending = true;
+    let hasMoved = true;
+    while (hasMoved && this.#ready.length > 0 && !this.#isBlocked && !this.#isClosed) {
+      const round = this.#ready;
+      this.#ready = [];
+      hasMoved = false;
+      for (const [index, stream] of round.entries()) {
+        if (this.#isBlocked) {
+          this.#ready.push(...round.slice(index));
+          break;
+        }
+        stream.isReady = false;
+        hasMoved ||= stream.hasSendable;
+        const hasMore = stream.sendPiece();
+        if (this.connection.output.bytes >= SEND_NOW_BYTES) this.flush();
+        if (hasMore || stream.isHeldByConnection) this.#queue(stream);
+        stream.wakeWriter();
+      }
+    }
+    this.#isSending = false;
+    if (!this.#isReading) this.flush();
+  }
+
+  readonly #onTurnEnd = (): void => {
+    this.#isTurnScheduled = false;
+    this.#isBusy = this.#sendsInTurn > 1;
+    this.#sendsInTurn = 0;
+    this.flush();
+  };
+
+  #read(): void {
+    if (this.#isReading) return;
+    this.#isReading = true;
+    while (!this.#isClosed && this.connection.failure === undefined) {
+      const region = this.#endpoint.read();
+      if (region === AGAIN) break;
+      if (region === EOF) {
+        this.#isReading = false;
+        return this.#onEof();
+      }
+      this.#receive(region);
+    }
+    this.#isReading = false;
+    const { failure } = this.connection;
+    if (failure !== undefined) return this.end(failure.code, failure);
+    if (this.connection.output.bytes > 0) this.flush();
+  }
+
+  #receive(region: Region): void {
+    this.#current = region;
+    this.connection.receive(region.block, region.offset, region.offset + region.length);
+    this.#current = undefined;
+    const lender = this.#lender;
+    this.#lender = undefined;
+    (lender ?? region).release();
+  }
+
+  #onEof(): void {
+    if (this.#isClosed) return;
+    this.#endpoint.close();
+    this.#finish(undefined);
+  }
+
+  #onClosed(error: Error | undefined): void {
+    this.#finish(error);
+  }
+
+  #lingerThenCut(): void {
+    const endpoint = this.#endpoint;
+    if (endpoint.isClosed) return;
+    const timer = setTimeout(() => endpoint.destroy(new Error('the peer did not take the last frames')), LINGER_MS);
+    timer.unref();
+    endpoint.onClose = () => clearTimeout(timer);
+  }
+
+  #finish(error: Error | undefined): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.connection.output.drop();
+    this.#events.onClosed(error);
+  }
+}

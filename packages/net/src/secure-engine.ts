@@ -1,0 +1,22 @@
+// Which TLS implementation secures connections on this thread. In: a name. Out: whether it can be used here, and the
+// choice that secure.ts looks at. Called by @ambit/hbone when a data thread chooses its byte engine.
+
+/** `node`: node:tls. `libssl`: the OpenSSL of this process, called directly. */
+export type SecureEngineName = 'node' | 'libssl';
+
+let ofThisThread: SecureEngineName = 'node';
+
+/** The engine for connections of this thread that do not name one. */
+export function currentSecureEngine(): SecureEngineName {
+  return ofThisThread;
+}
+
+/** Sets it. The engine must be usable. Connections made before keep theirs. */
+export function useSecureEngine(name: SecureEngineName): void {
+  ofThisThread = name;
+}
+
+/** True, or one sentence that says why not. */
+export function isSecureEngineUsable(name: SecureEngineName): true | string {
+  return name === 'node' ? true : 'not built in';
+}
