@@ -6,17 +6,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import {
-  AGAIN,
-  bindListener,
-  bindUdp,
-  connect,
-  type Endpoint,
-  EOF,
-  listen,
-  Region,
-  type SocketDomain,
-} from '@ambit/net';
+import { bindListener, bindUdp, connect, type Endpoint, EOF, listen, type SocketDomain } from '@ambit/net';
+import { echoBack, echoed } from '../fixtures/endpoints.ts';
 import { type NodeProxyProcess, startNodeProxy } from '../fixtures/node-proxy.ts';
 import { packetAgent, type PacketAgent } from '../fixtures/packet-agent.ts';
 import { captureWire } from '../fixtures/wire.ts';
@@ -117,39 +108,6 @@ async function startNode(): Promise<Node> {
     await stack.disposeAsync();
     throw error;
   }
-}
-
-function echoBack(endpoint: Endpoint): void {
-  const pump = (): void => {
-    for (let next = endpoint.read(); next !== AGAIN; next = endpoint.read()) {
-      if (next === EOF) return endpoint.shutdownWrite();
-      endpoint.write([next]);
-    }
-    return undefined;
-  };
-  endpoint.onReadable = pump;
-  endpoint.onClose = () => undefined;
-  pump();
-}
-
-/** Sends a text and waits for as many bytes; rejects when the connection ends before. */
-async function echoed(endpoint: Endpoint, text: string): Promise<string> {
-  const done = Promise.withResolvers<string>();
-  let got = '';
-  const pump = (): void => {
-    for (let next = endpoint.read(); next !== AGAIN; next = endpoint.read()) {
-      if (next === EOF) return done.reject(new Error('the connection ended'));
-      got += next.bytes.toString();
-      next.release();
-      if (got.length >= text.length) return done.resolve(got);
-    }
-    return undefined;
-  };
-  endpoint.onReadable = pump;
-  endpoint.onClose = (error) => done.reject(error ?? new Error('the connection closed'));
-  endpoint.write([Region.of(text)]);
-  pump();
-  return done.promise;
 }
 
 const dial = async (from: PodNamespace): Promise<Endpoint> =>

@@ -45,6 +45,10 @@ export const MSG_CMSG_CLOEXEC = 0x40000000;
 /** Namespaces and descriptors. */
 export const CLONE_NEWNET = 0x40000000;
 export const F_DUPFD_CLOEXEC = 1030;
+export const F_GETFL = 3;
+export const F_SETFL = 4;
+export const F_SETOWN = 8;
+export const O_ASYNC = 0x2000;
 
 /** The errno value that is an answer, not a failure. */
 export const EAGAIN = 11;

@@ -40,6 +40,33 @@ test(
   },
 );
 
+test(
+  'a packet that comes while nobody looks wakes who waits for it, without a timer',
+  { skip: !isNativeAvailable(), timeout: 5000 },
+  async (t) => {
+    t.mock.timers.enable({ apis: ['setInterval', 'setTimeout'] });
+    const directory = mkdtempSync(join(tmpdir(), 'ambit-seq-'));
+    const accepted = Promise.withResolvers<SequencedSocket>();
+    const listener = listenSequenced(join(directory, 'socket'), accepted.resolve);
+    const client = connectSequenced(join(directory, 'socket'));
+    const server = await accepted.promise;
+    try {
+      for (const text of ['one', 'two', 'three']) {
+        const waiting = server.receive();
+        await new Promise((resolve) => setImmediate(resolve));
+        client.send(Buffer.from(text));
+        assert.equal((await waiting)?.bytes.toString(), text);
+      }
+      client.close();
+      await server.closed;
+    } finally {
+      server.close();
+      listener.close();
+      rmSync(directory, { recursive: true });
+    }
+  },
+);
+
 test('a packet over the limit is refused', { skip: !isNativeAvailable(), timeout: 5000 }, async () => {
   const directory = mkdtempSync(join(tmpdir(), 'ambit-seq-'));
   const accepted = Promise.withResolvers<SequencedSocket>();

@@ -1,5 +1,5 @@
 // Unix SEQPACKET sockets with descriptors (SCM_RIGHTS): what node agent and node proxy talk over. In: a path. Out: packets.
-// Node can neither connect to nor wait for such a socket, so a timer looks: every 2 ms after traffic, every 50 ms when idle.
+// Node can neither connect to nor wait for such a socket: the calls are native, the wake-ups come from readable-signal.ts.
 // Called by the node agent (listen) and the node proxy (connect), on their main threads. Source: spec node-agent 5.1, 10.5.
 import { rmSync } from 'node:fs';
 import { NetError } from '../errors.ts';
@@ -7,6 +7,7 @@ import { encodeUnixAddress } from './address.ts';
 import * as c from './constants.ts';
 import { checked, libc, type MessageHeader } from './libc.ts';
 import { closeFd } from './netns.ts';
+import { watchReadable } from './readable-signal.ts';
 
 /** One packet as it arrived; the receiver owns the descriptors. */
 export interface SequencedPacket {
@@ -37,12 +38,9 @@ export const SEQUENCED_PACKET_LIMIT_BYTES = 1024;
 
 /** Room for control data: one descriptor, and more than fits, so that surplus ones are seen and closed. */
 const CONTROL_BYTES = 64;
-const BUSY_POLL_MS = 2;
-const IDLE_POLL_MS = 50;
-/** Looks without a packet before the pace slows down. */
-const BUSY_POLLS = 500;
-const LIVENESS_MS = 250;
 const HEADER_BYTES = 16;
+/** Any long time. */
+const STAY_MS = 60_000;
 
 function messageHeader(data: Buffer, control: Buffer | null): MessageHeader {
   return {
@@ -100,31 +98,37 @@ function receiveNow(fd: number): SequencedPacket | 'again' | 'end' {
 function sequencedSocket(fd: number): SequencedSocket {
   let isOpen = true;
   const closed = Promise.withResolvers<void>();
+  let arrival = Promise.withResolvers<void>();
   const close = (): void => {
     if (!isOpen) return;
     isOpen = false;
-    clearInterval(liveness);
+    watching[Symbol.dispose]();
     closeFd(fd);
     closed.resolve();
+    arrival.resolve();
   };
-  // Nobody may be receiving when the peer goes: a look that takes nothing notices its end.
   const peeked = Buffer.alloc(1);
-  const liveness = setInterval(() => {
+  const watching = watchReadable(fd, () => {
+    arrival.resolve();
+    // Nobody may be receiving when the peer goes: a look that takes nothing notices its end.
     if (Number(libc().recv(fd, peeked, 1, c.MSG_PEEK | c.MSG_DONTWAIT)) === 0) close();
-  }, LIVENESS_MS);
-  liveness.unref();
+  });
   return {
     async receive() {
-      for (let looks = 0; isOpen; looks += 1) {
-        const packet = receiveNow(fd);
-        if (packet === 'end') {
-          close();
-          return undefined;
+      // Waiting for a packet keeps the process alive; the watch alone does not.
+      const alive = setInterval(() => undefined, STAY_MS);
+      try {
+        while (isOpen) {
+          arrival = Promise.withResolvers();
+          const packet = receiveNow(fd);
+          if (packet === 'end') close();
+          else if (packet !== 'again') return packet;
+          else await arrival.promise;
         }
-        if (packet !== 'again') return packet;
-        await new Promise((resolve) => setTimeout(resolve, looks < BUSY_POLLS ? BUSY_POLL_MS : IDLE_POLL_MS));
+        return undefined;
+      } finally {
+        clearInterval(alive);
       }
-      return undefined;
     },
     send(message, passed) {
       if (!isOpen) throw new NetError('ERR_NET_MESSAGE', 'the connection is closed');
@@ -169,20 +173,19 @@ export function listenSequenced(path: string, onConnection: (socket: SequencedSo
     closeFd(fd);
     throw error;
   }
-  const timer = setInterval(() => {
+  const watching = watchReadable(fd, () => {
     for (;;) {
       const accepted = libc().accept4(fd, null, null, c.SOCK_CLOEXEC | c.SOCK_NONBLOCK);
       if (accepted < 0) return;
       onConnection(sequencedSocket(accepted));
     }
-  }, IDLE_POLL_MS);
-  timer.unref();
+  });
   let isOpen = true;
   return {
     close() {
       if (!isOpen) return;
       isOpen = false;
-      clearInterval(timer);
+      watching[Symbol.dispose]();
       closeFd(fd);
       rmSync(path, { force: true });
     },
