@@ -32,7 +32,7 @@ const spiffe = (account: string): string => `spiffe://cluster.local/ns/shop/sa/$
 interface Node {
   readonly agent: PacketAgent;
   /** Starts one more generation. */
-  generation(): NodeProxyProcess;
+  generation(): Promise<NodeProxyProcess>;
 }
 
 interface Mesh {
@@ -72,15 +72,12 @@ async function startPair(t: TestContext, clientMake: Make, serverMake: Make): Pr
     stack.defer(() => listener.close());
   }
   publish(control, pods);
-  let nodes = 0;
+  let homes = 0;
   const node = async (
     name: string,
     make: Make,
     members: readonly (readonly [string, PodNamespace])[],
   ): Promise<Node> => {
-    nodes += 1;
-    const home = network.pod(`n${nodes}`, `10.201.0.${200 + nodes}`, { enrolled: false });
-    await control.reachableIn(domainOf(home));
     const uds = join(scratch, `${name}.sock`);
     const agent = stack.use(
       packetAgent(
@@ -97,8 +94,12 @@ async function startPair(t: TestContext, clientMake: Make, serverMake: Make): Pr
     const program = programs[make];
     return {
       agent,
-      generation: () =>
-        stack.use(
+      async generation() {
+        // Each has a namespace of its own, as a pod of the DaemonSet has: the admin ports of two do not meet.
+        homes += 1;
+        const home = network.pod(`n${homes}`, `10.201.0.${200 + homes}`, { enrolled: false });
+        await control.reachableIn(domainOf(home));
+        return stack.use(
           startNodeProxy(
             {
               ...control.environment,
@@ -114,7 +115,8 @@ async function startPair(t: TestContext, clientMake: Make, serverMake: Make): Pr
               ...(program === undefined ? {} : { program }),
             },
           ),
-        ),
+        );
+      },
     };
   };
   const clients = await node('node-a', clientMake, [
@@ -238,8 +240,8 @@ async function startGateway(mesh: Mesh): Promise<Disposable & { readonly authori
 async function pairing(t: TestContext, clientMake: Make, serverMake: Make): Promise<void> {
   const mesh = await startPair(t, clientMake, serverMake);
   const { pods, clients, servers, control, seen } = mesh;
-  const one = clients.generation();
-  const two = servers.generation();
+  const one = await clients.generation();
+  const two = await servers.generation();
   await Promise.all([clients.agent.snapshotTaken(), servers.agent.snapshotTaken()]);
   assert.deepEqual([...clients.agent.acks, ...servers.agent.acks], ['', '', '', '', '', '']);
 
@@ -317,7 +319,7 @@ async function pairing(t: TestContext, clientMake: Make, serverMake: Make): Prom
     async () => {
       const long = await dial(pods.client, vip, 80);
       assert.equal(await echoed(long, 'before'), 'before');
-      const three = servers.generation();
+      const three = await servers.generation();
       await servers.agent.snapshotTaken(2);
       await three.line('snapshot');
       two.child.kill('SIGTERM');

@@ -42,10 +42,12 @@ import { search } from './threads/thread-state.ts';
 import { demandAll, startXds } from './updates/control-plane.ts';
 import { judgeUnprotected } from './updates/judge-unprotected.ts';
 import { parseLocalState } from './updates/local-file.ts';
+import { verifyHost } from './verify-host.ts';
 import { buildInfo } from './version.ts';
 
 /** Builds and starts everything. `context.drain` ends it gracefully; the result's `close` releases the rest. */
 export async function startApp(config: NodeProxyConfig, log: RootLogger, context: RunContext): Promise<RunningApp> {
+  verifyHost(config);
   const readiness = createReadiness();
   const synced = readiness.register('state manager');
   const proxy = readiness.register('proxy');

@@ -67,3 +67,10 @@ test('the drain deadline follows the grace period', () => {
   assert.equal(drainDeadlineMs(undefined, 0), 1000);
   assert.equal(drainDeadlineMs(undefined, undefined), 5000);
 });
+
+test('node metadata given as JSON keeps its structure; what is no JSON is left out and told', () => {
+  const config = readConfig({ ISTIO_METAJSON_LABELS: '{"a":["b"]}', ISTIO_METAJSON_BAD: '{' }, none);
+  assert.deepEqual(config.nodeMetadata['LABELS'], { a: ['b'] });
+  assert.equal('BAD' in config.nodeMetadata, false);
+  assert.deepEqual(config.notes, ['ISTIO_METAJSON_BAD is not JSON and is left out of the metadata']);
+});

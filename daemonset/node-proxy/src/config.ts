@@ -50,6 +50,8 @@ export interface NodeProxyConfig {
   readonly searchDomains: readonly string[];
   /** Loopback mode: the address that pods and the proxy itself use instead of namespaces. */
   readonly relay: { readonly ip: string; readonly port: number } | undefined;
+  /** What was left out because it cannot be read; for the log. */
+  readonly notes: readonly string[];
 }
 
 /** Reads files the configuration names; tests pass their own. Returns undefined when there is no such file. */
@@ -72,6 +74,7 @@ export function readConfig(source: Source = process.env, readText: ReadText = re
   const proxyConfig = attempt(() => readProxyConfig(env.PROXY_CONFIG, readText), emptyProxyConfig);
   const resolv = readResolvConf(readText('/etc/resolv.conf') ?? '');
   const metadata = proxyMetadata(proxyConfig.metadata, source);
+  const notes: string[] = [];
   const threads = dataThreads({
     workerThreads: env.ZTUNNEL_WORKER_THREADS,
     cpuLimit: env.ZTUNNEL_CPU_LIMIT,
@@ -90,7 +93,7 @@ export function readConfig(source: Source = process.env, readText: ReadText = re
     clusterId,
     xds: attempt(() => xdsAddress(env, proxyConfig.discoveryAddress, source), undefined),
     ca: attempt(() => caAddress(env, source), undefined),
-    nodeMetadata: nodeMetadata(env, clusterId, metadata, source),
+    nodeMetadata: nodeMetadata({ env, clusterId, metadata, source }, notes),
     nodeId: `ztunnel~${env.INSTANCE_IP}~${env.POD_NAME ?? ''}.${env.POD_NAMESPACE ?? ''}~${env.POD_NAMESPACE ?? ''}.svc.cluster.local`,
     localState: attempt(() => localState(env, readText), undefined),
     packetMark: env.PACKET_MARK ?? (env.PROXY_MODE === 'shared' ? 1337 : undefined),
@@ -103,6 +106,7 @@ export function readConfig(source: Source = process.env, readText: ReadText = re
     nameservers: resolv.nameservers,
     searchDomains: resolv.search,
     relay: attempt(() => relayAddress(env.AMBIT_LOOPBACK_RELAY), undefined),
+    notes,
   };
   if (!env.ENABLE_PROXY && config.dns === undefined)
     problems.push('ENABLE_PROXY and the DNS proxy are both off: nothing to do');
@@ -178,11 +182,15 @@ function proxyMetadata(fromFile: Readonly<Record<string, string>>, source: Sourc
 }
 
 function nodeMetadata(
-  env: NodeProxyEnv,
-  clusterId: string,
-  metadata: Readonly<Record<string, string>>,
-  source: Source,
+  from: {
+    readonly env: NodeProxyEnv;
+    readonly clusterId: string;
+    readonly metadata: Readonly<Record<string, string>>;
+    readonly source: Source;
+  },
+  notes: string[],
 ): Record<string, unknown> {
+  const { env, clusterId, metadata, source } = from;
   const result: Record<string, unknown> = {
     NAME: env.POD_NAME ?? '',
     NAMESPACE: env.POD_NAMESPACE ?? '',
@@ -195,7 +203,8 @@ function nodeMetadata(
     try {
       result[key] = JSON.parse(value);
     } catch {
-      // One bad value must not stop the proxy; the variable is simply absent from the metadata (spec 1.5).
+      // One bad value must not stop the proxy (spec 1.5).
+      notes.push(`${JSON_PREFIX}${key} is not JSON and is left out of the metadata`);
     }
   }
   return result;

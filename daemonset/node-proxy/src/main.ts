@@ -6,6 +6,7 @@
 import { createDrain } from '@ambit/runtime/drain';
 import { readOrExit, runUntilSignal } from '@ambit/runtime/lifecycle';
 import { createLogger, type RootLogger } from '@ambit/runtime/log';
+import { shownConfig } from './admin/shown-config.ts';
 import { startApp } from './app.ts';
 import { readConfig } from './config.ts';
 import { buildInfoText } from './version.ts';
@@ -37,6 +38,8 @@ async function run(): Promise<void> {
   const config = readOrExit(() => readConfig());
   const log: RootLogger = createLogger({ level: config.env.RUST_LOG, format: config.env.LOG_FORMAT });
   log.info(buildInfoText(config.env.ISTIO_META_ISTIO_VERSION));
+  for (const note of config.notes) log.error(note);
+  log.info('running with config', { config: JSON.stringify(shownConfig(config)) });
   const drain = createDrain();
   await runUntilSignal(async (context) => startApp(config, log, context), {
     drain,

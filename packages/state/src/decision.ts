@@ -15,7 +15,14 @@ export interface IpPort {
  */
 export type Target =
   | { readonly kind: 'ip'; readonly ip: string; readonly port: number }
-  | { readonly kind: 'hostname'; readonly hostname: string; readonly port: number; readonly family: 4 | 6 };
+  | {
+      readonly kind: 'hostname';
+      readonly hostname: string;
+      readonly port: number;
+      readonly family: 4 | 6;
+      /** Uid of the workload that has only this name. */
+      readonly workload: string;
+    };
 
 /** Codes of {@link OutboundReject}; stable. */
 export type OutboundRejectCode =

@@ -20,7 +20,8 @@ export function chooseTarget(upstream: Upstream, wantedIp: string): TargetChoice
   const allowed = workload.ips.filter((ip) => isAllowedFamily(service, familyOf(ip)));
   const ip = allowed.find((candidate) => familyOf(candidate) === family) ?? allowed[0];
   if (ip !== undefined) return { kind: 'ip', ip, port };
-  if (workload.hostname !== '') return { kind: 'hostname', hostname: workload.hostname, port, family };
+  const { hostname, uid } = workload;
+  if (hostname !== '') return { kind: 'hostname', hostname, port, family, workload: uid };
   return workload.networkGateway === undefined ? { kind: 'none' } : { kind: 'gateway-only' };
 }
 

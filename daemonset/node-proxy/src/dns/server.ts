@@ -110,14 +110,14 @@ async function answer(context: PodContext, bytes: Buffer, protocol: 'udp' | 'tcp
   });
   if (decision.kind === 'answer') {
     count(context, query, protocol, client);
-    logQuery(context, query, decision.result);
+    logQuery(context, query, decision.result, decision.answers.length);
     return buildReply(query, { rcode: RCODE.noError, answers: decision.answers, ttlSeconds: TTL_SECONDS }, limitBytes);
   }
   const startedMs = performance.now();
   const reply = truncated(await forwardQuery(context, bytes, protocol), query, limitBytes);
   const seconds = (performance.now() - startedMs) / 1000;
   count(context, query, protocol, client, { seconds, failed: reply === undefined });
-  logQuery(context, query, reply === undefined ? 'forwarding failed' : 'forwarded');
+  logQuery(context, query, reply === undefined ? 'forwarding failed (no name server answered)' : 'forwarded', 0);
   return reply ?? buildError(query.id, RCODE.servFail, query);
 }
 
@@ -137,7 +137,7 @@ function count(
   });
 }
 
-function logQuery(context: PodContext, query: DnsQuery, result: string): void {
+function logQuery(context: PodContext, query: DnsQuery, result: string, endpoints: number): void {
   const { name, namespace } = context.pod.workload;
   context.dnsLog.debug('query', {
     'src.workload': name,
@@ -145,5 +145,6 @@ function logQuery(context: PodContext, query: DnsQuery, result: string): void {
     query: queryTypeName(query.type),
     domain: query.name,
     result,
+    endpoints,
   });
 }

@@ -81,3 +81,27 @@ test('a draining process still ends pods that leave, takes no new ones and does 
   await client;
   assert.equal(connections, 1);
 });
+
+test('a packet that cannot be read is told, its descriptors are closed, and the client connects again', async () => {
+  const agents = [fakeAgent(), fakeAgent(), fakeAgent()];
+  const ended = new AbortController();
+  const closed: number[] = [];
+  let connections = 0;
+  const client = runZdsClient({
+    connect: async () => agents[connections++]?.transport ?? assert.fail('connected once too often'),
+    needsNetns: true,
+    handler: { onConnect: () => undefined, onDisconnect: () => undefined, perform: async () => undefined },
+    closeFd: (fd) => void closed.push(fd),
+    onProtocolError: (error) => assert.fail(error),
+    log: silentLogger,
+    draining: new AbortController().signal,
+    signal: ended.signal,
+  });
+  const [first, second, third] = agents;
+  assert.match((await first?.request(add('a'), [])) ?? '', /^failure to read message : add of a without a descriptor/);
+  assert.match((await second?.request(del('a'), [7, 8])) ?? '', /^failure to read message : del with a descriptor/);
+  assert.equal(await third?.request(add('a'), [9]), '');
+  assert.deepEqual(closed, [8, 7]);
+  ended.abort();
+  await client;
+});

@@ -4,6 +4,7 @@
  * Used by `zds-client.ts` on the main thread, one object per connection. Rules: spec/node-proxy.md 8.2 to 8.4 (hello,
  * snapshot, exactly one reply per request, protocol errors end the process without a drain).
  */
+import { NodeProxyError } from '../telemetry/response-flags.ts';
 
 /** Who a pod is, as the node agent tells it. */
 export interface WorkloadInfo {
@@ -20,9 +21,9 @@ export type ZdsRequest =
       readonly workload: WorkloadInfo | undefined;
       readonly netns: number | undefined;
     }
-  | { readonly kind: 'del'; readonly uid: string }
-  | { readonly kind: 'keep'; readonly uid: string }
-  | { readonly kind: 'snapshot-sent' };
+  | { readonly kind: 'del'; readonly uid: string; readonly netns: number | undefined }
+  | { readonly kind: 'keep'; readonly uid: string; readonly netns: number | undefined }
+  | { readonly kind: 'snapshot-sent'; readonly netns: number | undefined };
 
 /** What the workload manager must do before the reply is sent. */
 export type ZdsStep =
@@ -43,7 +44,10 @@ export type ZdsStep =
 
 /** State of one ZDS connection. */
 export interface ZdsSession {
-  /** Takes one request; the caller performs the step, then replies exactly once. */
+  /**
+   * Takes one request; the caller performs the step, then replies exactly once. Throws `ERR_NODE_PROXY_ZDS` when the
+   * descriptor that came with it does not fit: a read error, which ends the connection but not the process.
+   */
   receive(request: ZdsRequest): ZdsStep;
   /** True once the snapshot of this connection was received. */
   readonly complete: boolean;
@@ -56,7 +60,7 @@ export function createZdsSession(options: { needsNetns: boolean }): ZdsSession {
   const add = (request: Extract<ZdsRequest, { kind: 'add' }>): ZdsStep => {
     const { uid, workload, netns } = request;
     if (workload === undefined) return violation(`add of ${uid} without workload info`);
-    if (options.needsNetns && netns === undefined) return violation(`add of ${uid} without a descriptor`);
+    if (options.needsNetns && netns === undefined) throw unreadable(`add of ${uid} without a descriptor`);
     if (!complete) named.add(uid);
     return { kind: 'start', uid, workload, netns };
   };
@@ -65,6 +69,7 @@ export function createZdsSession(options: { needsNetns: boolean }): ZdsSession {
       return complete;
     },
     receive(request) {
+      if (request.kind !== 'add' && request.netns !== undefined) throw unreadable(`${request.kind} with a descriptor`);
       switch (request.kind) {
         case 'add':
           return add(request);
@@ -85,6 +90,10 @@ export function createZdsSession(options: { needsNetns: boolean }): ZdsSession {
       }
     },
   };
+}
+
+function unreadable(message: string): NodeProxyError {
+  return new NodeProxyError('ERR_NODE_PROXY_ZDS', message);
 }
 
 function violation(message: string): ZdsStep {

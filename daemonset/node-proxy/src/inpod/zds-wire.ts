@@ -43,11 +43,11 @@ export function decodeRequest(bytes: Uint8Array, netns: number | undefined): Zds
       return { kind: 'add', uid: payload.value.uid, workload, netns };
     }
     case 'del':
-      return { kind: 'del', uid: payload.value.uid };
+      return { kind: 'del', uid: payload.value.uid, netns };
     case 'keep':
-      return { kind: 'keep', uid: payload.value.uid };
+      return { kind: 'keep', uid: payload.value.uid, netns };
     case 'snapshotSent':
-      return { kind: 'snapshot-sent' };
+      return { kind: 'snapshot-sent', netns };
     default:
       throw new NodeProxyError('ERR_NODE_PROXY_ZDS', 'request without a known payload');
   }

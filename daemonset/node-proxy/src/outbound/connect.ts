@@ -84,25 +84,27 @@ async function openTunnel(
 async function addressOf(target: Target, input: ConnectInput): Promise<{ ip: string; port: number }> {
   if (target.kind === 'ip') return { ip: target.ip, port: target.port };
   input.context.onDemandDns.count(partyOf(input.source), target.hostname);
-  const found = await resolveHostname(target.hostname);
+  const found = await resolveHostname(target);
   const same = found.filter(({ family }) => family === target.family);
   const usable = same.length > 0 ? same : found;
   const chosen = usable[Math.floor(Math.random() * usable.length)];
-  if (chosen === undefined) throw unresolved(target.hostname);
+  if (chosen === undefined) throw unresolved(target);
   return { ip: chosen.address, port: target.port };
 }
 
-async function resolveHostname(hostname: string): Promise<readonly LookupAddress[]> {
+async function resolveHostname(target: HostnameTarget): Promise<readonly LookupAddress[]> {
   try {
-    return await lookup(hostname, { all: true, order: 'verbatim' });
+    return await lookup(target.hostname, { all: true, order: 'verbatim' });
   } catch (cause) {
-    throw unresolved(hostname, cause);
+    throw unresolved(target, cause);
   }
 }
 
-function unresolved(hostname: string, cause?: unknown): NodeProxyError {
-  return new NodeProxyError('ERR_NODE_PROXY_NO_ROUTE', `no ip addresses were resolved for workload: ${hostname}`, {
+type HostnameTarget = Extract<Target, { kind: 'hostname' }>;
+
+function unresolved({ workload, hostname }: HostnameTarget, cause?: unknown): NodeProxyError {
+  return new NodeProxyError('ERR_NODE_PROXY_NO_ROUTE', `no ip addresses were resolved for workload: ${workload}`, {
     cause,
-    hint: 'the workload has only a host name, which the resolver of the node must know',
+    hint: `the workload has only a host name, ${hostname}, which the resolver of the node must know`,
   });
 }

@@ -5,19 +5,10 @@
  * (`istio_on_demand_dns_total`, spec/node-proxy.md 9.1).
  */
 import type { ConnectionParty } from './connection-record.ts';
+import { labelValue, SOURCE_LABELS, sourceLabels } from './source-labels.ts';
 
 /** Labels of the metric, in exposition order. */
-export const ON_DEMAND_DNS_LABELS = [
-  'source_workload',
-  'source_canonical_service',
-  'source_canonical_revision',
-  'source_workload_namespace',
-  'source_principal',
-  'source_app',
-  'source_version',
-  'source_cluster',
-  'hostname',
-] as const;
+export const ON_DEMAND_DNS_LABELS = [...SOURCE_LABELS, 'hostname'] as const;
 
 /** What was counted for one label set since the last report. */
 export interface OnDemandDnsDelta {
@@ -31,17 +22,7 @@ export class OnDemandDns {
   readonly #counts = new Map<string, { labels: readonly string[]; count: number }>();
 
   count(source: ConnectionParty, hostname: string): void {
-    const labels = [
-      source.workload,
-      source.canonicalService,
-      source.canonicalRevision,
-      source.namespace,
-      source.principal,
-      source.app,
-      source.version,
-      source.cluster,
-      hostname,
-    ].map((value) => (value === undefined || value === '' ? 'unknown' : value));
+    const labels = [...sourceLabels(source), hostname].map(labelValue);
     const key = labels.join('\u0000');
     const held = this.#counts.get(key);
     if (held === undefined) this.#counts.set(key, { labels, count: 1 });

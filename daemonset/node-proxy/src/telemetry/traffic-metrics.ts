@@ -7,18 +7,12 @@
  */
 import type { ConnectionFacts, ConnectionParty } from './connection-record.ts';
 import type { ResponseFlag } from './response-flags.ts';
+import { labelValue, SOURCE_LABELS, sourceLabels } from './source-labels.ts';
 
 /** Label names of the TCP metrics, in exposition order. */
 export const TRAFFIC_LABELS = [
   'reporter',
-  'source_workload',
-  'source_canonical_service',
-  'source_canonical_revision',
-  'source_workload_namespace',
-  'source_principal',
-  'source_app',
-  'source_version',
-  'source_cluster',
+  ...SOURCE_LABELS,
   'destination_service',
   'destination_service_namespace',
   'destination_service_name',
@@ -123,17 +117,12 @@ function subtract(labels: readonly string[], now: TrafficSeries, before: Traffic
 /** The label values of a connection, in the order of `TRAFFIC_LABELS`; empty or missing becomes `unknown`. */
 export function labelsOf(facts: ConnectionFacts, flag: ResponseFlag): readonly string[] {
   const source: ConnectionParty = facts.source ?? {};
+  const { principal: _principal, ...withoutPrincipal } = source;
+  const shown = facts.mutualTls ? source : withoutPrincipal;
   const destination: ConnectionParty = facts.destination ?? {};
   return [
     facts.reporter,
-    source.workload,
-    source.canonicalService,
-    source.canonicalRevision,
-    source.namespace,
-    facts.mutualTls ? source.principal : undefined,
-    source.app,
-    source.version,
-    source.cluster,
+    ...sourceLabels(shown),
     facts.service?.hostname,
     facts.service?.namespace,
     facts.service?.name,
@@ -152,5 +141,5 @@ export function labelsOf(facts: ConnectionFacts, flag: ResponseFlag): readonly s
     source.zone,
     destination.region,
     destination.zone,
-  ].map((value) => (value === undefined || value === '' ? 'unknown' : value));
+  ].map(labelValue);
 }
