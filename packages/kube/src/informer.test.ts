@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { createBackoff } from '@ambit/runtime/backoff';
 import { silentLogger } from '@ambit/runtime/log';
 import { testNamespace } from '@ambit/resources/testing';
-import { type Informer, type InformerChange, startInformer, startLeaderElection } from './index.ts';
+import { type Informer, type InformerChange, KubeError, startInformer, startLeaderElection } from './index.ts';
 import { type MemoryCluster, memoryCluster } from './testing/index.ts';
 
 function follow(cluster: MemoryCluster): { changes: string[]; informer: Informer } {
@@ -42,6 +42,22 @@ test('an informer tells what is there, what comes and what goes', async () => {
     [...informer.list()].map((o) => o.metadata?.name),
     ['b'],
   );
+  informer.close();
+});
+
+test('a kind that we may not see holds nobody up when the work goes on without it', async () => {
+  const cluster = memoryCluster();
+  const forbidden = new KubeError('ERR_KUBE_FORBIDDEN', 'no role');
+  const client = { ...cluster, list: () => Promise.reject(forbidden) };
+  const informer = startInformer({
+    client,
+    kind: 'Namespace',
+    isOptional: true,
+    log: silentLogger,
+    onChanges: () => assert.fail('nothing can change'),
+  });
+  await informer.synced;
+  assert.deepEqual([...informer.list()], []);
   informer.close();
 });
 

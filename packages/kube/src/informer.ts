@@ -28,6 +28,8 @@ export interface InformerOptions {
   readonly strip?: (object: KubernetesObject) => KubernetesObject;
   /** Pause between failed attempts. Default 200 ms to 10 s. */
   readonly backoff?: Backoff;
+  /** True when the work goes on without this kind: a missing role then counts as an empty list, and is said once. */
+  readonly isOptional?: boolean;
   /** How often a kind that the server does not know is asked for again. Default 5 000 ms. */
   readonly unknownKindMs?: number;
 }
@@ -35,7 +37,7 @@ export interface InformerOptions {
 /** A running informer. */
 export interface Informer {
   readonly kind: KindName;
-  /** Settles after the first complete list, or when the server does not know the kind. Never rejects. */
+  /** Settles after the first complete list, or when the server does not know (or, if optional, does not show) the kind. Never rejects. */
   readonly synced: Promise<void>;
   get(namespace: string, name: string): KubernetesObject | undefined;
   list(): Iterable<KubernetesObject>;
@@ -110,6 +112,7 @@ export function startInformer(options: InformerOptions): Informer {
 
   const run = async (): Promise<void> => {
     let version: string | undefined;
+    let isRefusalTold = false;
     while (!stop.signal.aborted) {
       try {
         version ??= await list();
@@ -120,7 +123,10 @@ export function startInformer(options: InformerOptions): Informer {
         if (Date.now() - startedAt < 1_000) await pause(backoff.next());
       } catch (error) {
         if (stop.signal.aborted) return;
-        if (isUnknownKind(error)) {
+        if (isUnknownKind(error) || (options.isOptional === true && KubeError.is(error, 'ERR_KUBE_FORBIDDEN'))) {
+          if (!isUnknownKind(error) && !isRefusalTold)
+            log.warn('may not be watched, going on without', { kind, error: messageOf(error) });
+          isRefusalTold = !isUnknownKind(error);
           setSynced();
           await pause(unknownKindMs);
           version = undefined;

@@ -24,7 +24,7 @@ const clusterRules: readonly object[] = [
   rule(['networking.istio.io'], ['gateways'], ['create']),
   rule(
     ['admissionregistration.k8s.io'],
-    ['validatingwebhookconfigurations'],
+    ['validatingwebhookconfigurations', 'mutatingwebhookconfigurations'],
     ['get', 'list', 'watch', 'update', 'patch'],
   ),
   rule(['security.istio.io'], ['authorizationpolicies/status'], writeVerbs),

@@ -75,6 +75,7 @@ export function deployGateways(options: DeployerOptions): Deployer {
       client,
       kind,
       labelSelector: MANAGED_LABEL,
+      isOptional: SCALER_KINDS.some((k) => k === kind),
       log,
       onChanges: (changes) => changes.forEach(onOwned),
     }),

@@ -82,7 +82,7 @@ export function watchRevisionTags(
     kind: KindName,
     select: { labelSelector?: string; namespace?: string },
     onChanges: () => void,
-  ): Informer => startInformer({ client, kind, log, ...select, onChanges });
+  ): Informer => startInformer({ client, kind, log, ...select, isOptional: true, onChanges });
   const gather = (): void => {
     const before = JSON.stringify([...facts.tags, facts.isDefault]);
     facts = revisionFacts(revision, {
