@@ -1,11 +1,9 @@
 // The only file that constructs: ordered start, reverse stop. Called by main.ts. Main thread; the agent has no others but the ZDS poller.
 // Start order is a safety property (spec node-agent 7.3): proxies are accepted only after every enrolled pod is known, because a
 // snapshot that leaves a pod out stops its traffic.
-import { createAdminServer } from '@ambit/runtime/admin';
 import type { Logger } from '@ambit/runtime/log';
 import { createMetricsRegistry } from '@ambit/runtime/metrics';
 import { openNetns } from '@ambit/net';
-import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { loopbackCapture } from './capture/loopback-capture.ts';
 import { startNetnsCapture } from './capture/netns-capture.ts';
@@ -15,18 +13,20 @@ import { adoptEnrolled } from './enrol/adopt.ts';
 import type { CaptureBackend } from './enrol/capture-backend.ts';
 import { DriftCheck, watchDrift } from './enrol/drift.ts';
 import { NetnsCache } from './enrol/netns-cache.ts';
+import { countUnprotected, type PodState, podStates } from './enrol/pod-states.ts';
 import { Reconciler } from './enrol/reconciler.ts';
 import { Enrolment } from './enrol/sequence.ts';
 import { unprotectedRoutes, unprotectedSocketName } from './enrol/unprotected-routes.ts';
-import { hasPluginExecutable, type Installer, type InstallerParts, startInstaller } from './install/installer.ts';
-import { buildKubeconfig, buildPluginElement } from './install/plugin-element.ts';
+import { hasPluginExecutable, type Installer } from './install/installer.ts';
+import { keepListening } from './keep-socket.ts';
+import { installPlugin } from './install/install-plugin.ts';
 import { cmdAddRoute, pluginSocketName } from './plugin/cmdadd-route.ts';
-import type { SelectionRules } from './select/eligible.ts';
 import { UnprotectedConnections } from './enrol/unprotected.ts';
 import { watchUnprotected } from './enrol/watch-unprotected.ts';
+import { serveStatus } from './serve-status.ts';
 import { parseSelectors } from './select/selection-config.ts';
 import { createNodeAgentMetrics } from './telemetry/metrics.ts';
-import { serveUnix } from './unix-server.ts';
+import { keepServing } from './unix-server.ts';
 import { listenForProxies } from './zds/listen.ts';
 import { ZdsServer } from './zds/server.ts';
 
@@ -48,38 +48,6 @@ async function startCapture(
   return startNetnsCapture(config, hostNetns, log.child('rules'));
 }
 
-/** The installer as configured. */
-function installPlugin(
-  config: NodeAgentConfig,
-  rules: SelectionRules,
-  log: Logger,
-  events: Pick<InstallerParts, 'onReady' | 'onInstall'>,
-): Installer {
-  const folder = config.AMBIT_SERVICE_ACCOUNT_DIR;
-  return startInstaller({
-    ...events,
-    places: {
-      binSource: config.AMBIT_CNI_BIN_SOURCE,
-      binFolder: config.AMBIT_CNI_BIN_DIR,
-      configFolder: config.MOUNTED_CNI_NET_DIR,
-      runFolder: config.CNI_AGENT_RUN_DIR,
-      serviceAccountFolder: folder,
-    },
-    element: buildPluginElement(config, rules),
-    configName: config.CNI_CONF_NAME,
-    configMode: config.CNI_CONF_GROUP_READ ? 0o640 : 0o600,
-    kubeconfigMode: 0o600,
-    kubeconfig: () =>
-      buildKubeconfig({
-        host: config.KUBERNETES_SERVICE_HOST,
-        port: config.KUBERNETES_SERVICE_PORT,
-        caPem: readFileSync(join(folder, 'ca.crt'), 'utf8'),
-        token: readFileSync(join(folder, 'token'), 'utf8').trim(),
-      }),
-    log,
-  });
-}
-
 /** Starts everything; rejects, with everything undone, when a step fails. */
 export async function startNodeAgent(config: NodeAgentConfig, source: PodSource, log: Logger): Promise<RunningAgent> {
   await using stack = new AsyncDisposableStack();
@@ -87,42 +55,49 @@ export async function startNodeAgent(config: NodeAgentConfig, source: PodSource,
   stack.defer(() => registry.close());
   const metrics = createNodeAgentMetrics(registry);
   const rules = {
-    selectors: parseSelectors(config.AMBIENT_ENABLEMENT_SELECTOR),
+    // Switched off, nothing is selected, and what was enrolled leaves the mesh.
+    selectors: config.AMBIENT_ENABLED ? parseSelectors(config.AMBIENT_ENABLEMENT_SELECTOR) : [],
     excludedNamespaces: config.EXCLUDE_NAMESPACES,
   };
   let isReady = false;
   let isInstalled = true;
-  const health = createAdminServer({
-    routes: {
-      '/healthz': () => ({ status: 200, body: 'ok' }),
-      '/readyz': () => (isReady && isInstalled ? { status: 200, body: 'ok' } : { status: 503, body: 'not ready' }),
-    },
-    log,
-  });
-  await health.listen({ host: '0.0.0.0', port: config.AMBIT_HEALTH_PORT });
-  stack.defer(async () => health.close());
-  if (config.MONITORING_PORT > 0) {
-    const exposition = createAdminServer({
-      routes: {
-        '/metrics': async () => ({ status: 200, contentType: registry.contentType, body: await registry.text() }),
-      },
-      log,
-    });
-    await exposition.listen({ host: '0.0.0.0', port: config.MONITORING_PORT });
-    stack.defer(async () => exposition.close());
-  }
-
-  const capture = await startCapture(config, stack, log);
   const cache = new NetnsCache();
-  stack.defer(() => cache.close());
+  const states = (): readonly PodState[] =>
+    podStates({ pods: source.pods, namespace: source.namespace, held: (uid) => cache.get(uid), rules });
   const zds = new ZdsServer({
-    snapshot: () => cache.list(),
+    pods: cache,
     onProxies: (count) => {
       metrics.proxies.set({}, count);
       metrics.conditions.set({ condition: 'proxy' }, count > 0 ? 1 : 0);
     },
     log: log.child('zds'),
   });
+  await serveStatus(
+    {
+      registry,
+      notReady: () => {
+        if (!isReady) return 'the pods of this node are not known yet';
+        if (!isInstalled) return 'the CNI plugin is not in the chain of the node';
+        if (config.AMBIT_READY_NEEDS_PROXY && zds.proxies === 0) return 'no node proxy is connected';
+        return undefined;
+      },
+      beforeMetrics: () => {
+        metrics.enrolled.set({}, cache.list().length);
+        metrics.unprotectedPods.set({}, countUnprotected(states()));
+      },
+      state: () => ({
+        node: config.NODE_NAME,
+        unprotected: countUnprotected(states()),
+        proxies: zds.states(),
+        pods: states(),
+      }),
+      log,
+    },
+    { health: config.AMBIT_HEALTH_PORT, metrics: config.MONITORING_PORT, debug: config.AMBIT_DEBUG_PORT },
+    stack,
+  );
+  const capture = await startCapture(config, stack, log);
+  stack.defer(() => cache.close());
   const unprotected = new UnprotectedConnections();
   const enrolment = new Enrolment({ cache, zds, source, capture, unprotected, log: log.child('enrol') });
   const reconciler = new Reconciler({
@@ -143,14 +118,18 @@ export async function startNodeAgent(config: NodeAgentConfig, source: PodSource,
   stack.defer(() => source.close());
   await adoptEnrolled(source, cache, capture, log.child('adopt'));
   isAdopting = false;
-  const listener = await listenForProxies(config, zds, log.child('zds'));
+  const stopListening = await keepListening(
+    config.ZTUNNEL_UDS_ADDRESS,
+    async () => listenForProxies(config, zds, log.child('zds')),
+    log.child('zds'),
+  );
   stack.defer(async () => {
     zds.close();
-    await listener.close();
+    await stopListening();
   });
   if (capture.hasNamespaces && config.AMBIT_UNPROTECTED_CONNECTIONS === 'reset') {
     stack.defer(
-      await serveUnix({
+      await keepServing({
         path: join(dirname(config.ZTUNNEL_UDS_ADDRESS), unprotectedSocketName),
         mode: 0o600,
         routes: unprotectedRoutes({
@@ -164,6 +143,12 @@ export async function startNodeAgent(config: NodeAgentConfig, source: PodSource,
     );
   }
   for (const pod of source.pods()) reconciler.onPod(pod);
+  let toldUnprotected = 0;
+  const tellUnprotected = (now: number): void => {
+    if (now === toldUnprotected) return;
+    toldUnprotected = now;
+    log[now > 0 ? 'warn' : 'info']('pods that belong in the mesh and are not captured', { unprotectedPods: now });
+  };
   const counting = watchUnprotected(
     {
       cache,
@@ -172,7 +157,7 @@ export async function startNodeAgent(config: NodeAgentConfig, source: PodSource,
       log,
       onTotal: (total) => {
         metrics.unprotected.set({}, total);
-        metrics.enrolled.set({}, cache.list().length);
+        tellUnprotected(countUnprotected(states()));
       },
     },
     config.AMBIT_UNPROTECTED_INTERVAL_SECONDS * 1000,
@@ -197,7 +182,7 @@ export async function startNodeAgent(config: NodeAgentConfig, source: PodSource,
   metrics.conditions.set({ condition: 'adopted' }, 1);
   if (capture.hasNamespaces) {
     stack.defer(
-      await serveUnix({
+      await keepServing({
         path: join(config.CNI_AGENT_RUN_DIR, pluginSocketName),
         mode: 0o666,
         routes: {

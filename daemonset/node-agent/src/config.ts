@@ -41,6 +41,11 @@ export const nodeAgentEnv = {
   ),
   AMBIT_CNI_BIN_DIR: text('/host/opt/cni/bin', "The node's folder of plugin executables."),
   MONITORING_PORT: count(15_014, 'Port of /metrics; 0 switches it off.'),
+  AMBIT_READY_NEEDS_PROXY: bool(
+    false,
+    'The agent is ready only while a node proxy is connected; upstream does not ask for one.',
+  ),
+  AMBIT_DEBUG_PORT: count(9876, 'Port on 127.0.0.1 of /debug/enrolment; 0 switches it off.', { max: 65_535 }),
   LOG_LEVEL: text('info', 'Log level: error, warn, info, debug or trace.'),
   AMBIT_HEALTH_PORT: count(8000, 'Port of /healthz and /readyz.', { max: 65_535 }),
   AMBIT_HOST_PROC: text('/host/proc', "The node's process table, as mounted into this pod."),

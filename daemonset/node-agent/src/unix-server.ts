@@ -3,6 +3,7 @@ import { type AdminRoute, createAdminServer } from '@ambit/runtime/admin';
 import type { Logger } from '@ambit/runtime/log';
 import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { keepListening } from './keep-socket.ts';
 
 /** What to serve. */
 export interface UnixServerOptions {
@@ -13,8 +14,13 @@ export interface UnixServerOptions {
   readonly log: Logger;
 }
 
-/** Listens; an old socket file is replaced. Resolves when requests are taken; the result stops and removes the file. */
-export async function serveUnix({ path, mode, routes, log }: UnixServerOptions): Promise<() => Promise<void>> {
+/** Serves for good, whoever removes the file. Rejects when the first attempt fails; the result stops and removes the file. */
+export async function keepServing(options: UnixServerOptions): Promise<() => Promise<void>> {
+  return keepListening(options.path, async () => serveUnix(options), options.log);
+}
+
+/** Listens; an old socket file is replaced. */
+async function serveUnix({ path, mode, routes, log }: UnixServerOptions): Promise<() => Promise<void>> {
   // 0o750: the folder is shared with the container runtime, which is root, and with nobody else.
   mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
   rmSync(path, { force: true });

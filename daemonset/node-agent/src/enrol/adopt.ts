@@ -25,19 +25,20 @@ export async function adoptEnrolled(
     .filter((pod) => pod.metadata?.annotations?.[redirectionAnnotation] === 'enabled' && !hasEnded(pod))
     .map((pod) => ({ pod, uid: pod.metadata?.uid ?? '', ips: addressesOf(pod) }));
   const found = capture.find(pods);
-  for (const { pod, uid, ips } of pods) cache.put(heldPodOf(pod, ips, found.get(uid), true));
+  for (const { pod, uid, ips } of pods) cache.put(heldPodOf(pod, ips, found.get(uid), 'expected'));
   await capture.host?.reset(new Map(pods.flatMap(({ uid, ips }) => ips.map((ip) => [ip, uid] as const))));
   for (const { pod, uid } of pods) {
     const held = cache.get(uid);
     if (held === undefined || (capture.hasNamespaces && held.netns === undefined)) continue;
     try {
       await capture.installRules(held, pod);
+      cache.put({ ...held, capture: 'installed' });
     } catch (error) {
       log.warn('rules of an enrolled pod could not be renewed', {
         pod: pod.metadata?.name,
         namespace: pod.metadata?.namespace,
         error: messageOf(error),
-        try: 'restart the pod, or take it out of the mesh and back in',
+        try: 'it is tried again; if that does not help, restart the pod',
       });
     }
   }

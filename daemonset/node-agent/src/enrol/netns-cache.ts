@@ -15,9 +15,14 @@ export interface HeldPod {
   readonly ips: readonly string[];
   /** Undefined in loopback capture, and for a pod that an earlier agent enrolled and whose namespace was not found yet. */
   readonly netns: NetnsHandle | undefined;
-  /** Its rules are in place, or should be: what leaves it without a proxy must be refused. */
-  readonly isCaptured: boolean;
+  readonly capture: CaptureState;
 }
+
+/**
+ * `new`: without rules so far. `expected`: it was captured once, by an earlier agent or in an earlier sandbox, and must be again; until then
+ * it may be unprotected. `installed`: this agent put the rules into the namespace that is held.
+ */
+export type CaptureState = 'new' | 'expected' | 'installed';
 
 /** Pods that this agent has enrolled, by UID. */
 export class NetnsCache {

@@ -11,7 +11,7 @@ import type { ZdsServer } from '../zds/server.ts';
 import type { CaptureBackend } from './capture-backend.ts';
 import { podConnections } from './connection-table.ts';
 import { KeyedLock } from './lock.ts';
-import type { HeldPod, NetnsCache } from './netns-cache.ts';
+import type { CaptureState, HeldPod, NetnsCache } from './netns-cache.ts';
 import { redirectionAnnotation, redirectionPatch } from './status.ts';
 import type { UnprotectedConnections } from './unprotected.ts';
 
@@ -36,7 +36,7 @@ export function heldPodOf(
   pod: KubernetesObject,
   ips: readonly string[],
   netns: NetnsHandle | undefined,
-  isCaptured: boolean,
+  capture: CaptureState,
 ): HeldPod {
   const spec = pod['spec'] as { serviceAccountName?: string } | undefined;
   return {
@@ -48,8 +48,15 @@ export function heldPodOf(
     },
     ips,
     netns,
-    isCaptured,
+    capture,
   };
+}
+
+/** A pod that runs in the mesh, according to its annotation, gets its rules first whoever enrolled it. A new sandbox has no rules yet. */
+function captureAfterOpening(pod: KubernetesObject, before: HeldPod | undefined, netns: NetnsHandle): CaptureState {
+  const isKnown = before !== undefined && before.capture !== 'new';
+  if (!isKnown) return pod.metadata?.annotations?.[redirectionAnnotation] === 'enabled' ? 'expected' : 'new';
+  return before.netns?.inode === netns.inode ? before.capture : 'expected';
 }
 
 /** Enrols and removes pods. */
@@ -69,7 +76,7 @@ export class Enrolment {
   /** The addresses with which this agent captured the pod; undefined when it has not. */
   capturedAddresses(uid: string): readonly string[] | undefined {
     const held = this.#parts.cache.get(uid);
-    return held === undefined || (this.#parts.capture.hasNamespaces && held.netns === undefined) ? undefined : held.ips;
+    return held?.capture === 'installed' ? held.ips : undefined;
   }
 
   /**
@@ -105,7 +112,7 @@ export class Enrolment {
     const { cache, capture } = this.#parts;
     const uid = uidOf(pod);
     const before = cache.get(uid);
-    if (!capture.hasNamespaces) return cache.put(heldPodOf(pod, ips, undefined, before?.isCaptured === true));
+    if (!capture.hasNamespaces) return cache.put(heldPodOf(pod, ips, undefined, before?.capture ?? 'new'));
     // A pod whose sandbox is new has no process yet that could be found: what the plugin named before is still right.
     const netns =
       path === undefined ? (capture.find([{ uid, ips }]).get(uid) ?? before?.netns) : capture.openPath(path);
@@ -115,9 +122,7 @@ export class Enrolment {
         'no process of the pod was found in a network namespace with its address',
         { hint: "is the node's process table mounted into the node agent?" },
       );
-    // A pod that runs in the mesh, according to its annotation, gets its rules first whoever enrolled it.
-    const isCaptured = before?.isCaptured ?? pod.metadata?.annotations?.[redirectionAnnotation] === 'enabled';
-    return cache.put(heldPodOf(pod, ips, netns, isCaptured));
+    return cache.put(heldPodOf(pod, ips, netns, captureAfterOpening(pod, before, netns)));
   }
 
   async #enrol(pod: KubernetesObject, ips: readonly string[], path?: string): Promise<void> {
@@ -125,7 +130,7 @@ export class Enrolment {
     const started = performance.now();
     const uid = uidOf(pod);
     const held = this.#open(pod, ips, path);
-    const wasCaptured = held.isCaptured;
+    const wasCaptured = held.capture !== 'new';
     // A pod that is captured already gets its rules back first. A new one gets its listeners first: rules without listeners would refuse
     // what its applications open in between.
     if (wasCaptured) await this.#install(held, pod);
@@ -158,7 +163,7 @@ export class Enrolment {
         !held.ips.includes(remoteAddress) && !(held.netns !== undefined && localAddress.startsWith('127.')),
     );
     await capture.installRules(held, pod);
-    cache.put({ ...held, isCaptured: true });
+    cache.put({ ...held, capture: 'installed' });
   }
 
   /** Without rules a new pod is not in the mesh: when they fail, no proxy may keep listening for it and nothing of it stays here. */
@@ -180,7 +185,8 @@ export class Enrolment {
     const ips = cache.get(uid)?.ips ?? addressesOf(pod);
     await capture.host?.remove(uid);
     if (!gone) {
-      const held = this.capturedAddresses(uid) === undefined ? this.#tryOpen(pod, ips) : cache.get(uid);
+      const known = cache.get(uid);
+      const held = known?.netns === undefined ? this.#tryOpen(pod, ips) : known;
       if (held !== undefined) await capture.removeRules(held);
     }
     await zds.delete(uid);

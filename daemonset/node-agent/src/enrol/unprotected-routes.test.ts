@@ -20,7 +20,7 @@ function setUp() {
     workload,
     ips: ['10.0.0.1'],
     netns: { fd: 7, inode: 1n, close: () => undefined },
-    isCaptured: true,
+    capture: 'installed',
   });
   const unprotected = new UnprotectedConnections();
   unprotected.begin('u1', connectionsOf(table));

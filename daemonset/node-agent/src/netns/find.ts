@@ -47,6 +47,19 @@ function candidateOf(procRoot: string, pid: string, wanted: ReadonlySet<string>)
   }
 }
 
+/** The namespace, when it has one of the addresses; undefined when it has not, or when its process has ended meanwhile. */
+function openOwned(path: string, ips: readonly string[]): NetnsHandle | undefined {
+  let handle: NetnsHandle | undefined;
+  try {
+    handle = openNetns(path);
+    if (ownsAddress(handle, ips)) return handle;
+  } catch {
+    // One process that ends, or is no namespace, does not stop the search for the others.
+  }
+  handle?.close();
+  return undefined;
+}
+
 /** True when an interface inside the namespace has one of the addresses: a foreign process may sit in another pod's cgroup. */
 function ownsAddress(handle: NetnsHandle, ips: readonly string[]): boolean {
   const inside = insideNetns(handle.fd, () =>
@@ -55,23 +68,24 @@ function ownsAddress(handle: NetnsHandle, ips: readonly string[]): boolean {
   return ips.some((ip) => inside.includes(ip));
 }
 
-/** Candidates of every wanted pod, one per namespace, oldest process first. The node's own namespace is never among them. */
+/**
+ * Candidates of every wanted pod, one per pod and namespace, oldest process first. The node's own namespace is never among them. A foreign
+ * process in a pod's namespace does not hide the pod's own process.
+ */
 function candidates(procRoot: string, wanted: ReadonlySet<string>): readonly Candidate[] {
-  const seen = new Set<string | undefined>([
-    identityOf(join(procRoot, '1/ns/net')),
-    identityOf('/proc/thread-self/ns/net'),
-  ]);
-  const found: Candidate[] = [];
+  const home = new Set([identityOf(join(procRoot, '1/ns/net')), identityOf('/proc/thread-self/ns/net')]);
+  const found = new Map<string, Candidate>();
   for (const pid of readdirSync(procRoot)) {
     if (!(pid[0] !== undefined && pid[0] >= '0' && pid[0] <= '9')) continue;
     const identity = identityOf(join(procRoot, pid, 'ns/net'));
-    if (identity === undefined || seen.has(identity)) continue;
+    if (identity === undefined || home.has(identity)) continue;
     const candidate = candidateOf(procRoot, pid, wanted);
     if (candidate === undefined) continue;
-    seen.add(identity);
-    found.push(candidate);
+    const key = `${identity} ${candidate.uid}`;
+    const known = found.get(key);
+    if (known === undefined || candidate.startTime < known.startTime) found.set(key, candidate);
   }
-  return found.toSorted((left, right) => left.startTime - right.startTime);
+  return [...found.values()].toSorted((left, right) => left.startTime - right.startTime);
 }
 
 /** Opens the namespaces of these pods; a pod without a process or an address of its own is left out. The caller closes them. */
@@ -80,9 +94,8 @@ export function findNamespaces(procRoot: string, pods: readonly WantedPod[]): Re
   const found = new Map<string, NetnsHandle>();
   for (const candidate of candidates(procRoot, new Set(byUid.keys()))) {
     if (found.has(candidate.uid)) continue;
-    const handle = openNetns(candidate.path);
-    if (ownsAddress(handle, byUid.get(candidate.uid)?.ips ?? [])) found.set(candidate.uid, handle);
-    else handle.close();
+    const handle = openOwned(candidate.path, byUid.get(candidate.uid)?.ips ?? []);
+    if (handle !== undefined) found.set(candidate.uid, handle);
   }
   return found;
 }

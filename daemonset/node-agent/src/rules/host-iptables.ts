@@ -64,6 +64,16 @@ async function ipset(netns: number | undefined, args: readonly string[], input: 
     });
 }
 
+/** The mesh's sets with their addresses, without what the kernel makes up anew for every set (its hash seed). Pure. */
+export function membersOf(saved: string): string {
+  return saved
+    .split('\n')
+    .filter((line) => line.includes(` ${probeSets.v4} `) || line.includes(` ${probeSets.v6} `))
+    .map((line) => (line.startsWith('create ') ? line.split(' ').slice(0, 2).join(' ') : line))
+    .toSorted()
+    .join('\n');
+}
+
 /** The mesh's rules, and what comes first in POSTROUTING, where the jump must be. */
 function printOf(saved: string): string {
   const first = parseSaved(saved)
@@ -93,12 +103,7 @@ export function hostIptables(settings: HostRuleSettings, pair: IptablesPair, wit
       for (const [, tools] of families) texts.push(printOf(await saveRules(netns, tools)));
       if (withSets) {
         const { stdout } = await runInside(netns, 'ipset', ['save']);
-        texts.push(
-          ...stdout
-            .split('\n')
-            .filter((line) => line.includes('istio-inpod-probes'))
-            .toSorted(),
-        );
+        texts.push(membersOf(stdout));
       }
       return texts.join('\n');
     },

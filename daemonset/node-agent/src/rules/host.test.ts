@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { silentLogger } from '@ambit/runtime/log';
 import type { HostBackend } from './host-backend.ts';
-import { buildSets } from './host-iptables.ts';
+import { buildSets, membersOf } from './host-iptables.ts';
 import { buildHostTransaction } from './host-nftables.ts';
 import { HostRules } from './host.ts';
 
@@ -48,6 +48,25 @@ test('what others changed is put back and told, what this agent changed is not',
   node.text = '';
   assert.equal(await host.repair(), true);
   assert.equal(node.text, '10.0.0.1=a');
+});
+
+test('a pod that is enrolled once more writes nothing, so that what others changed is still found', async () => {
+  const node = kernel();
+  const host = new HostRules(node.backend, silentLogger);
+  await host.set('a', ['10.0.0.1']);
+  assert.equal(await host.repair(), false);
+  node.text = '';
+  await host.set('a', ['10.0.0.1']);
+  assert.equal(node.text, '');
+  assert.equal(await host.repair(), true);
+});
+
+test('two prints of a set made anew are equal when its addresses are', () => {
+  const saved = (seed: string): string =>
+    `create other hash:ip\ncreate istio-inpod-probes-v4 hash:ip family inet hashsize 1024 initval ${seed}\nadd istio-inpod-probes-v4 10.0.0.1 comment "a"\n`;
+  assert.equal(membersOf(saved('0x1')), membersOf(saved('0x2')));
+  assert.notEqual(membersOf(saved('0x1')), membersOf(saved('0x1').replace('10.0.0.1', '10.0.0.2')));
+  assert.doesNotMatch(membersOf(saved('0x1')), /other/);
 });
 
 test('a failed write does not stop the next one', async () => {

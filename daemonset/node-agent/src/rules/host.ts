@@ -12,6 +12,8 @@ export class HostRules {
   #next: Promise<void> | undefined;
   #printed: string | undefined;
   #writes = 0;
+  /** The last write succeeded. */
+  #isWritten = false;
 
   constructor(backend: HostBackend, log: Logger) {
     this.#backend = backend;
@@ -27,8 +29,11 @@ export class HostRules {
   /** Exempts the probes to these addresses, which now belong to this pod; others that it had are given up. */
   async set(uid: string, ips: readonly string[]): Promise<void> {
     const kept = [...this.#owners].filter(([ip, owner]) => owner !== uid || ips.includes(ip));
-    this.#owners = new Map([...kept, ...ips.map((ip) => [ip, uid] as const)]);
-    await this.#write();
+    const next = new Map([...kept, ...ips.map((ip) => [ip, uid] as const)]);
+    // A pod that is enrolled once more changes nothing here, and must not hide what others changed.
+    const isSame = next.size === this.#owners.size && [...next].every(([ip, owner]) => this.#owners.get(ip) === owner);
+    this.#owners = next;
+    if (!isSame || !this.#isWritten) await this.#write();
   }
 
   /** Ends the exemption of the addresses that still belong to this pod; those with a new owner stay. */
@@ -68,7 +73,9 @@ export class HostRules {
     if (this.#next !== undefined) return this.#next;
     const start = async (): Promise<void> => {
       this.#next = undefined;
+      this.#isWritten = false;
       await this.#backend.write(this.#owners);
+      this.#isWritten = true;
     };
     this.#next = this.#running.then(start, start);
     this.#running = this.#next;

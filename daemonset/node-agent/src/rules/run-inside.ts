@@ -10,10 +10,12 @@ export interface ProgramResult {
   readonly stderr: string;
 }
 
-const outputLimit = 1024 * 1024;
-const timeoutMs = 10_000;
+/** A node with thousands of services prints megabytes of rules; a text that was cut must never be taken for the rules. */
+const outputLimit = 64 * 1024 * 1024;
+/** Longer than the wait for the lock of legacy iptables (iptables-binary.ts). */
+const timeoutMs = 40_000;
 
-/** Runs a program, inside a namespace when one is given. Rejects when it cannot be started or takes longer than 10 s. */
+/** Runs a program, inside a namespace when one is given. Rejects when it cannot be started, prints more than 64 MiB or takes longer than 40 s. */
 export async function runInside(
   netns: number | undefined,
   program: string,
@@ -25,6 +27,7 @@ export async function runInside(
   const child = spawn(command, all, {
     stdio: netns === undefined ? ['pipe', 'pipe', 'pipe'] : ['pipe', 'pipe', 'pipe', netns],
     timeout: timeoutMs,
+    killSignal: 'SIGKILL',
   });
   const chunks: { readonly stdout: Buffer[]; readonly stderr: Buffer[] } = { stdout: [], stderr: [] };
   let total = 0;
@@ -49,12 +52,24 @@ export async function runInside(
         }),
       ),
     );
-    child.once('close', (status) =>
+    child.once('close', (status, signal) => {
+      if (total > outputLimit)
+        reject(new NodeAgentError('ERR_NODE_AGENT_RULES', `${program} printed more than ${outputLimit} bytes`));
+      if (signal !== null)
+        reject(
+          new NodeAgentError(
+            'ERR_NODE_AGENT_RULES',
+            `${program} was ended by ${signal} after at most ${timeoutMs} ms`,
+            {
+              hint: 'another program may hold the lock of the kernel rules',
+            },
+          ),
+        );
       resolve({
         status,
         stdout: Buffer.concat(chunks.stdout).toString('utf8'),
         stderr: Buffer.concat(chunks.stderr).toString('utf8'),
-      }),
-    );
+      });
+    });
   });
 }

@@ -38,8 +38,12 @@ test('a pod that has ended leaves without touching its rules', () => {
   });
 });
 
-test('a pod whose namespace is not known any more can still leave', () => {
-  assert.deepEqual(decide(pod('enabled', running), undefined, ['10.0.0.1'], rules), { kind: 'remove', gone: false });
+test('a live pod whose namespace is not known stays as it is, one that has ended leaves', () => {
+  assert.deepEqual(decide(pod('enabled', running), undefined, ['10.0.0.1'], rules), { kind: 'nothing' });
+  assert.deepEqual(decide(pod('enabled', { phase: 'Failed' }), undefined, ['10.0.0.1'], rules), {
+    kind: 'remove',
+    gone: true,
+  });
 });
 
 test('an enrolled pod whose addresses change gets the exemption for the new ones; one whose addresses are not known keeps it', () => {

@@ -44,7 +44,9 @@ export function decide(
   const annotated = pod.metadata?.annotations?.[redirectionAnnotation];
   const known = held !== undefined || annotated !== undefined;
   if (hasEnded(pod)) return known ? { kind: 'remove', gone: true } : { kind: 'nothing' };
-  const wanted = namespace !== undefined && shouldBeEnrolled(pod, namespace, rules);
+  // A live pod whose namespace is not known is left as it is: taking its rules away would let it out of the mesh.
+  if (namespace === undefined) return { kind: 'nothing' };
+  const wanted = shouldBeEnrolled(pod, namespace, rules);
   if (!wanted) return known ? { kind: 'remove', gone: false } : { kind: 'nothing' };
   const ips = addressesOf(pod);
   if (held !== undefined && annotated === 'enabled') {

@@ -11,6 +11,10 @@ export function createNodeAgentMetrics(registry: MetricsRegistry) {
     }),
     proxies: registry.gauge({ name: 'ztunnel_connected', help: 'Node proxies connected now.' }),
     enrolled: registry.gauge({ name: 'ambit_enrolled_pods', help: 'Pods of this node that are enrolled.' }),
+    unprotectedPods: registry.gauge({
+      name: 'ambit_unprotected_pods',
+      help: 'Pods of this node that belong in the mesh and are not captured: what they send may be plaintext.',
+    }),
     repairs: registry.counter({
       name: 'ambit_rule_repairs_total',
       help: 'Times that rules changed by others were put back, by place.',

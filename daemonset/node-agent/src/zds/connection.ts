@@ -1,6 +1,7 @@
 // In: one connected proxy. Out: hello read, snapshot sent, then one request at a time, each with exactly one answer.
 // Called by server.ts. Main thread. Source: spec node-agent 5.3; gap G7: a connection is closed after any timeout, so that a late
 // answer can never be taken for the answer of the next request.
+import { explain } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
 import type { HeldPod } from '../enrol/netns-cache.ts';
 import { NodeAgentError } from '../errors.ts';
@@ -9,12 +10,26 @@ import { encodeRequest, readAck, readHello, type ZdsRequest } from './messages.t
 
 const answerTimeoutMs = 5000;
 
+function uidOf(request: ZdsRequest): string {
+  if (request.kind === 'add') return request.pod.uid;
+  return request.kind === 'snapshot-sent' ? '' : request.uid;
+}
+
+/** The pods that the agent holds, as they are now. */
+export interface ZdsPods {
+  readonly list: () => readonly HeldPod[];
+  readonly get: (uid: string) => HeldPod | undefined;
+}
+
 /** A proxy that is connected. */
 export class ZdsConnection {
   readonly #channel: ZdsChannel;
   readonly #log: Logger;
   #last: Promise<unknown> = Promise.resolve();
   #isOpen = true;
+  #hasSnapshot = false;
+  /** Pods that this proxy refused last, with its words. */
+  readonly refused = new Map<string, string>();
 
   constructor(channel: ZdsChannel, log: Logger) {
     this.#channel = channel;
@@ -26,33 +41,59 @@ export class ZdsConnection {
     return this.#isOpen;
   }
 
+  get hasSnapshot(): boolean {
+    return this.#hasSnapshot;
+  }
+
   /** Resolves when the proxy has gone. */
   get closed(): Promise<void> {
     return this.#channel.closed;
   }
 
-  /** Reads the hello, then hands over every pod. A pod that the proxy refuses is logged and does not stop the others. */
-  async start(snapshot: () => readonly HeldPod[]): Promise<void> {
+  /**
+   * Reads the hello, then hands over every pod as it is held at that moment: one that left meanwhile has a closed descriptor, whose number
+   * may be another pod's already (gap G24). A pod that the proxy refuses is logged and does not stop the others.
+   */
+  async start(pods: ZdsPods): Promise<void> {
     await this.#inOrder(async () => {
       readHello(await this.#receive('hello'));
-      for (const pod of snapshot()) {
-        const isNameOnly = this.#channel.carriesDescriptors && pod.netns === undefined;
-        const error = await this.#exchange(isNameOnly ? { kind: 'keep', uid: pod.uid } : { kind: 'add', pod });
-        if (error !== '')
-          this.#log.warn('node proxy refused a pod of the snapshot', {
-            uid: pod.uid,
-            pod: pod.workload.name,
-            namespace: pod.workload.namespace,
-            error,
-          });
-      }
-      await this.#exchange({ kind: 'snapshot-sent' });
+      await this.#addEach(pods, true);
+      const end: ZdsRequest = { kind: 'snapshot-sent' };
+      await this.#exchange(end, encodeRequest(end));
+      this.#hasSnapshot = true;
     });
+  }
+
+  /** Hands over every pod once more; a proxy that has it already acknowledges it. Rejects with ERR_NODE_AGENT_ZDS. */
+  async addAll(pods: ZdsPods): Promise<void> {
+    await this.#inOrder(async () => this.#addEach(pods, false));
+  }
+
+  async #addEach(pods: ZdsPods, isSnapshot: boolean): Promise<void> {
+    for (const { uid } of pods.list()) {
+      const pod = pods.get(uid);
+      if (pod === undefined) continue;
+      const isNameOnly = this.#channel.carriesDescriptors && pod.netns === undefined;
+      if (isNameOnly && !isSnapshot) continue;
+      const request: ZdsRequest = isNameOnly ? { kind: 'keep', uid } : { kind: 'add', pod };
+      const facts = { uid, pod: pod.workload.name, namespace: pod.workload.namespace };
+      let message: Uint8Array;
+      try {
+        message = encodeRequest(request);
+      } catch (error) {
+        this.#log.error('a pod cannot be told to the node proxy and is left out', { ...facts, error: explain(error) });
+        continue;
+      }
+      const error = await this.#exchange(request, message);
+      if (error !== '') this.#log.warn('node proxy refused a pod', { ...facts, error });
+    }
   }
 
   /** Sends a request after those before it and returns the error text of its answer. Rejects with ERR_NODE_AGENT_ZDS. */
   async request(request: ZdsRequest): Promise<string> {
-    return this.#inOrder(async () => this.#exchange(request));
+    // Outside of the order: a message that cannot be sent is that pod's problem, not the connection's.
+    const message = encodeRequest(request);
+    return this.#inOrder(async () => this.#exchange(request, message));
   }
 
   close(): void {
@@ -75,9 +116,12 @@ export class ZdsConnection {
     return mine;
   }
 
-  async #exchange(request: ZdsRequest): Promise<string> {
-    await this.#channel.send(encodeRequest(request), request.kind === 'add' ? request.pod.netns?.fd : undefined);
-    return readAck(await this.#receive(`answer to ${request.kind}`));
+  async #exchange(request: ZdsRequest, message: Uint8Array): Promise<string> {
+    await this.#channel.send(message, request.kind === 'add' ? request.pod.netns?.fd : undefined);
+    const error = readAck(await this.#receive(`answer to ${request.kind}`));
+    if (request.kind === 'delete' || error === '') this.refused.delete(uidOf(request));
+    else this.refused.set(uidOf(request), error);
+    return error;
   }
 
   async #receive(what: string): Promise<Uint8Array> {

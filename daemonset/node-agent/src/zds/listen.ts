@@ -7,12 +7,10 @@ import type { NodeAgentConfig } from '../config.ts';
 import type { ZdsServer } from './server.ts';
 import { streamChannel } from './stream-channel.ts';
 
-/** A socket on which proxies are accepted. */
-export interface ProxyListener {
-  readonly close: () => Promise<void>;
-}
+/** Stops accepting. */
+export type StopAccepting = () => Promise<void>;
 
-async function listenForStreams(path: string, zds: ZdsServer, log: Logger): Promise<ProxyListener> {
+async function listenForStreams(path: string, zds: ZdsServer, log: Logger): Promise<StopAccepting> {
   const server = createServer((socket) => zds.accept(streamChannel(socket)));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -22,11 +20,11 @@ async function listenForStreams(path: string, zds: ZdsServer, log: Logger): Prom
       resolve();
     });
   });
-  return { close: async () => new Promise((resolve) => server.close(() => resolve())) };
+  return async () => new Promise((resolve) => server.close(() => resolve()));
 }
 
 /** Listens on the configured path; an old socket file is replaced. */
-export async function listenForProxies(config: NodeAgentConfig, zds: ZdsServer, log: Logger): Promise<ProxyListener> {
+export async function listenForProxies(config: NodeAgentConfig, zds: ZdsServer, log: Logger): Promise<StopAccepting> {
   const path = config.ZTUNNEL_UDS_ADDRESS;
   mkdirSync(dirname(path), { recursive: true });
   rmSync(path, { force: true });

@@ -2,7 +2,7 @@
 import { closeFd, listenSequenced, type SequencedSocket } from '@ambit/net';
 import type { Logger } from '@ambit/runtime/log';
 import type { ZdsChannel } from './channel.ts';
-import type { ProxyListener } from './listen.ts';
+import type { StopAccepting } from './listen.ts';
 import type { ZdsServer } from './server.ts';
 
 function packetChannel(socket: SequencedSocket): ZdsChannel {
@@ -21,10 +21,8 @@ function packetChannel(socket: SequencedSocket): ZdsChannel {
 }
 
 /** Listens for proxies that pass descriptors. */
-export function listenForPackets(path: string, zds: ZdsServer, log: Logger): ProxyListener {
+export function listenForPackets(path: string, zds: ZdsServer, log: Logger): StopAccepting {
   const listener = listenSequenced(path, (socket) => zds.accept(packetChannel(socket)));
   log.info('listening for node proxies', { path });
-  return {
-    close: async () => listener.close(),
-  };
+  return async () => listener.close();
 }

@@ -6,6 +6,7 @@ import { silentLogger } from '@ambit/runtime/log';
 import fc from 'fast-check';
 import type { HeldPod } from '../enrol/netns-cache.ts';
 import type { ZdsChannel } from './channel.ts';
+import type { ZdsPods } from './connection.ts';
 import { readAck } from './messages.ts';
 import { ZdsServer } from './server.ts';
 
@@ -14,19 +15,20 @@ const pod = (uid: string): HeldPod => ({
   workload: { name: uid, namespace: 'shop', serviceAccount: 'sa' },
   ips: ['10.0.0.1'],
   netns: undefined,
-  isCaptured: true,
+  capture: 'installed',
 });
 
 /** A proxy that says hello and answers every request with `answer`. */
 function fakeProxy(
   answer: (kind: string) => string = () => '',
   carriesDescriptors = false,
+  version: Version = Version.V1,
 ): {
   readonly channel: ZdsChannel;
   readonly seen: string[];
 } {
   const seen: string[] = [];
-  const outgoing: Uint8Array[] = [toBinary(ZdsHelloSchema, create(ZdsHelloSchema, { version: Version.V1 }))];
+  const outgoing: Uint8Array[] = [toBinary(ZdsHelloSchema, create(ZdsHelloSchema, { version }))];
   const closed = Promise.withResolvers<void>();
   return {
     seen,
@@ -53,8 +55,13 @@ function fakeProxy(
   };
 }
 
+const holding = (pods: readonly HeldPod[]): ZdsPods => ({
+  list: () => pods,
+  get: (uid) => pods.find((pod) => pod.uid === uid),
+});
+
 const serverWith = (pods: readonly HeldPod[]): ZdsServer =>
-  new ZdsServer({ snapshot: () => pods, onProxies: () => undefined, log: silentLogger });
+  new ZdsServer({ pods: holding(pods), onProxies: () => undefined, log: silentLogger });
 
 test('a new proxy gets every held pod and then the end of the snapshot', async () => {
   const server = serverWith([pod('one'), pod('two')]);
@@ -104,7 +111,66 @@ test('a pod whose names do not fit into a message is refused before anything is 
       code: 'ERR_NODE_AGENT_ZDS',
     },
   );
-  assert.deepEqual(proxy.seen, ['snapshotSent']);
+  // The connection is not to blame: the next pod is taken.
+  await server.add(pod('two'));
+  assert.deepEqual(proxy.seen, ['snapshotSent', 'add two']);
+});
+
+test('a pod that cannot be told does not keep the others out of the snapshot', async () => {
+  const long = { ...pod('long'), workload: { name: 'n'.repeat(900), namespace: 'n'.repeat(400), serviceAccount: 's' } };
+  const proxy = fakeProxy();
+  const server = serverWith([long, pod('one')]);
+  server.accept(proxy.channel);
+  await server.add(pod('two'));
+  assert.deepEqual(proxy.seen, ['add one', 'snapshotSent', 'add two']);
+});
+
+test("a pod that leaves while the snapshot is on its way is not sent: its descriptor may be another pod's by then", async () => {
+  const held = new Map(['one', 'two'].map((uid) => [uid, pod(uid)]));
+  const server = new ZdsServer({
+    pods: { list: () => [...held.values()], get: (uid) => held.get(uid) },
+    onProxies: () => undefined,
+    log: silentLogger,
+  });
+  const proxy = fakeProxy((kind) => {
+    if (kind === 'add') held.delete('two');
+    return '';
+  });
+  server.accept(proxy.channel);
+  await server.delete('two');
+  assert.deepEqual(proxy.seen, ['add one', 'snapshotSent', 'del two']);
+});
+
+test('when the newest proxy leaves, the one before gets the pods that it missed', async () => {
+  const held: HeldPod[] = [pod('one')];
+  const server = serverWith(held);
+  const [old, young] = [fakeProxy(), fakeProxy()];
+  server.accept(old.channel);
+  server.accept(young.channel);
+  await server.delete('none');
+  held.push(pod('two'));
+  await server.add(pod('two'));
+  assert.deepEqual(old.seen, ['add one', 'snapshotSent', 'del none']);
+  young.channel.close();
+  await young.channel.closed;
+  await server.delete('three');
+  assert.deepEqual(old.seen, ['add one', 'snapshotSent', 'del none', 'add one', 'add two', 'del three']);
+});
+
+test('a proxy of another version is refused, with an error that says what to do', async () => {
+  const lines: string[] = [];
+  const log = {
+    ...silentLogger,
+    error: (message: string, fields?: object) => void lines.push(`${message} ${JSON.stringify(fields)}`),
+  };
+  const server = new ZdsServer({ pods: holding([pod('one')]), onProxies: () => undefined, log });
+  const proxy = fakeProxy(undefined, false, 7 as Version);
+  server.accept(proxy.channel);
+  await proxy.channel.closed;
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(proxy.seen, []);
+  assert.match(lines.join(), /speaks version 7, this agent speaks 1.*at most one version apart/);
+  await assert.rejects(server.add(pod('one')), { code: 'ERR_NODE_AGENT_NO_PROXY' });
 });
 
 test('any bytes from a proxy are either an answer or an error with a code', () => {

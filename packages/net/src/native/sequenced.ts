@@ -1,7 +1,7 @@
 // Unix SEQPACKET sockets with descriptors (SCM_RIGHTS): what node agent and node proxy talk over. In: a path. Out: packets.
 // Node can neither connect to nor wait for such a socket: the calls are native, the wake-ups come from readable-signal.ts.
 // Called by the node agent (listen) and the node proxy (connect), on their main threads. Source: spec node-agent 5.1, 10.5.
-import { rmSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
 import { NetError } from '../errors.ts';
 import { encodeUnixAddress } from './address.ts';
 import * as c from './constants.ts';
@@ -29,7 +29,7 @@ export interface SequencedSocket {
 
 /** A listening socket. */
 export interface SequencedListener {
-  /** Stops accepting and removes the path. Connections stay. Idempotent. */
+  /** Stops accepting and removes the path, unless another listener has it by now. Connections stay. Idempotent. */
   close(): void;
 }
 
@@ -165,10 +165,12 @@ export function connectSequenced(path: string): SequencedSocket {
 export function listenSequenced(path: string, onConnection: (socket: SequencedSocket) => void): SequencedListener {
   rmSync(path, { force: true });
   const fd = newSocket();
+  let inode: bigint;
   try {
     const address = encodeUnixAddress(path);
     checked('bind', path, libc().bind(fd, address, address.length));
     checked('listen', path, libc().listen(fd, 16));
+    inode = statSync(path, { bigint: true }).ino;
   } catch (error) {
     closeFd(fd);
     throw error;
@@ -187,7 +189,8 @@ export function listenSequenced(path: string, onConnection: (socket: SequencedSo
       isOpen = false;
       watching[Symbol.dispose]();
       closeFd(fd);
-      rmSync(path, { force: true });
+      // A successor may listen at the same path already: its file stays.
+      if (statSync(path, { bigint: true, throwIfNoEntry: false })?.ino === inode) rmSync(path, { force: true });
     },
   };
 }
