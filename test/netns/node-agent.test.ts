@@ -8,7 +8,8 @@ import type { Duplex } from 'node:stream';
 import { test } from 'node:test';
 import { bindListener, connect, toDuplex } from '@ambit/net';
 import { startNodeProxy } from '../fixtures/node-proxy.ts';
-import { type AgentTestPod, createAgentNode, descriptorsOf, eventually, nodeIp } from '../fixtures/node-agent.ts';
+import { descriptorsOf, eventually } from '../fixtures/agent-process.ts';
+import { type AgentTestPod, createAgentNode, nodeIp } from '../fixtures/node-agent.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root for network namespaces';
 const tools: readonly (readonly [string, Readonly<Record<string, string>>])[] = [

@@ -1,10 +1,17 @@
 // `bench <suite> [--json]`: runs one suite of measurements and prints it. In: argv. Out: a table or JSON on standard
 // output, progress on standard error. Figures are never an assertion of `test` (decisions 7).
 import { runL4 } from './l4/suite.ts';
+import { runNodeAgent } from './node-agent.ts';
 import { runRbac } from './rbac.ts';
 import { type BenchReport, formatReport } from './report.ts';
+import { runRolloutSuite } from './rollout.ts';
 
-const SUITES: Readonly<Record<string, () => Promise<BenchReport>>> = { l4: runL4, rbac: runRbac };
+const SUITES: Readonly<Record<string, () => Promise<BenchReport>>> = {
+  l4: runL4,
+  'node-agent': runNodeAgent,
+  rbac: runRbac,
+  rollout: runRolloutSuite,
+};
 
 const [name, ...flags] = process.argv.slice(2);
 const suite = name === undefined ? undefined : SUITES[name];

@@ -199,7 +199,7 @@ export async function startNodeAgent(config: NodeAgentConfig, source: PodSource,
     );
   }
   let installer: Installer | undefined;
-  if (capture.hasNamespaces && config.CHAINED_CNI_PLUGIN && hasPluginExecutable(config.AMBIT_CNI_BIN_SOURCE)) {
+  if (capture.hasNamespaces && hasPluginExecutable(config.AMBIT_CNI_BIN_SOURCE)) {
     installer = installPlugin(config, rules, log.child('install'), {
       onReady: (ready) => {
         isInstalled = ready;
@@ -212,9 +212,7 @@ export async function startNodeAgent(config: NodeAgentConfig, source: PodSource,
     log.warn(
       'the CNI plugin is not installed: new pods are enrolled when they have an address, shortly after their start',
       {
-        reason: capture.hasNamespaces
-          ? `no executable in ${config.AMBIT_CNI_BIN_SOURCE}, or switched off`
-          : 'loopback capture',
+        reason: capture.hasNamespaces ? `no executable in ${config.AMBIT_CNI_BIN_SOURCE}` : 'loopback capture',
       },
     );
   }

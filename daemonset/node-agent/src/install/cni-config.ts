@@ -76,7 +76,8 @@ function sorted(value: unknown): unknown {
   );
 }
 
-const print = (config: Json): string => `${JSON.stringify(sorted(config), undefined, 2)}\n`;
+/** The text of a configuration as this agent writes it: sorted keys, two spaces. */
+export const printConfig = (config: Json): string => `${JSON.stringify(sorted(config), undefined, 2)}\n`;
 
 function pluginsOf(config: Json): readonly Json[] {
   const { plugins } = config;
@@ -91,19 +92,19 @@ export function addPlugin(file: ConfigFile, element: PluginElement): ConfigChang
     const others = pluginsOf(config);
     const at = others.findIndex(({ type }) => type === ownType);
     const kept = at === -1 ? others : others.toSpliced(at, 1);
-    return { name: file.name, text: print({ ...config, plugins: [...kept, element] }), removes: undefined };
+    return { name: file.name, text: printConfig({ ...config, plugins: [...kept, element] }), removes: undefined };
   }
   const { cniVersion: _version, ...single } = config;
   const list = { name: 'k8s-pod-network', cniVersion: listVersion, plugins: [single, element] };
   const name = file.name.endsWith('.conf') ? `${file.name}list` : file.name;
-  return { name, text: print(list), removes: name === file.name ? undefined : file.name };
+  return { name, text: printConfig(list), removes: name === file.name ? undefined : file.name };
 }
 
 /** The file without our plugin; undefined when it is not in there. */
 export function removePlugin(file: ConfigFile): string | undefined {
   const config = parse(file.text);
   if (config === undefined || !pluginsOf(config).some(({ type }) => type === ownType)) return undefined;
-  return print({ ...config, plugins: pluginsOf(config).filter(({ type }) => type !== ownType) });
+  return printConfig({ ...config, plugins: pluginsOf(config).filter(({ type }) => type !== ownType) });
 }
 
 /** True when the file is a list that ends with exactly our element. */

@@ -46,7 +46,7 @@ test('the plugin is chained when a configuration appears, put back when another 
   const installer = startInstaller({
     places,
     element: { type: 'istio-cni' },
-    configName: '',
+    way: { kind: 'chained', wanted: '', ownedName: '' },
     configMode: 0o600,
     kubeconfigMode: 0o600,
     kubeconfig: () => 'secret',

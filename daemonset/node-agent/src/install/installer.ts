@@ -5,9 +5,10 @@ import { messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
 import { type FSWatcher, readdirSync, readFileSync, rmSync, watch } from 'node:fs';
 import { join } from 'node:path';
-import { addPlugin, chooseConfig, type ConfigFile, hasPlugin, type PluginElement, removePlugin } from './cni-config.ts';
+import type { ConfigFile, PluginElement } from './cni-config.ts';
+import { type ConfigWay, planConfig, planRemoval } from './config-plan.ts';
 import { kubeconfigName } from './plugin-element.ts';
-import { modeOf, replaceFile } from './write-file.ts';
+import { copyFile, modeOf, replaceFile } from './write-file.ts';
 
 /** Where everything is. */
 export interface InstallPlaces {
@@ -25,8 +26,7 @@ export interface InstallPlaces {
 export interface InstallerParts {
   readonly places: InstallPlaces;
   readonly element: PluginElement;
-  /** `CNI_CONF_NAME`; empty: the first valid file. */
-  readonly configName: string;
+  readonly way: ConfigWay;
   readonly configMode: number;
   readonly kubeconfigMode: number;
   /** Text of the kubeconfig, made anew from the service account's files. */
@@ -77,21 +77,19 @@ export function hasPluginExecutable(binSource: string): boolean {
 }
 
 function installBinaries({ binSource, binFolder }: InstallPlaces): void {
-  for (const name of readdirSync(binSource))
-    replaceFile(join(binFolder, name), readFileSync(join(binSource, name)), 0o755);
+  for (const name of readdirSync(binSource)) copyFile(join(binSource, name), join(binFolder, name), 0o755);
 }
 
 /** Returns false while there is no configuration to chain to. */
-function installConfig({ places, element, configName, configMode, log }: InstallerParts): boolean {
-  const file = chooseConfig(readConfigs(places.configFolder), configName);
-  if (file === undefined) return false;
-  if (hasPlugin(file, element)) return true;
-  const change = addPlugin(file, element);
-  if (change === undefined) return false;
-  const path = join(places.configFolder, change.name);
-  replaceFile(path, change.text, modeOf(join(places.configFolder, file.name), configMode));
-  if (change.removes !== undefined) rmSync(join(places.configFolder, change.removes), { force: true });
-  log.info('plugin added to the CNI configuration', { file: change.name });
+function installConfig({ places, element, way, configMode, log }: InstallerParts): boolean {
+  const folder = places.configFolder;
+  const plan = planConfig(readConfigs(folder), way, element);
+  if (plan.kind !== 'write') return plan.kind === 'valid';
+  const { name, text, removes, like, warning } = plan;
+  replaceFile(join(folder, name), text, modeOf(join(folder, like ?? name), configMode));
+  if (removes !== undefined) rmSync(join(folder, removes), { force: true });
+  if (warning !== undefined) log.warn(warning, { file: name, try: 'set ISTIO_OWNED_CNI_CONFIG_FILENAME' });
+  log.info('plugin added to the CNI configuration', { file: name, way: way.kind });
   return true;
 }
 
@@ -125,16 +123,31 @@ function attempt(parts: InstallerParts): { readonly result: InstallResult; reado
   return { result: 'SUCCESS', isReady: true };
 }
 
-function uninstall({ places, configName, log }: InstallerParts): void {
-  const file = chooseConfig(readConfigs(places.configFolder), configName);
-  const text = file === undefined ? undefined : removePlugin(file);
-  if (file !== undefined && text !== undefined) {
-    const path = join(places.configFolder, file.name);
-    replaceFile(path, text, modeOf(path, 0o600));
-  }
+/** The configuration before the executable: a runtime that is told to call a plugin must find it. */
+function uninstall({ places, way, log }: InstallerParts): void {
+  const plan = planRemoval(readConfigs(places.configFolder), way);
+  const path = join(places.configFolder, plan?.name ?? '');
+  if (plan?.kind === 'write') replaceFile(path, plan.text, modeOf(path, 0o600));
+  if (plan?.kind === 'delete') rmSync(path, { force: true });
   rmSync(join(places.runFolder, kubeconfigName), { force: true });
   rmSync(join(places.binFolder, ownBinary), { force: true });
   log.info('plugin taken out of the CNI configuration');
+}
+
+const conflictRounds = 5;
+const conflictGapMs = 5000;
+
+/** Notices rounds that follow each other quickly, again and again. */
+class RewriteCounter {
+  #last = Number.NEGATIVE_INFINITY;
+  #close = 0;
+
+  /** Called for each round. True once for every run of rounds that are closer together than 5 s. */
+  isConflict(nowMs: number): boolean {
+    this.#close = nowMs - this.#last < conflictGapMs ? this.#close + 1 : 0;
+    this.#last = nowMs;
+    return this.#close === conflictRounds;
+  }
 }
 
 /** Installs, watches the folders and installs again after every change, until closed. */
@@ -143,7 +156,13 @@ export function startInstaller(parts: InstallerParts): Installer {
   const watchers: FSWatcher[] = [];
   let settle: NodeJS.Timeout | undefined;
   let isClosed = false;
+  const rewrites = new RewriteCounter();
   const look = (): void => {
+    if (rewrites.isConflict(Date.now()))
+      log.warn('Configuration has been reconciled multiple times: another program keeps changing the CNI folder', {
+        folder: places.configFolder,
+        try: 'with Cilium: cni.exclusive=false',
+      });
     const { result, isReady } = attempt(parts);
     onInstall(result);
     onReady(isReady);

@@ -28,7 +28,9 @@ export function buildPluginElement(config: NodeAgentConfig, rules: SelectionRule
 export function buildKubeconfig(access: {
   readonly host: string;
   readonly port: number;
-  readonly caPem: string;
+  readonly protocol: string;
+  /** Undefined: the server's certificate is not checked, because the operator chose so. */
+  readonly caPem: string | undefined;
   readonly token: string;
 }): string {
   const host = access.host.includes(':') ? `[${access.host}]` : access.host;
@@ -39,8 +41,10 @@ export function buildKubeconfig(access: {
       {
         name: 'local',
         cluster: {
-          server: `https://${host}:${access.port}`,
-          'certificate-authority-data': Buffer.from(access.caPem).toString('base64'),
+          server: `${access.protocol}://${host}:${access.port}`,
+          ...(access.caPem === undefined
+            ? { 'insecure-skip-tls-verify': true }
+            : { 'certificate-authority-data': Buffer.from(access.caPem).toString('base64') }),
         },
       },
     ],

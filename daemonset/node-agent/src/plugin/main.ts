@@ -43,9 +43,16 @@ async function call({ options, isTls, body }: Call): Promise<Answer> {
 }
 
 /** The kubeconfig that the agent wrote: JSON, which is YAML too. */
-function accessOf(runDir: string): { readonly server: URL; readonly ca: string | undefined; readonly token: string } {
+function accessOf(runDir: string): {
+  readonly server: URL;
+  readonly ca: string | undefined;
+  readonly isChecked: boolean;
+  readonly token: string;
+} {
   const config = JSON.parse(readFileSync(join(runDir, 'istio-cni-kubeconfig'), 'utf8')) as {
-    clusters: { cluster: { server: string; 'certificate-authority-data'?: string } }[];
+    clusters: {
+      cluster: { server: string; 'certificate-authority-data'?: string; 'insecure-skip-tls-verify'?: boolean };
+    }[];
     users: { user: { token: string } }[];
   };
   const cluster = config.clusters[0]?.cluster;
@@ -55,12 +62,14 @@ function accessOf(runDir: string): { readonly server: URL; readonly ca: string |
   return {
     server: new URL(cluster.server),
     ca: data === undefined ? undefined : Buffer.from(data, 'base64').toString('utf8'),
+    isChecked: cluster['insecure-skip-tls-verify'] !== true,
     token,
   };
 }
 
-async function readObject(runDir: string, path: string): Promise<ApiObject> {
-  const { server, ca, token } = accessOf(runDir);
+type Access = ReturnType<typeof accessOf>;
+
+async function readObject({ server, ca, isChecked, token }: Access, path: string): Promise<ApiObject> {
   const { status, body } = await call({
     isTls: server.protocol === 'https:',
     options: {
@@ -69,6 +78,8 @@ async function readObject(runDir: string, path: string): Promise<ApiObject> {
       path,
       headers: { authorization: `Bearer ${token}`, accept: 'application/json' },
       ...(ca === undefined ? {} : { ca }),
+      // Off only where the operator said so (SKIP_TLS_VERIFY).
+      rejectUnauthorized: isChecked,
     },
   });
   if (status === 200) return JSON.parse(body) as ApiObject;
@@ -79,13 +90,16 @@ const world: PluginWorld = {
   environment: readPluginEnvironment(),
   // DEL must be fast and must not fail: it reads nothing.
   stdin: readPluginEnvironment()['CNI_COMMAND'] === 'ADD' ? readFileSync(0, 'utf8') : '',
-  read: async (runDir, namespace, name) => {
-    const root = `/api/v1/namespaces/${encodeURIComponent(namespace)}`;
-    const [found, around] = await Promise.all([
-      readObject(runDir, `${root}/pods/${encodeURIComponent(name)}`),
-      readObject(runDir, root),
-    ]);
-    return { pod: found, namespace: around };
+  connect: (runDir) => {
+    const access = accessOf(runDir);
+    return async (namespace, name) => {
+      const root = `/api/v1/namespaces/${encodeURIComponent(namespace)}`;
+      const [found, around] = await Promise.all([
+        readObject(access, `${root}/pods/${encodeURIComponent(name)}`),
+        readObject(access, root),
+      ]);
+      return { pod: found, namespace: around };
+    };
   },
   post: async (runDir, body) =>
     call({

@@ -38,7 +38,7 @@ function world(
         CNI_ARGS: `IgnoreUnknown=1;K8S_POD_NAMESPACE=${change.pod?.split('/')[0] ?? 'shop'};K8S_POD_NAME=${change.pod?.split('/')[1] ?? 'web'}`,
       },
       stdin: JSON.stringify({ ...config, ...change.settings }),
-      read: async () => ({ pod: { metadata: { name: 'web', namespace: 'shop' } }, namespace: ambient }),
+      connect: () => async () => ({ pod: { metadata: { name: 'web', namespace: 'shop' } }, namespace: ambient }),
       post: async (_runDir, body) => {
         posts.push(body);
         return { status: 200, body: '' };
@@ -70,7 +70,7 @@ test('a selected pod is announced with its namespace and addresses, and the resu
 
 test('pods that do not belong in the mesh start without the agent', async () => {
   const nobody = {
-    read: async () => Promise.reject(new Error('no API')),
+    connect: () => async () => Promise.reject(new Error('no API')),
     post: async () => Promise.reject(new Error('no agent')),
   };
   for (const given of [
@@ -79,7 +79,7 @@ test('pods that do not belong in the mesh start without the agent', async () => 
     world({ ...nobody, settings: { ambient_enabled: false } }),
     world({ ...nobody, command: 'DEL', stdin: 'rubbish' }),
     world({ ...nobody, command: 'CHECK' }),
-    world({ post: nobody.post, read: async () => ({ pod: plain, namespace: plain }) }),
+    world({ post: nobody.post, connect: () => async () => ({ pod: plain, namespace: plain }) }),
   ])
     assert.equal((await runPlugin(given.world)).status, 0);
 });
@@ -90,11 +90,27 @@ test('what cannot be known is asked again, then the pod does not start, unless t
     asked += 1;
     throw new Error('connection refused');
   };
-  const closed = await runPlugin(world({ read }).world);
+  const closed = await runPlugin(world({ connect: () => read }).world);
   assert.equal(asked, 31);
   assert.deepEqual([closed.status, JSON.parse(closed.stdout).code], [1, 999]);
-  const open = await runPlugin(world({ read, settings: { enable_ambient_detection_retry: false } }).world);
+  const open = await runPlugin(
+    world({ connect: () => read, settings: { enable_ambient_detection_retry: false } }).world,
+  );
   assert.equal(open.status, 0);
+});
+
+test('without what the agent leaves in its run folder the pod does not start, at once and whatever the operator chose', async () => {
+  const connect = (): never => {
+    throw new Error('ENOENT: istio-cni-kubeconfig');
+  };
+  const pause = async (): Promise<never> => Promise.reject(new Error('waited'));
+  for (const settings of [{}, { enable_ambient_detection_retry: false }]) {
+    const { status, stdout } = await runPlugin(world({ connect, pause, settings }).world);
+    assert.equal(status, 1);
+    assert.match(stdout, /waits for the node agent: ENOENT/);
+  }
+  // What needs nobody still starts.
+  assert.equal((await runPlugin(world({ connect, pause, pod: 'kube-system/dns' }).world)).status, 0);
 });
 
 test("the agent's reason stands in the error that the runtime shows", async () => {

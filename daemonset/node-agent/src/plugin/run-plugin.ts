@@ -8,12 +8,15 @@ import { addressesOfResult, type NetworkConfig, parseArguments, parseNetworkConf
 /** A Kubernetes object as the API sends it. */
 export type ApiObject = Parameters<typeof shouldBeEnrolled>[0];
 
+/** Reads a pod and its namespace. Rejects when the API cannot be asked. */
+export type ReadPod = (namespace: string, name: string) => Promise<{ pod: ApiObject; namespace: ApiObject }>;
+
 /** The plugin's world. */
 export interface PluginWorld {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly stdin: string;
-  /** Reads a pod and its namespace. Rejects when the API cannot be asked. */
-  readonly read: (runDir: string, namespace: string, name: string) => Promise<{ pod: ApiObject; namespace: ApiObject }>;
+  /** Prepares the way to the API with what the agent left in its run folder. Throws when that is not there, as after a restart of the node. */
+  readonly connect: (runDir: string) => ReadPod;
   /** Posts to the agent; resolves with status and body. Rejects when it is not there. */
   readonly post: (runDir: string, body: string) => Promise<{ readonly status: number; readonly body: string }>;
   readonly pause: (ms: number) => Promise<void>;
@@ -41,23 +44,23 @@ const success = ({ cniVersion, previous }: NetworkConfig): PluginOutcome => ({
 });
 
 async function isSelected(
-  world: PluginWorld,
+  { pause }: PluginWorld,
   config: NetworkConfig,
-  namespace: string,
-  name: string,
+  read: ReadPod,
+  [namespace, name]: readonly [string, string],
 ): Promise<boolean> {
   const selectors: readonly EnablementSelector[] = config.selectors;
   const limit = config.retries ? attempts.retrying : attempts.once;
   for (let attempt = 1; ; attempt += 1) {
     try {
-      const found = await world.read(config.runDir, namespace, name);
+      const found = await read(namespace, name);
       return shouldBeEnrolled(found.pod, found.namespace, {
         selectors,
         excludedNamespaces: config.excludedNamespaces,
       });
     } catch (error) {
       if (attempt >= limit) throw error;
-      await world.pause(1000);
+      await pause(1000);
     }
   }
 }
@@ -70,9 +73,16 @@ async function addPod(world: PluginWorld, config: NetworkConfig): Promise<Plugin
   if (name.startsWith(ownPodPrefix) && namespace === config.agentNamespace) return success(config);
   if (name === '' || namespace === '' || config.excludedNamespaces.includes(namespace)) return success(config);
   if (!config.ambientEnabled) return success(config);
+  let read: ReadPod;
+  try {
+    read = world.connect(config.runDir);
+  } catch (error) {
+    // The agent has not started yet. The runtime tries the pod again; waiting here would only keep it busy.
+    return failure(config.cniVersion, `istio-cni waits for the node agent: ${text(error)}`);
+  }
   let selected: boolean;
   try {
-    selected = await isSelected(world, config, namespace, name);
+    selected = await isSelected(world, config, read, [namespace, name]);
   } catch (error) {
     // A pod that may belong in the mesh must not start outside of it, unless the operator chose so.
     if (config.retries)

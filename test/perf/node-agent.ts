@@ -1,0 +1,146 @@
+// Suite `node-agent`: a node with 250 pods and a real node agent. In: nothing. Out: how long an enrolment takes, how long the CNI plugin's
+// single executable takes from its start to its answer, what the agent costs when nothing happens. Called by main.ts. Root only.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type AgentProcess, eventually } from '../fixtures/agent-process.ts';
+import { type AgentNode, createAgentNode } from '../fixtures/node-agent.ts';
+import { type BenchFigure, type BenchReport, median } from './report.ts';
+
+const PODS = 250;
+const SINGLE = 40;
+const CALLS = 30;
+const IDLE_SECONDS = 20;
+const TICKS_PER_SECOND = 100;
+const BUILD = fileURLToPath(new URL('../../daemonset/node-agent/src/install/build-plugin.ts', import.meta.url));
+
+function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}
+
+const figuresOf = (quantity: string, path: string, rounds: readonly number[]): readonly BenchFigure[] => {
+  const one = (name: string, value: number): BenchFigure => ({
+    quantity: `${quantity} ${name}`,
+    unit: 'ms',
+    path,
+    median: value,
+    rounds,
+    ratio: undefined,
+  });
+  return [one('p50', median(rounds)), one('p99', percentile(rounds, 0.99)), one('least', Math.min(...rounds))];
+};
+
+const timed = async (work: () => Promise<unknown>): Promise<number> => {
+  const startedMs = performance.now();
+  await work();
+  return performance.now() - startedMs;
+};
+
+/** Processor time of a process so far, in seconds: fields 14 and 15 of its stat. */
+function cpuSecondsOf(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+async function enrolment(node: AgentNode, agent: AgentProcess): Promise<readonly BenchFigure[]> {
+  const single: number[] = [];
+  for (let index = 0; index < SINGLE; index += 1)
+    single.push(
+      await timed(async () => {
+        node.label(`p${index}`, 'ambient');
+        await node.until(`p${index}`, 'enabled');
+      }),
+    );
+  process.stderr.write(`${SINGLE} pods enrolled one by one\n`);
+  const startedMs = performance.now();
+  node.cluster.put({ kind: 'Namespace', metadata: { name: 'shop', labels: { 'istio.io/dataplane-mode': 'ambient' } } });
+  const rest: number[] = [];
+  const open = new Set(Array.from({ length: PODS - SINGLE }, (_, index) => `p${index + SINGLE}`));
+  await eventually(
+    () => {
+      for (const name of open)
+        if (node.state(name) === 'enabled') {
+          open.delete(name);
+          rest.push(performance.now() - startedMs);
+        }
+      return open.size === 0;
+    },
+    () => `${open.size} pods are not enrolled\n${agent.lines.slice(-5).join('\n')}`,
+    300_000,
+  );
+  process.stderr.write(`${rest.length} pods enrolled at once\n`);
+  return [...figuresOf('enrolment', 'one by one', single), ...figuresOf('enrolment', `${rest.length} at once`, rest)];
+}
+
+async function plugin(node: AgentNode): Promise<readonly BenchFigure[]> {
+  const pod = node.sandbox('new', '10.202.0.251');
+  node.label('new', 'ambient');
+  const calls = async (command: string): Promise<readonly number[]> => {
+    const rounds: number[] = [];
+    for (let index = 0; index < CALLS; index += 1)
+      rounds.push(
+        await timed(async () => {
+          const { status, stdout } = await node.cni(command, pod);
+          if (status !== 0) throw new Error(`${command} failed: ${stdout}`);
+        }),
+      );
+    return rounds;
+  };
+  return [
+    ...figuresOf('plugin', 'ADD', await calls('ADD')),
+    ...figuresOf('plugin', 'DEL', await calls('DEL')),
+    ...figuresOf('plugin', 'VERSION', await calls('VERSION')),
+  ];
+}
+
+/** Runs the suite. */
+export async function runNodeAgent(): Promise<BenchReport> {
+  const startedMs = performance.now();
+  const scratch = mkdtempSync(join(tmpdir(), 'ambit-bench-'));
+  try {
+    const executable = join(scratch, 'istio-cni');
+    execFileSync(process.execPath, ['--conditions=@ambit/source', BUILD, executable]);
+    await using node = await createAgentNode(executable);
+    writeFileSync(
+      join(node.cniFolder, '10-net.conflist'),
+      '{"cniVersion":"1.0.0","name":"net","plugins":[{"type":"bridge"}]}',
+    );
+    for (let index = 0; index < PODS; index += 1) node.pod(`p${index}`, `10.202.0.${index + 1}`);
+    process.stderr.write(`${PODS} pods are there\n`);
+    const agent = await node.start({ NATIVE_NFTABLES: 'true', AMBIENT_DNS_CAPTURE: 'true', AMBIENT_IPV6: 'true' });
+    using _proxy = await node.proxy();
+    const figures = [...(await enrolment(node, agent)), ...(await plugin(node))];
+    const before = cpuSecondsOf(agent.pid);
+    await new Promise((resolve) => setTimeout(resolve, IDLE_SECONDS * 1000));
+    const used = ((cpuSecondsOf(agent.pid) - before) / IDLE_SECONDS) * 100;
+    figures.push({
+      quantity: 'idle',
+      unit: '% of cpu',
+      path: `${PODS} pods`,
+      median: used,
+      rounds: [used],
+      ratio: undefined,
+    });
+    return {
+      suite: 'node-agent',
+      date: new Date().toISOString(),
+      node: process.version,
+      cpus: availableParallelism(),
+      reference: 'none',
+      figures,
+      notRun: [],
+      notes: [
+        'enrolment: from the label to the annotation, through the API of the test; a proxy of the test acknowledges at once',
+        'plugin: the single executable, from its start to its end, with two requests to the API over TLS and the enrolment of the pod for ADD',
+        'idle: processor time of the agent, without the programs that the drift check starts every minute',
+      ],
+      elapsedSeconds: Math.round(performance.now() - startedMs) / 1000,
+    };
+  } finally {
+    rmSync(scratch, { recursive: true });
+  }
+}
