@@ -5,27 +5,24 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { test } from 'node:test';
-import { validateObject } from '@ambit/model/validate/index';
-import { type KubernetesObject, parseDocuments } from '@ambit/resources';
+import { runValidate } from '@ambit/model/validate/run';
+import { validateDeviations } from './deviations.ts';
 
 const folder = resolve(
   process.env['AMBIT_GOLDEN_DIR'] ?? join(import.meta.dirname, '../../../shared/golden'),
   'cases/validate',
 );
 
-/** Cases that are about the command line tool rather than about the rules. Keys are titles without numbers. */
-const deviations: Readonly<Record<string, string>> = {
-  'service-port-name-bad': 'the tool checks Services, admission does not',
-  'not-yaml': 'a text that is no YAML never becomes an object',
-};
-
 /** Marks of the Go run time inside texts. */
-const FOREIGN = ['netip.', 'strconv.', 'failed to unmarshal', 'error parsing regexp'];
+const FOREIGN = ['netip.', 'strconv.', 'failed to unmarshal', 'error parsing regexp', ': yaml: '];
 
 interface Expected {
   accepted: boolean;
+  exitCode: number;
   errors: string[];
   warnings: string[];
+  stdout: string;
+  stderr: string;
 }
 
 if (existsSync(folder)) {
@@ -35,7 +32,7 @@ if (existsSync(folder)) {
     const failures: string[] = [];
     const listed: string[] = [];
     for (const name of names) {
-      const reason = deviations[name.slice(name.indexOf('-') + 1)];
+      const reason = validateDeviations[name.slice(name.indexOf('-') + 1)];
       try {
         runCase(join(folder, name));
         passed++;
@@ -55,23 +52,27 @@ if (existsSync(folder)) {
 } else test('golden validate', { skip: `no recorded behaviour in ${folder}` }, () => {});
 
 function runCase(path: string): void {
-  const expected = JSON.parse(readFileSync(join(path, 'expected.json'), 'utf8')) as Expected;
-  const objects = parseDocuments(readFileSync(join(path, 'input.yaml'), 'utf8'));
-  const errors: string[] = [];
-  const warnings: string[] = [];
-  for (const object of objects) {
-    const found = validateObject(object);
-    errors.push(...found.errors.map((message) => prefixOf(object) + message));
-    warnings.push(...found.warnings.map((message) => prefixOf(object) + message));
-  }
+  const read = (file: string): string => readFileSync(join(path, file), 'utf8');
+  const expected = JSON.parse(read('expected.json')) as Expected;
+  const found = runValidate([{ name: 'input.yaml', text: read('input.yaml') }]);
   assert.deepEqual(
-    { accepted: errors.length === 0, errors: errors.map(withoutQuotation), warnings },
-    { accepted: expected.accepted, errors: expected.errors.map(withoutQuotation), warnings: expected.warnings },
+    {
+      accepted: found.errors.length === 0,
+      exitCode: found.exitCode,
+      errors: found.errors.map(withoutQuotation),
+      warnings: found.warnings,
+    },
+    {
+      accepted: expected.accepted,
+      exitCode: expected.exitCode,
+      errors: expected.errors.map(withoutQuotation),
+      warnings: expected.warnings,
+    },
   );
+  assert.deepEqual(linesOf(found.stderr), linesOf(expected.stdout + expected.stderr), 'output');
 }
 
-const prefixOf = ({ kind = '', metadata }: KubernetesObject): string =>
-  `${kind}/${metadata?.namespace ?? ''}/${metadata?.name ?? ''}: `;
+const linesOf = (text: string): string[] => text.split('\n').map(withoutQuotation);
 
 function withoutQuotation(text: string): string {
   const at = FOREIGN.map((mark) => text.indexOf(mark)).filter((index) => index >= 0);

@@ -10,18 +10,12 @@ import { Model, modelOptions } from '@ambit/model';
 import { FRONTEND_TYPE_URL, ROUTE_TABLE_TYPE_URL } from '@ambit/proto/type-urls';
 import { FrontendSchema, type HttpRoute, RouteTableSchema, type StringMatch } from '@ambit/proto/waypoint';
 import { parseDocuments } from '@ambit/resources';
+import { waypointRoutesDeviations } from './deviations.ts';
 
 const folder = resolve(
   process.env['AMBIT_GOLDEN_DIR'] ?? join(import.meta.dirname, '../../../shared/golden'),
   'cases/waypoint-routes',
 );
-
-/** Cases whose recorded behaviour we leave on purpose. Keys are titles without their numbers. */
-const deviations: Readonly<Record<string, string>> = {
-  'httproute-backend-without-port-drops-route': 'only the share of that backend fails (spec waypoint 3.4)',
-  'httproute-timeouts-retry-mirror-cors': 'backendRequest does not replace request (spec waypoint 3.5)',
-  'httproute-consumer-namespace': 'consumer routes work (spec waypoint 3.2)',
-};
 
 interface DigestRoute {
   name: string;
@@ -65,7 +59,7 @@ if (existsSync(folder)) {
     const listed: string[] = [];
     for (const name of names) {
       const input = readFileSync(join(folder, name, 'input.yaml'), 'utf8');
-      const reason = deviations[name.slice(name.indexOf('-') + 1)];
+      const reason = waypointRoutesDeviations[name.slice(name.indexOf('-') + 1)];
       try {
         runCase(join(folder, name), input);
         passed++;

@@ -11,20 +11,12 @@ import { AuthorizationSchema } from '@ambit/proto/authorization';
 import { AddressSchema } from '@ambit/proto/workload';
 import { parseDocuments } from '@ambit/resources';
 import { parse } from 'yaml';
+import { wdsDeviations } from './deviations.ts';
 
 const folder = resolve(
   process.env['AMBIT_GOLDEN_DIR'] ?? join(import.meta.dirname, '../../../shared/golden'),
   'cases/wds',
 );
-
-/** Cases whose recorded behaviour we leave on purpose. Keys are titles without their numbers. */
-const deviations: Readonly<Record<string, string>> = {
-  'serviceentry-static-endpoints': 'an endpoint without network does not inherit the one before it (W16)',
-  'mtls-ports-workload-permissive-mixed-ports-mesh-strict': 'the STRICT port is enforced (W18)',
-  'mtls-ports-workload-disable-mixed-ports-mesh-strict': 'the STRICT port is enforced (W18)',
-  'mtls-ports-workload-permissive-strict-port-mesh-strict-quirk': 'the STRICT port is enforced (W18)',
-  'mtls-ports-workload-unset-permissive-namespace-unset-mesh-strict': 'UNSET is resolved before ports (W18)',
-};
 
 interface Expectation {
   addresses?: Record<string, { address: JsonValue; aliases?: string[] }>;
@@ -49,7 +41,7 @@ async function runGroup(): Promise<void> {
   await test('golden wds', () => {
     for (const name of names) {
       const title = name.slice(name.indexOf('-') + 1);
-      const reason = deviations[title];
+      const reason = wdsDeviations[title];
       const difference = differenceOf(name);
       if (difference === undefined) passed++;
       else if (reason === undefined) failures.push(`${name}: ${difference}`);

@@ -21,8 +21,20 @@ export const textOf = (value: unknown): string => (typeof value === 'string' ? v
 /** The number, or zero. */
 export const numberOf = (value: unknown): number => (typeof value === 'number' ? value : 0);
 
+/** A part of a VirtualService that is never used; analysis has messages of their own for these. */
+export type Unused =
+  | { readonly kind: 'rule'; readonly rule: string; readonly reason: string }
+  | { readonly kind: 'match'; readonly rule: string; readonly match: string; readonly duplicate: string };
+
 /** Collects what is wrong with one object. */
 export interface Findings {
   readonly error: (message: string) => void;
-  readonly warn: (message: string) => void;
+  readonly warn: (message: string, unused?: Unused) => void;
 }
+
+/** Passes errors on and swallows warnings: some rules of upstream lose them on the way. */
+export const errorsOnly = ({ error }: Findings): Findings => ({ error, warn: () => {} });
+
+/** The name of an enum value as decoded, or the name of the default; a number without name is told as such. */
+export const enumText = (value: unknown, byDefault: string): string =>
+  typeof value === 'string' || typeof value === 'number' ? `${value}` : byDefault;

@@ -1,234 +1,154 @@
 // Rules for VirtualServices (spec control-plane 10.2). Pure.
-import { RE2JS } from 're2js';
-import { coversHost } from '../translate/waypoint-config/hosts.ts';
-import { isHeaderName } from './authentication.ts';
-import { type Findings, type Json, listOf, mapOf, mapsOf, numberOf, optionalMap, textOf, textsOf } from './json.ts';
-import { isDnsLabel, problemOfHost, problemOfPort } from './names.ts';
+import { hostsOverlap } from '../analyze/hosts.ts';
+import { quoted } from '../analyze/go-text.ts';
+import { checkDestination, checkGatewayNames, checkTotal, checkWeight } from './destinations.ts';
+import { checkHttpRoute } from './http-route.ts';
+import { errorsOnly, type Findings, type Json, mapOf, mapsOf, numberOf, optionalMap, textOf, textsOf } from './json.ts';
+import {
+  isIpAddress,
+  problemOfGatewayHost,
+  problemOfPort,
+  problemOfSubnet,
+  problemOfWildHost,
+  problemsOfLabels,
+} from './names.ts';
+import { isRoutingClaim } from './routing-claim.ts';
 import { checkExportTo } from './selection.ts';
+import { warnAboutUnreachable } from './unreachable-rules.ts';
 
-const CLAIMS = '@request.auth.claims';
-const RETRY_ON = new Set([
-  '5xx',
-  'gateway-error',
-  'reset',
-  'reset-before-request',
-  'connect-failure',
-  'envoy-ratelimited',
-  'retriable-4xx',
-  'refused-stream',
-  'retriable-status-codes',
-  'retriable-headers',
-  'http3-post-connect-failure',
-  'cancelled',
-  'deadline-exceeded',
-  'internal',
-  'resource-exhausted',
-  'unavailable',
-]);
+const MESH = 'mesh';
 
 /** Checks a VirtualService. */
 export function checkVirtualService(object: Json, findings: Findings): void {
-  const metadata = mapOf(object['metadata']);
   const spec = mapOf(object['spec']);
-  const hosts = textsOf(spec['hosts']);
-  const gateways = textsOf(spec['gateways']);
-  const isOnMesh = gateways.length === 0 || gateways.includes('mesh');
-  const isDelegate = hosts.length === 0;
-  if (isDelegate) checkDelegate(spec, gateways, findings);
-  checkHosts(hosts, isOnMesh, findings);
+  const [hosts, gateways] = [textsOf(spec['hosts']), textsOf(spec['gateways'])];
   const [http, tls, tcp] = [mapsOf(spec['http']), mapsOf(spec['tls']), mapsOf(spec['tcp'])];
-  if (http.length + tls.length + tcp.length === 0)
+  if (hosts.length === 0) checkDelegate(gateways, tls, tcp, findings);
+  checkGatewayNames(gateways, findings);
+  const isForGateway = gateways.length > 0 && !gateways.includes(MESH);
+  if (!isForGateway) checkClaims(http, gateways, findings);
+  checkHosts(hosts, isForGateway, hasSni(tls), findings);
+  if (http.length + tls.length + tcp.length === 0) {
     findings.error('http, tcp or tls must be provided in virtual service');
-  for (const rule of http) checkHttpRule(rule, gateways, isDelegate, findings);
-  for (const rule of tls) checkTlsRule(rule, hosts, findings);
-  for (const rule of tcp) checkDestinations(rule, findings);
+  }
+  for (const route of http) checkHttpRoute(route, hosts.length === 0, findings);
+  for (const route of tls) checkTlsRoute(route, hosts, gateways, findings);
+  for (const route of tcp) checkTcpRoute(route, findings);
+  checkExportTo(spec['exportTo'], textOf(mapOf(object['metadata'])['namespace']), {}, findings);
   warnAboutUnreachable(http, findings);
-  checkExportTo(spec['exportTo'], textOf(metadata['namespace']), false, findings);
+  warnAboutUnreachable(tcp, findings);
+  warnAboutUnreachable(tls, findings);
 }
 
-function checkDelegate(spec: Json, gateways: readonly string[], findings: Findings): void {
-  if (gateways.length > 0) findings.error('delegate virtual service must have no gateways specified');
-  if (listOf(spec['tls']).length > 0) findings.error('delegate virtual service must have no tls route specified');
-  if (listOf(spec['tcp']).length > 0) findings.error('delegate virtual service must have no tcp route specified');
+function checkDelegate(
+  gateways: readonly string[],
+  tls: readonly Json[],
+  tcp: readonly Json[],
+  { error }: Findings,
+): void {
+  if (gateways.length > 0) error('delegate virtual service must have no gateways specified');
+  if (tls.length > 0) error('delegate virtual service must have no tls route specified');
+  if (tcp.length > 0) error('delegate virtual service must have no tcp route specified');
 }
 
-function checkHosts(hosts: readonly string[], isOnMesh: boolean, findings: Findings): void {
+function checkClaims(http: readonly Json[], gateways: readonly string[], { error }: Findings): void {
+  for (const match of http.flatMap((route) => mapsOf(route['match']))) {
+    for (const key of [...Object.keys(mapOf(match['headers'])), ...Object.keys(mapOf(match['withoutHeaders']))]) {
+      if (!isRoutingClaim(key)) continue;
+      error(
+        `JWT claim based routing (key: ${key}) is only supported for gateway, found no gateways: [${gateways.join(' ')}]`,
+      );
+    }
+  }
+}
+
+const hasSni = (tls: readonly Json[]): boolean =>
+  tls.some((route) => mapsOf(route['match']).some((match) => textsOf(match['sniHosts']).length > 0));
+
+function checkHosts(hosts: readonly string[], isForGateway: boolean, isSni: boolean, { error }: Findings): void {
+  let areValid = true;
+  const refuse = (message: string): void => {
+    areValid = false;
+    error(message);
+  };
+  for (const host of hosts) {
+    const problem = isForGateway ? problemOfGatewayHost(host, isSni) : problemOfWildHost(host);
+    if (problem !== undefined) {
+      if (!isIpAddress(host)) refuse(problem);
+    } else if (!isForGateway && host === '*') {
+      refuse('wildcard host * is not allowed for virtual services bound to the mesh gateway');
+    }
+  }
+  if (!areValid) return;
   for (const [index, host] of hosts.entries()) {
-    if (host === '*') {
-      if (isOnMesh) findings.error('wildcard host * is not allowed for virtual services bound to the mesh gateway');
-      continue;
-    }
-    const problem = problemOfHost(host, true);
-    if (problem !== undefined) findings.error(problem);
-    const twin = hosts
-      .slice(0, index)
-      .find((other) => other === host || coversHost(other, host) || coversHost(host, other));
-    if (twin !== undefined) findings.error(`duplicate hosts in virtual service: ${twin} & ${host}`);
-  }
-}
-
-function checkHttpRule(rule: Json, gateways: readonly string[], isDelegate: boolean, findings: Findings): void {
-  const has = (field: string): boolean =>
-    Array.isArray(rule[field]) ? listOf(rule[field]).length > 0 : rule[field] !== undefined && rule[field] !== null;
-  if (has('delegate')) {
-    const name = textOf(rule['name']);
-    if (isDelegate) findings.error('delegate HTTP route cannot contain delegate');
-    for (const field of ['route', 'redirect', 'directResponse']) {
-      if (has(field)) findings.error(`root HTTP route ${name} must not specify ${field}`);
-    }
-  } else checkActions(has, findings);
-  if (has('mirror') && has('mirrors')) findings.error('HTTP route cannot contain both mirror and mirrors');
-  if (has('mirrorPercent')) findings.warn('using deprecated setting "mirrorPercent", use "mirrorPercentage" instead');
-  for (const match of mapsOf(rule['match'])) checkMatch(match, gateways, findings);
-  checkDestinations(rule, findings);
-  for (const mirror of [
-    optionalMap(rule['mirror']),
-    ...mapsOf(rule['mirrors']).map((m) => optionalMap(m['destination'])),
-  ]) {
-    if (mirror !== undefined) checkDestination(mirror, findings);
-  }
-  checkHeaderNames(mapOf(rule['headers']), findings);
-  checkRetries(mapOf(rule['retries']), findings);
-  const { status } = mapOf(rule['directResponse']);
-  if (status !== undefined && !(numberOf(status) >= 200 && numberOf(status) <= 600)) {
-    findings.error(`HTTP status ${numberOf(status)} is not in range 200..600`);
-  }
-}
-
-function checkActions(has: (field: string) => boolean, findings: Findings): void {
-  const name: Readonly<Record<string, string>> = { directResponse: 'direct_response' };
-  const both = (a: string, b: string): void => {
-    if (has(a) && has(b)) findings.error(`HTTP route cannot contain both ${a} and ${name[b] ?? b}`);
-  };
-  both('route', 'redirect');
-  both('route', 'directResponse');
-  both('redirect', 'directResponse');
-  for (const field of ['fault', 'rewrite']) {
-    both(field, 'redirect');
-    both(field, 'directResponse');
-  }
-  if (!['route', 'redirect', 'directResponse'].some(has))
-    findings.error('HTTP route, redirect or direct_response is required');
-}
-
-function checkMatch(match: Json, gateways: readonly string[], findings: Findings): void {
-  const check = (name: string, value: unknown, needsPrefix: boolean): void => {
-    const { prefix, regex } = mapOf(value);
-    if (prefix === '' && needsPrefix) findings.error(`"${name}": prefix string match should not be empty`);
-    if (typeof regex === 'string') checkRegex(name, regex, findings);
-  };
-  for (const field of ['uri', 'scheme', 'method', 'authority']) check(field, match[field], field !== 'uri');
-  for (const field of ['headers', 'withoutHeaders']) {
-    for (const [name, value] of Object.entries(mapOf(match[field]))) {
-      if (name.startsWith(CLAIMS)) {
-        if (gateways.every((gateway) => gateway === 'mesh')) {
-          findings.error(
-            `JWT claim based routing (key: ${name}) is only supported for gateway, found no gateways: [${gateways.join(' ')}]`,
-          );
-        }
-      } else if (!isHeaderName(name)) findings.error(`header name "${name}" is not a valid header name`);
-      check(field, value, true);
-    }
-  }
-  for (const value of Object.values(mapOf(match['queryParams']))) check('queryParams', value, true);
-  if (match['port'] !== undefined && numberOf(match['port']) !== 0) {
-    const problem = problemOfPort(numberOf(match['port']));
-    if (problem !== undefined) findings.error(problem);
-  }
-}
-
-const RE2_HINT = 'Istio uses RE2 style regex-based match (https://github.com/google/re2/wiki/Syntax)';
-
-function checkRegex(name: string, regex: string, findings: Findings): void {
-  try {
-    RE2JS.compile(regex);
-  } catch (error) {
-    findings.error(`"${name}": ${error instanceof Error ? error.message : 'error parsing regexp'}; ${RE2_HINT}`);
-  }
-}
-
-function checkDestinations(rule: Json, findings: Findings): void {
-  const route = mapsOf(rule['route']);
-  let total = 0;
-  for (const entry of route) {
-    const weight = numberOf(entry['weight']);
-    if (weight < 0) findings.error(`weight ${weight} < 0`);
-    total += weight;
-    checkHeaderNames(mapOf(entry['headers']), findings);
-    const destination = optionalMap(entry['destination']);
-    if (destination === undefined) findings.error('destination is required');
-    else checkDestination(destination, findings);
-  }
-  if (route.length > 1 && total === 0) findings.error('total destination weight = 0');
-}
-
-function checkDestination(destination: Json, findings: Findings): void {
-  const host = textOf(destination['host']);
-  if (host === '*') findings.error('invalid destination host *');
-  else {
-    const problem = problemOfHost(host, true);
-    if (problem !== undefined) findings.error(problem);
-  }
-  const subset = textOf(destination['subset']);
-  if (subset !== '' && !isDnsLabel(subset)) findings.error(`subset name is invalid: ${subset}`);
-  const port = optionalMap(destination['port']);
-  const problem = port && problemOfPort(numberOf(port['number']));
-  if (problem !== undefined) findings.error(problem);
-}
-
-function checkHeaderNames(headers: Json, findings: Findings): void {
-  for (const part of ['request', 'response']) {
-    const changes = mapOf(headers[part]);
-    const names = [
-      ...Object.keys(mapOf(changes['set'])),
-      ...Object.keys(mapOf(changes['add'])),
-      ...textsOf(changes['remove']),
-    ];
-    for (const name of names) {
-      if (name === '') findings.error('header name cannot be empty');
-      else if (!isHeaderName(name.startsWith(':') ? name.slice(1) : name)) {
-        findings.error(`header name "${name}" is not a valid header name`);
-      }
+    for (const other of hosts.slice(index + 1)) {
+      if (hostsOverlap(host, other)) error(`duplicate hosts in virtual service: ${host} & ${other}`);
     }
   }
 }
 
-function checkRetries(retries: Json, findings: Findings): void {
-  if (numberOf(retries['attempts']) < 0) findings.error('attempts cannot be negative');
-  for (const part of textOf(retries['retryOn']).split(',')) {
-    const policy = part.trim();
-    const code = Number(policy);
-    const isCode = policy.length === 3 && Number.isInteger(code) && code >= 100 && code < 600;
-    if (policy !== '' && !RETRY_ON.has(policy) && !isCode) findings.error(`"${policy}" is not a valid retryOn policy`);
-  }
-}
-
-function checkTlsRule(rule: Json, hosts: readonly string[], findings: Findings): void {
-  const matches = mapsOf(rule['match']);
+function checkTlsRoute(route: Json, hosts: readonly string[], gateways: readonly string[], findings: Findings): void {
+  const matches = mapsOf(route['match']);
   if (matches.length === 0) findings.error('TLS route must have at least one match condition');
   for (const match of matches) {
     const names = textsOf(match['sniHosts']);
     if (names.length === 0) findings.error('TLS match must have at least one SNI host');
-    for (const name of names) {
-      const problem = name === '*' ? undefined : problemOfHost(name, true);
-      if (problem !== undefined) findings.error(problem);
-      else if (!hosts.some((host) => host === '*' || coversHost(host, name))) {
-        findings.error(
-          `SNI host "${name}" is not a compatible subset of any of the virtual service hosts: [${hosts.join(', ')}]`,
-        );
-      }
-    }
+    for (const name of names) checkSniHost(name, hosts, gateways, findings);
+    checkStreamMatch(match, findings, findings);
   }
-  checkDestinations(rule, findings);
+  if (mapsOf(route['route']).length === 0) findings.error('TLS route is required');
+  checkDestinations(route, findings);
 }
 
-function warnAboutUnreachable(rules: readonly Json[], findings: Findings): void {
-  const catchAll = rules.findIndex((rule) => listOf(rule['match']).length === 0);
-  if (catchAll < 0) return;
-  for (const [index, rule] of rules.entries()) {
-    if (index <= catchAll) continue;
-    const name = textOf(rule['name']);
-    const label = name === '' ? `#${index}` : `"${name}"`;
-    findings.warn(`virtualService rule ${label} not used (route without matches defined before)`);
+function checkSniHost(
+  name: string,
+  hosts: readonly string[],
+  gateways: readonly string[],
+  { error, warn }: Findings,
+): void {
+  const problem = gateways.includes(MESH) ? problemOfWildHost(name) : problemOfGatewayHost(name, true);
+  if (problem !== undefined) {
+    if (isIpAddress(name)) {
+      warn(`using an IP address (${quoted(name)}) goes against SNI spec and most clients do not support this`);
+    } else error(problem);
+    return;
   }
+  if (hosts.some((host) => isSubsetOf(name, host))) return;
+  error(
+    `SNI host ${quoted(name)} is not a compatible subset of any of the virtual service hosts: [${hosts.join(', ')}]`,
+  );
+}
+
+/** True when everything that `name` stands for is covered by `host`. */
+function isSubsetOf(name: string, host: string): boolean {
+  if (!host.startsWith('*')) return name === host;
+  if (!name.startsWith('*')) return name.endsWith(host.slice(1));
+  return name.length >= host.length && name.slice(1).endsWith(host.slice(1));
+}
+
+function checkTcpRoute(route: Json, findings: Findings): void {
+  for (const match of mapsOf(route['match'])) checkStreamMatch(match, findings, errorsOnly(findings));
+  if (mapsOf(route['route']).length === 0) findings.error('TCP route is required');
+  checkDestinations(route, findings);
+}
+
+/** What TCP and TLS matches have in common. */
+function checkStreamMatch(match: Json, { error }: Findings, ofGateways: Findings): void {
+  const port = numberOf(match['port']);
+  const problems = textsOf(match['destinationSubnets']).map(problemOfSubnet);
+  if (port !== 0) problems.push(problemOfPort(port));
+  problems.push(...problemsOfLabels(mapOf(match['sourceLabels'])));
+  for (const problem of problems) if (problem !== undefined) error(problem);
+  checkGatewayNames(textsOf(match['gateways']), ofGateways);
+}
+
+/** Destinations of a route with their weights. */
+function checkDestinations(route: Json, findings: Findings): void {
+  const entries = mapsOf(route['route']);
+  for (const entry of entries) {
+    if (optionalMap(entry['destination']) === undefined) findings.error('destination is required');
+    checkDestination(entry['destination'], findings);
+    checkWeight(entry, findings);
+  }
+  checkTotal(entries, findings);
 }
