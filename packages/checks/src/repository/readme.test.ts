@@ -21,7 +21,7 @@ async function runExample(folder: string, index: number, source: string): Promis
     const child = spawn(process.execPath, [...sourceFlags, file], {
       cwd: repositoryRoot,
       stdio: ['ignore', 'ignore', 'pipe'],
-      timeout: 30_000,
+      timeout: 110_000,
     });
     const errors: Buffer[] = [];
     child.stderr.on('data', (chunk: Buffer) => errors.push(chunk));
