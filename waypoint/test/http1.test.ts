@@ -183,7 +183,7 @@ describe('HTTP/1.1 through a data plane', () => {
       assert.equal(response.status, 503);
       assert.equal(
         response.body,
-        'upstream connect error or disconnect/reset before headers. retried and the latest reset reason: remote connection failure, transport failure reason: hbone_denied:_destination_status_503',
+        'upstream connect error or disconnect/reset before headers. retried and the latest reset reason: remote connection failure',
       );
       assert.match(
         mesh.accessLines[0] ?? '',
@@ -195,7 +195,8 @@ describe('HTTP/1.1 through a data plane', () => {
       mesh.addWorkload(2, { overrides: { serviceAccount: 'somebody-else' } });
       const response = await mesh.get('/');
       assert.equal(response.status, 503);
-      assert.match(response.body, /SAN mismatch$/);
+      assert.match(response.body, /reset reason: remote connection failure$/);
+      assert.match(mesh.accessLines[0] ?? '', /SAN_mismatch/);
     });
 
     test('gRPC requests get gRPC answers', async () => {
@@ -213,7 +214,7 @@ describe('HTTP/1.1 through a data plane', () => {
       mesh.addWorkload(2, { overrides: { protocol: 'TCP', services: { [frontendKey]: { 80: 1 } } } });
       const response = await mesh.get('/');
       assert.equal(response.status, 503);
-      assert.match(response.body, /delayed connect error: Connection refused$/);
+      assert.match(response.body, /reset reason: remote connection failure$/);
     });
   });
 
@@ -360,8 +361,8 @@ describe('HTTP/1.1 through a data plane', () => {
       });
       route([forward(backendKey, { idleTimeout: { seconds: 0n, nanos: 100_000_000 } })]);
       const response = await mesh.get('/');
-      assert.deepEqual([response.status, response.body], [408, 'stream timeout']);
-      assert.match(mesh.accessLines[0] ?? '', / 408 SI stream_idle_timeout /);
+      assert.deepEqual([response.status, response.body], [504, 'stream timeout']);
+      assert.match(mesh.accessLines[0] ?? '', / 504 SI stream_idle_timeout /);
       await assert.rejects(mesh.get('/headers'));
       assert.match(mesh.accessLines[1] ?? '', / 200 SI stream_idle_timeout /);
       assert.equal((await mesh.get('/slow')).body, '....done');
@@ -406,7 +407,8 @@ describe('HTTP/1.1 through a data plane', () => {
           response.end();
         },
       });
-      assert.equal((await mesh.get('/')).trailers['x-t'], 'v');
+      assert.equal((await mesh.get('/', { headers: { te: 'trailers' } })).trailers['x-t'], 'v');
+      assert.deepEqual((await mesh.get('/')).trailers, {}, 'only for clients that ask for trailers');
     });
 
     test('HEAD and 204 have no body', async () => {
@@ -448,7 +450,7 @@ describe('HTTP/1.1 through a data plane', () => {
       });
       await assert.rejects(mesh.get('/'));
       while (mesh.accessLines.length === 0) await pause(1);
-      assert.match(mesh.accessLines[0] ?? '', / 200 UC upstream_reset_after_response_started/);
+      assert.match(mesh.accessLines[0] ?? '', / 200 UPE upstream_reset_after_response_started/);
     });
   });
 
@@ -521,7 +523,7 @@ describe('HTTP/1.1 through a data plane', () => {
       assert.equal(answer.toString(), 'echo one');
       upgraded.destroy();
       while (mesh.accessLines.length === 0) await pause(1);
-      assert.match(mesh.accessLines[0] ?? '', / 101 - via_upstream /);
+      assert.match(mesh.accessLines[0] ?? '', / 101 UC upstream_reset_after_response_started/);
     });
   });
 

@@ -46,6 +46,7 @@ const preflightHeaders = (cors: Cors, origin: string, method: string, request: H
   if (names !== '') headers.push(['access-control-allow-headers', names]);
   const maxAgeMs = durationMs(cors.maxAge);
   if (maxAgeMs !== undefined) headers.push(['access-control-max-age', String(Math.floor(maxAgeMs / 1000))]);
+  if (cors.expose.length > 0) headers.push(['access-control-expose-headers', cors.expose.join(',')]);
   headers.push(['vary', 'Origin']);
   return headers;
 };

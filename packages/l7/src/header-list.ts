@@ -7,9 +7,17 @@
 /** Header fields in wire order. Names are lower case; duplicates stay separate (`set-cookie` is never folded). */
 export class HeaderList implements Iterable<readonly [string, string]> {
   readonly #flat: string[];
+  /** Names as they were written, where the letter case is to be kept. */
+  readonly #spellings: ReadonlyMap<string, string> | undefined;
 
-  private constructor(flat: string[]) {
+  private constructor(flat: string[], spellings?: ReadonlyMap<string, string>) {
     this.#flat = flat;
+    this.#spellings = spellings;
+  }
+
+  /** Takes over `[lower-case name, value, ...]`; with `spellings`, {@link forEachField} gives names as they were written. */
+  static fromLower(flat: string[], spellings?: ReadonlyMap<string, string>): HeaderList {
+    return new HeaderList(flat, spellings);
   }
 
   /** An empty list. */
@@ -62,6 +70,19 @@ export class HeaderList implements Iterable<readonly [string, string]> {
     this.append(name, value);
   }
 
+  /** Gives the first field of this name the value and drops further ones; adds the field when there is none. */
+  replace(name: string, value: string): void {
+    const flat = this.#flat;
+    let first = 0;
+    while (first < flat.length && flat[first] !== name) first += 2;
+    if (first === flat.length) {
+      flat.push(name, value);
+      return;
+    }
+    flat[first + 1] = value;
+    for (let index = flat.length - 2; index > first; index -= 2) if (flat[index] === name) flat.splice(index, 2);
+  }
+
   /** Adds one more field. */
   append(name: string, value: string): void {
     this.#flat.push(name.toLowerCase(), value);
@@ -103,12 +124,24 @@ export class HeaderList implements Iterable<readonly [string, string]> {
 
   /** An independent copy. */
   clone(): HeaderList {
-    return new HeaderList(this.#flat.slice());
+    return new HeaderList(this.#flat.slice(), this.#spellings);
   }
 
   /** A copy as `[name, value, name, value, ...]`. */
   toRaw(): string[] {
     return this.#flat.slice();
+  }
+
+  /** The name as it was written where the letter case is kept, else as it is. */
+  spelling(name: string): string {
+    return this.#spellings?.get(name) ?? name;
+  }
+
+  /** Calls `each` for every field in order, with the name in its spelling. */
+  forEachField(each: (name: string, value: string) => void): void {
+    const flat = this.#flat;
+    for (let index = 0; index < flat.length; index += 2)
+      each(this.spelling(flat[index] as string), flat[index + 1] as string);
   }
 
   *[Symbol.iterator](): Iterator<readonly [string, string]> {

@@ -67,7 +67,7 @@ const compileValue = (text: string): Value => {
   }
   pieces.push(text.slice(index));
   return (values) =>
-    pieces.map((piece) => (typeof piece === 'string' ? piece : (values(piece.operator) ?? '-'))).join('');
+    pieces.map((piece) => (typeof piece === 'string' ? piece : (values(piece.operator) ?? ''))).join('');
 };
 
 /** True for a lower-case field name that can be sent. */
@@ -105,9 +105,19 @@ const hopByHop = new Set(['connection', 'keep-alive', 'proxy-connection', 'trans
 /**
  * Removes hop-by-hop fields in place. `TE` survives as `trailers` when it said so. In requests the names that
  * `Connection` nominates go as well; in responses they stay (golden envoy-http).
+ * With `keepsUpgrade` (an accepted websocket) `Connection: Upgrade` and `Upgrade` stay.
  * Returns false when the nominations are not acceptable (too many, or a forwarding header): answer 400.
  */
-export const removeHopByHop = (headers: HeaderList, direction: 'request' | 'response'): boolean => {
+export const removeHopByHop = (
+  headers: HeaderList,
+  direction: 'request' | 'response',
+  options: { readonly keepsUpgrade?: boolean } = {},
+): boolean => {
+  if (options.keepsUpgrade === true) {
+    headers.replace('connection', 'Upgrade');
+    headers.removeIf((name) => name !== 'connection' && name !== 'upgrade' && hopByHop.has(name));
+    return true;
+  }
   const nominated = new Set<string>();
   for (const value of headers.getAll('connection')) {
     for (const name of value.split(',')) nominated.add(name.trim().toLowerCase());

@@ -43,7 +43,7 @@ export {
 } from './local-reply.ts';
 export { type NormalizedPath, normalizePath, type PathNormalization } from './normalize-path.ts';
 export { type ConnectionView, noPeer, type PeerFacts, peerFactsOf, type RequestView } from './request-view.ts';
-export { createRateLimiter, type RateLimiter } from './rate-limit.ts';
+export { createRateLimiter, type RateLimiter, type RateVerdict } from './rate-limit.ts';
 export {
   compileRetryPlan,
   defaultRetryPlan,

@@ -90,11 +90,10 @@ export const upstreamFailureReply = (failure: UpstreamFailure, retried: boolean)
   const [text, flag, status] = failureWords[failure.kind];
   const lead = retried ? 'retried and the latest reset reason' : 'reset reason';
   const reason = failure.kind === 'connect' && failure.reason !== '' ? failure.reason : undefined;
-  const tail = reason === undefined ? '' : `, transport failure reason: ${reason}`;
   const detail = text.replaceAll(' ', '_') + (reason === undefined ? '' : `|${reason.replaceAll(' ', '_')}`);
   return localReply(
     status,
-    `upstream connect error or disconnect/reset before headers. ${lead}: ${text}${tail}`,
+    `upstream connect error or disconnect/reset before headers. ${lead}: ${text}`,
     `upstream_reset_before_response_started{${detail}}`,
     { flag, headers: failure.kind === 'overflow' ? [['x-envoy-overloaded', 'true']] : [] },
   );
@@ -119,6 +118,14 @@ export const replies = {
   pathNormalizationFailed: localReply(400, '', 'path_normalization_failed', { closeConnection: true }),
   missingHost: localReply(400, '', 'missing_host_header', { closeConnection: true }),
   streamIdle: localReply(408, 'stream timeout', 'stream_idle_timeout', { flag: 'SI', closeConnection: true }),
+  /** Nothing moved after the whole request was here. */
+  streamIdleAfterRequest: localReply(504, 'stream timeout', 'stream_idle_timeout', { flag: 'SI' }),
+  requestTimeout: localReply(408, 'request timeout', 'request_overall_timeout', { closeConnection: true }),
+  maxStreamDuration: localReply(504, 'downstream duration timeout', 'max_duration_timeout'),
+  /** Where the clean form of a path is. */
+  cleanPath: (location: string): LocalReply =>
+    localReply(307, '', 'path_normalization_failed', { headers: [['location', location]] }),
+  underscoreRefused: protocolError(400, 'Bad Request', 'http1.unexpected_underscore'),
   requestTooLarge: localReply(413, 'Payload Too Large', 'request_payload_too_large', { closeConnection: true }),
   upgradeFailed: localReply(403, '', 'upgrade_failed', { closeConnection: true }),
   absolutePathRejected: localReply(404, '', 'absolute_path_rejected'),
@@ -147,7 +154,11 @@ export interface RenderedReply {
 export const isGrpc = (contentType: string | undefined): boolean =>
   contentType !== undefined && (contentType === 'application/grpc' || contentType.startsWith('application/grpc+'));
 
-/** Turns a reply into headers and body for one request; gRPC requests get trailers-only answers (spec/waypoint.md 6.1). */
+/**
+ * Turns a reply into headers and body for one request; a codec adds the length of an empty body.
+ * gRPC requests get trailers-only answers
+ * (spec/waypoint.md 6.1).
+ */
 export const renderLocalReply = (reply: LocalReply, requestContentType: string | undefined): RenderedReply => {
   const headers = HeaderList.empty();
   if (isGrpc(requestContentType)) {
@@ -159,8 +170,10 @@ export const renderLocalReply = (reply: LocalReply, requestContentType: string |
     return { status: 200, headers, body: '' };
   }
   for (const [name, value] of reply.headers) headers.append(name, value);
-  headers.append('content-length', String(byteLengthOf(reply.body)));
-  if (reply.body.length > 0 && !headers.has('content-type')) headers.append('content-type', 'text/plain');
+  if (reply.body.length > 0) {
+    headers.append('content-length', String(byteLengthOf(reply.body)));
+    if (!headers.has('content-type')) headers.append('content-type', 'text/plain');
+  }
   return { status: reply.status, headers, body: reply.body };
 };
 

@@ -5,12 +5,22 @@
  */
 
 /** How far paths are normalized; mesh option `pathNormalization`. */
-export type PathNormalization = 'none' | 'base' | 'merge-slashes' | 'decode-and-merge-slashes';
+export type PathNormalization =
+  | 'none'
+  | 'base'
+  | 'merge-slashes'
+  | 'decode-and-merge-slashes'
+  | 'decode-and-redirect'
+  | 'reject-escaped-slashes';
 
 /** A target split and normalized, or refused with 400 `path_normalization_failed`. */
 export type NormalizedPath =
   | { readonly ok: true; readonly path: string; readonly query: string | undefined }
-  | { readonly ok: false };
+  | {
+      readonly ok: false;
+      /** Where the clean form of the path is, when the client is to ask for that. */
+      readonly redirect?: string;
+    };
 
 const refused: NormalizedPath = Object.freeze({ ok: false });
 
@@ -26,11 +36,24 @@ export const normalizePath = (target: string, mode: PathNormalization): Normaliz
   if (rawPath === '*') return { ok: true, path: '*', query };
   if (!rawPath.startsWith('/')) return refused;
   if (mode === 'none') return { ok: true, path: rawPath, query };
-  let path = unescapeUnreserved(rawPath, mode === 'decode-and-merge-slashes');
+  const isEscaped = hasEscapedSlash(rawPath);
+  if (isEscaped && mode === 'reject-escaped-slashes') return refused;
+  let path = unescapeUnreserved(rawPath, mode === 'decode-and-merge-slashes' || mode === 'decode-and-redirect');
   if (path === undefined) return refused;
   path = removeDotSegments(path.replaceAll('\\', '/'));
-  if (mode !== 'base') path = mergeSlashes(path);
+  if (mode !== 'base' && mode !== 'reject-escaped-slashes') path = mergeSlashes(path);
+  if (isEscaped && mode === 'decode-and-redirect') {
+    return { ok: false, redirect: query === undefined ? path : `${path}?${query}` };
+  }
   return { ok: true, path, query };
+};
+
+const hasEscapedSlash = (path: string): boolean => {
+  for (let index = path.indexOf('%'); index !== -1; index = path.indexOf('%', index + 1)) {
+    const code = hexByte(path, index + 1);
+    if (code === 0x2f || code === 0x5c) return true;
+  }
+  return false;
 };
 
 const hasForbidden = (target: string): boolean => {

@@ -28,14 +28,26 @@ const never = (): number => 0.999;
 
 test('as many requests as there are tokens, then 429 until the bucket fills', () => {
   const limiter = createRateLimiter(policyOf({ maxTokens: 2, perFill: 1, interval: second }));
-  const at = (ms: number) => limiter.limit(request(), ms, never)?.status;
+  const at = (ms: number) => limiter.limit(request(), ms, never).reply?.status;
   assert.deepEqual(
     [at(0), at(0), at(0), at(999), at(1000), at(1000)],
     [undefined, undefined, 429, 429, undefined, 429],
   );
-  const reply = limiter.limit(request(), 1000, never);
+  const { reply } = limiter.limit(request(), 1000, never);
   assert.deepEqual([reply?.body, reply?.flag, reply?.details], ['local_rate_limited', 'RL', 'local_rate_limited']);
-  assert.deepEqual(reply?.headers, [['x-envoy-ratelimited', 'true']]);
+});
+
+test('clients can be told what is left', () => {
+  const limiter = createRateLimiter(policyOf({ maxTokens: 2, perFill: 1, interval: second, rateHeaders: true }));
+  const fields = () => limiter.limit(request(), 0, never).fields.map(([, value]) => value);
+  assert.deepEqual(
+    [fields(), fields(), fields()],
+    [
+      ['2', '1', '0'],
+      ['2', '0', '1'],
+      ['2', '0', '1'],
+    ],
+  );
 });
 
 test('each value of a descriptor has a bucket of its own', () => {
@@ -46,17 +58,17 @@ test('each value of a descriptor has a bucket of its own', () => {
       ],
     }),
   );
-  const by = (user: string) => limiter.limit(request(['x-user', user]), 0, never)?.status;
+  const by = (user: string) => limiter.limit(request(['x-user', user]), 0, never).reply?.status;
   assert.deepEqual([by('a'), by('b'), by('a')], [undefined, undefined, 429]);
-  assert.equal(limiter.limit(request(), 0, never), undefined, 'a request without the key has no bucket');
+  assert.equal(limiter.limit(request(), 0, never).reply, undefined, 'a request without the key has no bucket');
 });
 
 test('a thread gets its share, and never less than one token', () => {
   const limiter = createRateLimiter(policyOf({ maxTokens: 4, perFill: 4, interval: second }), 0.5);
-  const allowed = [0, 1, 2, 3].filter(() => limiter.limit(request(), 0, never) === undefined);
+  const allowed = [0, 1, 2, 3].filter(() => limiter.limit(request(), 0, never).reply === undefined);
   assert.equal(allowed.length, 2);
   const tiny = createRateLimiter(policyOf({ maxTokens: 1, interval: second }), 0.25);
-  assert.equal(tiny.limit(request(), 0, never), undefined);
+  assert.equal(tiny.limit(request(), 0, never).reply, undefined);
 });
 
 test('no sequence of requests gets more than size plus refill', () => {
@@ -67,7 +79,7 @@ test('no sequence of requests gets more than size plus refill', () => {
       let passed = 0;
       for (const pause of pauses) {
         nowMs += pause;
-        if (limiter.limit(request(), nowMs, never) === undefined) passed += 1;
+        if (limiter.limit(request(), nowMs, never).reply === undefined) passed += 1;
       }
       assert.ok(passed <= 3 + nowMs * 0.002 + 1e-6);
     }),

@@ -14,11 +14,21 @@ import type { RequestView } from './request-view.ts';
 /** Buckets that one descriptor keeps; the one unused for longest is forgotten. */
 const maxBuckets = 10_000;
 
+/** What the buckets said about one request. */
+export interface RateVerdict {
+  /** The answer when one of them was empty. */
+  readonly reply: LocalReply | undefined;
+  /** Fields that tell the client how much is left; empty unless the policy wants them. */
+  readonly fields: readonly (readonly [string, string])[];
+}
+
 /** Counts the requests of one policy. */
 export interface RateLimiter {
-  /** Takes a token of every bucket that the request belongs to; a reply when one is empty. */
-  limit(request: RequestView, nowMs: number, random: () => number): LocalReply | undefined;
+  /** Takes a token of every bucket that the request belongs to. */
+  limit(request: RequestView, nowMs: number, random: () => number): RateVerdict;
 }
+
+const passed: RateVerdict = Object.freeze({ reply: undefined, fields: [] });
 
 /** Makes the limiter of a policy; `share` is the part of the tokens that this thread gets, in (0, 1]. Throws ERR_L7_UNSUPPORTED. */
 export const createRateLimiter = (policy: LocalRateLimit, share = 1): RateLimiter => {
@@ -30,15 +40,19 @@ export const createRateLimiter = (policy: LocalRateLimit, share = 1): RateLimite
   const reply = replyOf(policy);
   return {
     limit: (request, nowMs, random) => {
-      if (enabled < 1 && random() >= enabled) return undefined;
+      if (enabled < 1 && random() >= enabled) return passed;
       let isLimited = false;
+      let tightest = common;
       for (const descriptor of descriptors) {
         const bucket = descriptor.bucketOf(request, nowMs);
-        if (bucket !== undefined && !take(bucket, nowMs)) isLimited = true;
+        if (bucket === undefined) continue;
+        if (!take(bucket, nowMs)) isLimited = true;
+        if (tightest === undefined || bucket.tokens < tightest.tokens) tightest = bucket;
       }
       if (!isLimited && common !== undefined && !take(common, nowMs)) isLimited = true;
-      if (!isLimited || (enforced < 1 && random() >= enforced)) return undefined;
-      return reply;
+      const fields = policy.rateHeaders && tightest !== undefined ? fieldsOf(tightest) : passed.fields;
+      if (!isLimited || (enforced < 1 && random() >= enforced)) return { reply: undefined, fields };
+      return { reply, fields };
     },
   };
 };
@@ -47,9 +61,16 @@ const replyOf = ({ status, responseHeaders }: LocalRateLimit): LocalReply => {
   const more = [...Object.entries(responseHeaders?.set ?? {}), ...Object.entries(responseHeaders?.add ?? {})];
   return localReply(status || 429, 'local_rate_limited', 'local_rate_limited', {
     flag: 'RL',
-    headers: [['x-envoy-ratelimited', 'true'], ...more.map(([name, value]) => [name.toLowerCase(), value] as const)],
+    headers: more.map(([name, value]) => [name.toLowerCase(), value] as const),
   });
 };
+
+/** Limit, rest, and seconds until the next token (draft-ietf-httpapi-ratelimit-headers-03). */
+const fieldsOf = ({ size, tokens }: Bucket): readonly (readonly [string, string])[] => [
+  ['x-ratelimit-limit', String(Math.floor(size.max))],
+  ['x-ratelimit-remaining', String(Math.floor(tokens))],
+  ['x-ratelimit-reset', String(Math.ceil(Math.max(0, 1 - tokens) / size.perMs / 1000 - 1e-6))],
+];
 
 interface Size {
   readonly max: number;

@@ -10,12 +10,15 @@ export interface RouteTimeouts {
   readonly requestMs: number | undefined;
   /** Nothing moved in either direction. */
   readonly idleMs: number | undefined;
+  /** First byte of the request to the last of the response. */
+  readonly streamMs: number | undefined;
 }
 
 /** Reads the limits of a route. */
 export const compileTimeouts = (route: HttpRoute): RouteTimeouts => ({
   requestMs: positiveMs(route.timeout),
   idleMs: positiveMs(route.idleTimeout),
+  streamMs: positiveMs(route.maxStream),
 });
 
 /** The smaller of the route's limit and the client's `grpc-timeout`; undefined = none. */

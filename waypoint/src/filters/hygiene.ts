@@ -16,14 +16,26 @@ import { randomUUID } from 'node:crypto';
 import type { Tunnel } from '../hbone-in/tunnel.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { ProxySettings } from '../updates/compiled-config.ts';
+import { appendVia } from './answer.ts';
 
-/** Most header fields of a request (spec/waypoint.md 4.6.2). */
+/** Most header fields of an HTTP/2 request (spec/waypoint.md 4.6.2); those of HTTP/1.1 are counted by the codec. */
 const maxHeaderFields = 100;
 
 /** A clean request, or the answer to a dirty one. */
 export type Cleaned =
-  | { readonly ok: true; readonly request: RequestView & { readonly headers: HeaderList }; readonly requestId: string }
-  | { readonly ok: false; readonly reply: LocalReply };
+  | {
+      readonly ok: true;
+      readonly request: RequestView & { readonly headers: HeaderList };
+      readonly requestId: string | undefined;
+      /** The client waits for a `100 Continue` of ours. */
+      readonly answersContinue: boolean;
+    }
+  | {
+      readonly ok: false;
+      readonly reply: LocalReply;
+      /** Path for the log where it differs from the request's. */
+      readonly path?: string;
+    };
 
 const refuse = (reply: LocalReply): Cleaned => ({ ok: false, reply });
 
@@ -48,26 +60,37 @@ export const cleanRequest = (
   const { head } = exchange;
   const refusal = framingProblem(exchange, settings);
   if (refusal !== undefined) return refuse(refusal);
+  if (head.method === 'CONNECT') return refuse(connectRefused);
   if (head.target.startsWith('https://') && head.scheme !== 'https') return refuse(replies.httpsOnPlaintext);
-  const target = splitTarget(head.target, head.authority);
+  const target = splitTarget(head.target, head.authority === '' ? settings.http10Host : head.authority);
   if (!isAuthority(target.authority)) return refuse(replies.invalidAuthority);
   if (target.path === '*') return refuse(replies.absolutePathRejected);
+  if (!target.path.startsWith('/')) return refuse(replies.badFraming);
   const path = normalizePath(target.path, settings.normalize);
-  if (!path.ok) return refuse(replies.pathNormalizationFailed);
+  if (!path.ok) {
+    const { redirect } = path;
+    return redirect === undefined
+      ? refuse(replies.pathNormalizationFailed)
+      : { ok: false, reply: replies.cleanPath(redirect), path: redirect };
+  }
   const headers = head.headers.clone();
-  if (!removeHopByHop(headers, 'request')) return refuse(replies.badFraming);
-  const remoteIp = trustedAddress(headers) ?? tunnel.sourceIp;
-  const requestId = setForwardingHeaders(headers, tunnel, settings, localPrincipal, exchange);
+  if (!removeHopByHop(headers, 'request', { keepsUpgrade: exchange.isWebsocket })) return refuse(replies.badFraming);
+  if (settings.underscores !== 'allow' && headers.removeIf((name) => name.includes('_')) > 0) {
+    if (settings.underscores === 'reject') return refuse(replies.underscoreRefused);
+  }
+  const remoteIp = trustedAddress(headers, tunnel, settings);
+  const requestId = setForwardingHeaders(headers, tunnel, settings, localPrincipal, exchange, remoteIp);
   const { method, scheme } = head;
   return {
     ok: true,
     requestId,
+    answersContinue: takesExpectation(headers, settings),
     request: {
       ...connectionViewOf(tunnel, port),
       remoteIp,
       method,
-      scheme,
-      authority: target.authority,
+      scheme: settings.useRemoteAddress && settings.trustedProxies === 0 ? 'http' : scheme,
+      authority: strippedHost(target.authority, settings),
       path: path.path,
       query: path.query,
       headers,
@@ -75,18 +98,37 @@ export const cleanRequest = (
   };
 };
 
-/** Version, header counts and everything that two HTTP/1.1 parsers could read differently (spec/waypoint.md 4.6.2). */
+/** CONNECT inside a tunnel leads nowhere (spec/waypoint.md 3.13). */
+const connectRefused: LocalReply = { ...replies.routeNotFound, closeConnection: true };
+
+/** `Expect: 100-continue` that we answer ourselves does not go on. */
+const takesExpectation = (headers: HeaderList, { relaysContinue }: ProxySettings): boolean => {
+  if (relaysContinue || headers.get('expect')?.toLowerCase() !== '100-continue') return false;
+  headers.remove('expect');
+  return true;
+};
+
+/** Host without port, or without the dot of its root, where that is wanted. */
+const strippedHost = (authority: string, { stripHostPort, stripHostDot }: ProxySettings): string => {
+  const colon = authority.lastIndexOf(':');
+  const hasPort = colon > authority.lastIndexOf(']');
+  let host = hasPort ? authority.slice(0, colon) : authority;
+  const port = hasPort && !stripHostPort ? authority.slice(colon) : '';
+  if (stripHostDot && host.endsWith('.')) host = host.slice(0, -1);
+  return host + port;
+};
+
+/** Version, header counts and hosts; the codec has checked the framing (spec/waypoint.md 4.6.2). */
 const framingProblem = (exchange: Exchange, settings: ProxySettings): LocalReply | undefined => {
   const { headers } = exchange.head;
   if (exchange.protocol === 'HTTP/1.0' && !settings.acceptHttp10) return replies.lowVersion;
-  if (headers.size > maxHeaderFields) return replies.tooManyHeaders;
-  if (exchange.protocol === 'HTTP/2') return exchange.head.authority === '' ? replies.missingHost : undefined;
+  if (exchange.protocol === 'HTTP/2') {
+    if (headers.size > maxHeaderFields) return replies.tooManyHeaders;
+    return exchange.head.authority === '' ? replies.missingHost : undefined;
+  }
   if (headers.getAll('host').length > 1) return replies.badFraming;
-  if (!headers.has('host')) return replies.missingHost;
-  const coding = headers.joined('transfer-encoding');
-  if (coding === undefined) return undefined;
-  if (coding.trim().toLowerCase() !== 'chunked') return replies.badTransferEncoding;
-  return headers.has('content-length') ? replies.lengthAndChunked : undefined;
+  if (headers.has('host') || (exchange.protocol === 'HTTP/1.0' && settings.http10Host !== '')) return undefined;
+  return replies.missingHost;
 };
 
 const authorityMarks = "-._~%!$&'()*+,;=:@[]";
@@ -113,10 +155,16 @@ const splitTarget = (target: string, authority: string): { path: string; authori
   return { path: path.startsWith('/') ? path : `/${path}`, authority: rest.slice(0, end) };
 };
 
-/** Last entry of an incoming `x-forwarded-for` when it is an address; upstream's rule for waypoints (4.6.3). */
-const trustedAddress = (headers: HeaderList): string | undefined => {
-  const last = headers.joined('x-forwarded-for')?.split(',').at(-1)?.trim();
-  return last !== undefined && isIP(last) !== 0 ? last : undefined;
+/**
+ * The address that policies take for the client's (spec/waypoint.md 4.6.3). Waypoints: the last entry of an incoming
+ * `x-forwarded-for` when it is an address; gateways: the peer, or the entry that the trusted proxies in front wrote.
+ */
+const trustedAddress = (headers: HeaderList, tunnel: Tunnel, settings: ProxySettings): string => {
+  const { useRemoteAddress, trustedProxies } = settings;
+  if (useRemoteAddress && trustedProxies === 0) return tunnel.sourceIp;
+  const entries = headers.joined('x-forwarded-for')?.split(',') ?? [];
+  const entry = entries.at(useRemoteAddress ? -trustedProxies : -1)?.trim();
+  return entry !== undefined && isIP(entry) !== 0 ? entry : tunnel.sourceIp;
 };
 
 const setForwardingHeaders = (
@@ -125,16 +173,31 @@ const setForwardingHeaders = (
   settings: ProxySettings,
   localPrincipal: string,
   exchange: Exchange,
-): string => {
+  remoteIp: string,
+): string | undefined => {
   headers.removeIf((name) => name.startsWith('x-envoy-') && name !== 'x-envoy-external-address');
   headers.remove('x-forwarded-client-cert');
   if (settings.includeClientIdentity && tunnel.peer.principal !== undefined) {
     headers.append('x-forwarded-client-cert', `By=${localPrincipal};URI=${tunnel.peer.principal}`);
   }
-  if (!headers.has('x-forwarded-proto')) headers.append('x-forwarded-proto', exchange.head.scheme);
+  if (settings.useRemoteAddress) {
+    if (!settings.keepForwardedFor) appendForwardedFor(headers, tunnel.sourceIp);
+    if (settings.trustedProxies === 0 || !headers.has('x-forwarded-proto'))
+      headers.replace('x-forwarded-proto', 'http');
+    headers.replace('x-envoy-external-address', remoteIp);
+  } else if (!headers.has('x-forwarded-proto')) headers.append('x-forwarded-proto', exchange.head.scheme);
+  if (settings.via !== '') appendVia(headers, settings.via);
   const known = headers.get('x-request-id');
-  if (known !== undefined && known !== '') return known;
+  const isTrusted = settings.trustRequestId || !settings.useRemoteAddress;
+  if (known !== undefined && known !== '' && isTrusted) return known;
+  if (settings.omitRequestId) return known;
   const requestId = randomUUID();
-  headers.set('x-request-id', requestId);
+  headers.replace('x-request-id', requestId);
   return requestId;
+};
+
+/** One more hop. */
+export const appendForwardedFor = (headers: HeaderList, ip: string): void => {
+  const known = headers.joined('x-forwarded-for');
+  headers.replace('x-forwarded-for', known === undefined ? ip : `${known},${ip}`);
 };

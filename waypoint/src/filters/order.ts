@@ -5,15 +5,7 @@
  * Steps of 3.1 without an engine yet (extensions): their policies make step 6 deny, so that a request never passes a
  * restriction that nobody checks. Services of a single rule are asked after step 6, when the rule is known for good.
  */
-import {
-  HeaderList,
-  isGrpc,
-  type JwtCheck,
-  type LocalReply,
-  renderLocalReply,
-  replies,
-  type RouteDecision,
-} from '@ambit/l7';
+import { HeaderList, isGrpc, type JwtCheck, type LocalReply, replies, type RouteDecision } from '@ambit/l7';
 import type { Snapshot } from '@ambit/state';
 import { explain } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
@@ -21,18 +13,31 @@ import type { Tunnel } from '../hbone-in/tunnel.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { RequestBody } from '../http/request-body.ts';
 import { RequestRecord, type RecordSink } from '../telemetry/request-record.ts';
-import type { CompiledConfig, ProxySettings } from '../updates/compiled-config.ts';
+import { WaypointError } from '../errors.ts';
+import type { CompiledConfig, FrontendPort, ProxySettings } from '../updates/compiled-config.ts';
 import type { AskService } from '../upstream/ask-service.ts';
+import { noteReply, sendLocalReply } from './answer.ts';
 import { authorize } from './authorize.ts';
+import { bufferBody } from './buffer.ts';
 import { cors } from './cors.ts';
+import { type Deadlines, type Limits, startDeadlines } from './deadlines.ts';
 import { askForFrontend, askForRule } from './ext-authz.ts';
 import { fault } from './fault.ts';
-import { cleanRequest } from './hygiene.ts';
+import { type Cleaned, cleanRequest } from './hygiene.ts';
 import { authenticate } from './jwt.ts';
 import { rateLimit } from './rate-limit.ts';
 import type { Filter, RequestContext } from './request-context.ts';
 
-const steps: readonly Filter[] = [askForFrontend, authenticate, authorize, askForRule, rateLimit, fault, cors];
+const steps: readonly Filter[] = [
+  askForFrontend,
+  authenticate,
+  authorize,
+  askForRule,
+  rateLimit,
+  fault,
+  cors,
+  bufferBody,
+];
 
 /** What the pipeline needs from its data thread. */
 export interface PipelineOptions {
@@ -89,7 +94,8 @@ export const createPipeline = (options: PipelineOptions): Pipeline => ({
       },
       options.onRecord,
     );
-    note(record, reply);
+    noteReply(record, reply);
+    record.responseBodyBytes = reply.body.length;
     record.complete();
   },
 });
@@ -117,21 +123,52 @@ const run = async (
   options: PipelineOptions,
 ): Promise<void> => {
   const config = options.config();
-  const reply = (answer: LocalReply, onResponse: RequestContext['onResponse'] = []): void =>
-    sendLocalReply(exchange, record, answer, config.settings, onResponse);
+  const { settings } = config;
   const current = config.frontendPort(tunnel.frontend.key, tunnel.frontend.port);
   const frontend = typeof current === 'string' ? tunnel.frontend : current;
-  const cleaned = cleanRequest(exchange, tunnel, frontend.port, config.settings, options.localPrincipal());
+  const cleaned = cleanRequest(exchange, tunnel, frontend.port, settings, options.localPrincipal());
   if (!cleaned.ok) {
-    reply(cleaned.reply);
+    if (cleaned.path !== undefined) record.path = cleaned.path;
+    sendLocalReply(exchange, record, cleaned.reply, settings, [], () => record.complete());
     return;
   }
+  const context = contextOf(exchange, tunnel, frontend, record, cleaned, options);
+  if (cleaned.answersContinue) exchange.interim(100, HeaderList.empty());
+  for (const step of steps) {
+    const pending = step(context);
+    const answer = pending instanceof Promise ? await pending : pending;
+    if (context.isOver()) return;
+    if (answer !== undefined) {
+      context.interrupt(answer);
+      return;
+    }
+  }
+  const routed = route(context, options);
+  const answer = routed instanceof Promise ? await routed : routed;
+  if (answer !== undefined) context.interrupt(answer);
+};
+
+/** One request with its route chosen and its clocks running. */
+const contextOf = (
+  exchange: Exchange,
+  tunnel: Tunnel,
+  frontend: FrontendPort,
+  record: RequestRecord,
+  cleaned: Cleaned & { readonly ok: true },
+  options: PipelineOptions,
+): RequestContext => {
+  const config = options.config();
+  const { settings } = config;
   const { request } = cleaned;
   record.requestId = cleaned.requestId;
   record.path = request.query === undefined ? request.path : `${request.path}?${request.query}`;
   const routes = frontend.routes();
   const table = routes.kind === 'table' ? routes.table : undefined;
   let body: RequestBody | undefined;
+  let deadlines: Deadlines | undefined;
+  let isOver = false;
+  const clocks = (limits: Limits): Deadlines =>
+    (deadlines ??= startDeadlines(limits, () => exchange.isRequestComplete, context.interrupt));
   const context: RequestContext = {
     exchange,
     tunnel,
@@ -144,34 +181,80 @@ const run = async (
     snapshot: options.snapshot(),
     route: undefined,
     onResponse: [],
+    onRouteResponse: [],
     random: options.random,
     verifyToken: options.verifyToken,
     chooseAgain: (when) => {
       if (when === 'always' || table?.usesClaims === true) choose(context);
     },
-    body: () => (body ??= new RequestBody(exchange.hasBody ? exchange.body : undefined)),
+    body: () => {
+      if (body === undefined) {
+        body = new RequestBody(exchange.hasBody ? exchange.body : undefined);
+        body.onChunk = context.touch;
+      }
+      return body;
+    },
     askService: (check, question) => options.askService(context, check, question),
     localPrincipal: options.localPrincipal(),
+    hasAnswered: false,
+    onInterrupt: undefined,
+    isOver: () => isOver,
+    touch: () => deadlines?.touch(),
+    startTimeout: (timeoutMs, reply) => {
+      if (timeoutMs === undefined) return;
+      const start = (): void => clocks(noLimits).startTimeout(timeoutMs, reply);
+      if (context.body().isComplete) start();
+      else context.body().onComplete = start;
+    },
+    stopTimers: () => deadlines?.stop(),
+    finish: () => {
+      isOver = true;
+      deadlines?.stop();
+      record.complete();
+    },
+    interrupt: (reply) => {
+      if (isOver) return;
+      deadlines?.stop();
+      if (context.hasAnswered) {
+        noteBroken(record, reply);
+        exchange.abort(new WaypointError('ERR_WAYPOINT_UPSTREAM', `the response was ended: ${reply.details}`));
+        return;
+      }
+      isOver = true;
+      context.onInterrupt?.();
+      if (body !== undefined) record.requestBodyBytes = body.bytes;
+      sendLocalReply(exchange, record, reply, settings, context.onResponse, context.finish);
+    },
   };
   choose(context);
-  let isGone = false;
+  const limits = limitsOf(context, settings);
+  if (limits !== noLimits) clocks(limits);
+  exchange.onRefused = context.interrupt;
   exchange.onClosed = () => {
-    isGone = true;
+    isOver = true;
+    context.onInterrupt?.();
     record.flags.add('DC');
     record.details = 'downstream_remote_disconnect';
-    record.complete();
+    context.finish();
   };
-  for (const step of steps) {
-    const pending = step(context);
-    const answer = pending instanceof Promise ? await pending : pending;
-    if (isGone) return;
-    if (answer !== undefined) {
-      reply(answer, context.onResponse);
-      return;
-    }
-  }
-  const answer = await route(context, options);
-  if (answer !== undefined) reply(answer, context.onResponse);
+  return context;
+};
+
+const noLimits: Limits = { idleMs: undefined, requestMs: undefined, streamMs: undefined };
+
+const limitsOf = ({ route, exchange }: RequestContext, settings: ProxySettings): Limits => {
+  if (exchange.isWebsocket) return noLimits;
+  const idleMs = route?.timeouts.idleMs ?? settings.streamIdleMs;
+  const requestMs = exchange.hasBody ? settings.requestMs : undefined;
+  const streamMs = route?.timeouts.streamMs ?? settings.maxStreamMs;
+  if (idleMs === undefined && requestMs === undefined && streamMs === undefined) return noLimits;
+  return { idleMs, requestMs, streamMs };
+};
+
+/** A reply that comes too late to be sent. */
+const noteBroken = (record: RequestRecord, reply: LocalReply): void => {
+  record.details = reply.details;
+  if (reply.flag !== undefined) record.flags.add(reply.flag);
 };
 
 /** Chooses the rule and writes it into the record. */
@@ -185,7 +268,10 @@ const choose = (context: RequestContext): void => {
 };
 
 /** Step 10. */
-const route = async (context: RequestContext, options: PipelineOptions): Promise<LocalReply | undefined> => {
+const route = (
+  context: RequestContext,
+  options: PipelineOptions,
+): LocalReply | undefined | Promise<LocalReply | undefined> => {
   const { decision } = context;
   if (decision === undefined) return replies.noRouteConfiguration;
   if (decision.kind === 'reply') {
@@ -198,49 +284,3 @@ const route = async (context: RequestContext, options: PipelineOptions): Promise
 };
 
 const noOperators = (): undefined => undefined;
-
-/** Writes an answer of our own and completes the record. */
-const sendLocalReply = (
-  exchange: Exchange,
-  record: RequestRecord,
-  reply: LocalReply,
-  settings: ProxySettings,
-  onResponse: RequestContext['onResponse'],
-): void => {
-  note(record, reply);
-  const rendered = renderLocalReply(reply, exchange.head.headers.get('content-type'));
-  const { headers } = rendered;
-  for (const edit of onResponse) edit(headers);
-  finishResponseHeaders(headers, settings);
-  const headOnly = exchange.head.method === 'HEAD' || rendered.body.length === 0;
-  record.status = rendered.status;
-  record.grpcStatus = headers.get('grpc-status');
-  record.responseHeaderBytes = headers.byteLength;
-  record.responseHeaders = headers;
-  exchange.onClosed = () => record.complete();
-  exchange.body.resume(); // what the client still sends is dropped
-  const bytes = typeof rendered.body === 'string' ? Buffer.from(rendered.body) : rendered.body;
-  if (!headOnly) record.responseBodyBytes = bytes.byteLength;
-  const send = (): void => {
-    const closeConnection = reply.closeConnection || !exchange.isRequestComplete;
-    exchange.respond(rendered.status, headers, { endStream: headOnly, closeConnection });
-    if (headOnly) return;
-    exchange.sink.write(bytes);
-    exchange.end(undefined);
-  };
-  // A body that came together with its head is complete one turn later, and the connection can be kept.
-  if (exchange.isRequestComplete) send();
-  else setImmediate(send);
-};
-
-const note = (record: RequestRecord, reply: LocalReply): void => {
-  record.status = reply.status;
-  record.details = reply.details;
-  if (reply.flag !== undefined) record.flags.add(reply.flag);
-};
-
-/** `date` if absent, `server` always. */
-export const finishResponseHeaders = (headers: HeaderList, settings: ProxySettings): void => {
-  if (!headers.has('date')) headers.append('date', new Date().toUTCString());
-  headers.set('server', settings.serverName);
-};

@@ -5,7 +5,11 @@ import type { Filter, RequestContext } from './request-context.ts';
 /** Takes tokens, or answers 429. */
 export const rateLimit: Filter = (context) => {
   for (const limiter of limitersOf(context)) {
-    const reply = limiter.limit(context.request, performance.now(), context.random);
+    const { reply, fields } = limiter.limit(context.request, performance.now(), context.random);
+    if (fields.length > 0)
+      context.onResponse.push((headers) => {
+        for (const [name, value] of fields) headers.append(name, value);
+      });
     if (reply !== undefined) return reply;
   }
   return undefined;

@@ -47,8 +47,25 @@ export interface RequestContext {
   readonly verifyToken: (check: JwtCheck) => Promise<string | undefined>;
   /** Edits of the response head, in the order in which they are applied. */
   readonly onResponse: ((headers: HeaderList) => void)[];
+  /** Edits of the router itself; they come before {@link onResponse}, and only for answers of backends. */
+  readonly onRouteResponse: ((headers: HeaderList) => void)[];
   /** Numbers in [0, 1). */
   readonly random: () => number;
+  /** True once the client has its answer or is gone: what is still under way for the request is to be dropped. */
+  readonly isOver: () => boolean;
+  /** Set when the answer of a backend begins: from then on a failure is a reset. */
+  hasAnswered: boolean;
+  /** Drops what is under way; set by the router. */
+  onInterrupt: (() => void) | undefined;
+  /** Ends the request with this reply, or, when an answer has begun, with a reset. */
+  readonly interrupt: (reply: LocalReply) => void;
+  /** Bytes moved: the idle time starts again. */
+  readonly touch: () => void;
+  /** The route's timeout runs from the complete request on; undefined = none. */
+  readonly startTimeout: (timeoutMs: number | undefined, reply: () => LocalReply) => void;
+  readonly stopTimers: () => void;
+  /** Ends timers and record; nothing more will happen. */
+  readonly finish: () => void;
 }
 
 /** One step: go on (undefined), or answer. A promise holds the request. */

@@ -1,25 +1,25 @@
 /**
  * One request of a client and the way to answer it, the same for HTTP/1.1 and HTTP/2.
- * Made by http/h1-server.ts and http/h2-server.ts, driven by filters/order.ts; data thread.
+ * Made by http/h1/server.ts and http/h2-server.ts, driven by filters/order.ts; data thread.
  */
-import type { Duplex, Readable } from 'node:stream';
-import type { HeaderList } from '@ambit/l7';
+import type { HeaderList, LocalReply } from '@ambit/l7';
+import type { Endpoint } from '@ambit/net';
+import type { BodySink, BodySource } from './body.ts';
 
 /** Request line and headers as received; nothing is normalized yet. */
 export interface RequestHead {
   readonly method: string;
-  /** Request target as sent (origin form). */
+  /** Request target as sent. */
   readonly target: string;
   readonly scheme: string;
   readonly authority: string;
   readonly headers: HeaderList;
 }
 
-/** Where response bytes go; `write` answers false when the receiver is slow, `drain` says when to go on. */
-export interface BodySink {
-  write(chunk: Uint8Array): boolean;
-  on(event: 'drain', listener: () => void): unknown;
-  off(event: 'drain', listener: () => void): unknown;
+/** A connection that no longer speaks HTTP, and the bytes already taken from it. The taker owns it. */
+export interface Upgraded {
+  readonly endpoint: Endpoint;
+  readonly early: Buffer;
 }
 
 /** A request in work. Exactly one of `respond`, `upgrade` or `abort` comes first; errors of the client never throw. */
@@ -28,7 +28,7 @@ export interface Exchange {
   readonly head: RequestHead;
   readonly hasBody: boolean;
   /** Request body; paused until somebody reads. */
-  readonly body: Readable;
+  readonly body: BodySource;
   /** False while an HTTP/1.1 client is still sending: an answer before that ends the connection. */
   readonly isRequestComplete: boolean;
   /** Trailers as name/value array; complete once the body ended. */
@@ -47,10 +47,12 @@ export interface Exchange {
   readonly sink: BodySink;
   /** Ends the response body. */
   end(trailers: readonly string[] | undefined): void;
-  /** Answers 101 and hands over the raw connection; only when `isWebsocket`. */
-  upgrade(headers: HeaderList): Duplex;
-  /** Ends the exchange now: RST_STREAM or connection reset. */
+  /** Answers 101 and hands over the raw connection; only when `isWebsocket`. `onClosed` is not called any more. */
+  upgrade(headers: HeaderList): Upgraded;
+  /** Ends the exchange now: RST_STREAM or end of the connection. */
   abort(reason: Error): void;
   /** Called once when nothing more will happen; `complete` when the whole response was handed to the transport. */
   onClosed: ((complete: boolean) => void) | undefined;
+  /** The rest of the request broke the rules of HTTP/1.1: this is the answer, unless one has begun. */
+  onRefused: ((reply: LocalReply) => void) | undefined;
 }

@@ -5,7 +5,17 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2';
 import { HeaderList } from '@ambit/l7';
 import { UpstreamError } from '../errors.ts';
-import type { InterimListener, OpenConnection, UpstreamCall, UpstreamRequest, UpstreamResponse } from './h1-client.ts';
+import { ReadableSource } from './body.ts';
+import { StreamSink } from './stream-sink.ts';
+import { tunnelSocket } from './tunnel-socket.ts';
+import type {
+  InterimListener,
+  OpenConnection,
+  UpstreamCall,
+  UpstreamClient,
+  UpstreamRequest,
+  UpstreamResponse,
+} from './upstream.ts';
 
 const windowBytes = 1024 * 1024;
 const connectionWindowBytes = 16 * 1024 * 1024;
@@ -14,12 +24,6 @@ const maxStreams = 100;
 /** A session without streams is closed after this time. */
 const idleMs = 60_000;
 
-/** The HTTP/2 side towards backends of a data thread. */
-export interface Http2Client {
-  send(key: string, open: OpenConnection, request: UpstreamRequest, onInterim: InterimListener): UpstreamCall;
-  close(): void;
-}
-
 interface PooledSession {
   readonly session: ClientHttp2Session;
   streams: number;
@@ -27,7 +31,7 @@ interface PooledSession {
 }
 
 /** Makes the client. */
-export const createHttp2Client = (): Http2Client => {
+export const createHttp2Client = (): UpstreamClient => {
   const pool = new SessionPool();
   return {
     send: (key, open, request, onInterim) => new Http2Call(pool, key, open, request, onInterim),
@@ -55,7 +59,7 @@ class SessionPool {
   }
 
   async #dial(key: string, open: OpenConnection): Promise<PooledSession> {
-    const socket = await open();
+    const socket = tunnelSocket(await open());
     const session = connect('http://upstream', {
       createConnection: () => socket,
       maxSessionMemory: 100,
@@ -101,6 +105,7 @@ const hasRoom = ({ session, streams }: PooledSession): boolean =>
 class Http2Call implements UpstreamCall {
   readonly response: Promise<UpstreamResponse>;
   requestSent = false;
+  onDone: (() => void) | undefined;
   #stream: ClientHttp2Stream | undefined;
   #cancelled: Error | undefined;
 
@@ -112,12 +117,21 @@ class Http2Call implements UpstreamCall {
     onInterim: InterimListener,
   ) {
     this.response = this.#start(pool, key, open, request, onInterim);
-    this.response.catch(() => request.body.detach());
+    this.response.catch(() => {
+      request.body.detach();
+      this.#done();
+    });
   }
 
   cancel(reason: Error): void {
     this.#cancelled = reason;
     this.#stream?.close(constants.NGHTTP2_CANCEL);
+  }
+
+  #done(): void {
+    const { onDone } = this;
+    this.onDone = undefined;
+    onDone?.();
   }
 
   async #start(
@@ -145,6 +159,7 @@ class Http2Call implements UpstreamCall {
     this.#stream = stream;
     this.requestSent = true;
     let trailers: readonly string[] = [];
+    let body: ReadableSource | undefined;
     stream.on('error', ignore);
     stream.on('wantTrailers', () => stream.sendTrailers(objectOf(request.trailers())));
     stream.on('headers', (headers: { ':status'?: number }, _flags: number, raw?: string[]) => {
@@ -153,25 +168,33 @@ class Http2Call implements UpstreamCall {
     stream.on('trailers', (_headers: unknown, _flags: number, raw?: string[]) => {
       trailers = raw ?? [];
     });
-    stream.on('response', (headers: { ':status'?: number }, _flags: number, raw?: string[]) => {
+    stream.on('response', (headers: { ':status'?: number }, flags: number, raw?: string[]) => {
+      body = new ReadableSource(stream);
       resolve({
         status: headers[':status'] ?? 0,
         headers: HeaderList.fromRaw(withoutPseudo(raw ?? [])),
-        body: stream,
+        body,
+        isBodyless: (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0,
         trailers: () => trailers,
         upgraded: undefined,
       });
     });
     stream.on('close', () => {
       pool.release(pooled);
-      reject(this.#cancelled ?? failureOf(stream));
+      reject(this.#cancelled ?? failureOf(stream, pooled.session));
+      this.#done();
     });
-    if (request.hasBody) request.body.attach(stream);
+    if (request.hasBody) {
+      const sink = new StreamSink(stream);
+      request.body.attach(Object.assign(sink, { end: () => stream.end() }));
+    }
     return promise;
   }
 }
 
-const failureOf = (stream: ClientHttp2Stream): UpstreamError => {
+const failureOf = (stream: ClientHttp2Stream, session: ClientHttp2Session): UpstreamError => {
+  // The whole connection broke, or its bytes were no HTTP/2: that is no reset of a stream.
+  if (session.destroyed) return new UpstreamError({ kind: 'closed' }, true);
   switch (stream.rstCode) {
     case constants.NGHTTP2_REFUSED_STREAM:
       return new UpstreamError({ kind: 'refused-stream' }, true);

@@ -5,7 +5,9 @@
 import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { HeaderList } from '@ambit/l7';
-import type { Exchange } from './exchange.ts';
+import { type BodySink, ReadableSource } from './body.ts';
+import type { Exchange, Upgraded } from './exchange.ts';
+import { StreamSink } from './stream-sink.ts';
 
 const windowBytes = 1024 * 1024;
 const connectionWindowBytes = 16 * 1024 * 1024;
@@ -61,11 +63,12 @@ class Http2Exchange implements Exchange {
   readonly protocol = 'HTTP/2';
   readonly head: Exchange['head'];
   readonly hasBody: boolean;
-  readonly body: ServerHttp2Stream;
+  readonly body: ReadableSource;
   readonly isWebsocket = false;
   readonly isRequestComplete = true; // what is left of the request is the stream's business, not the connection's
-  readonly sink: ServerHttp2Stream;
+  readonly sink: BodySink;
   onClosed: ((complete: boolean) => void) | undefined;
+  onRefused: Exchange['onRefused'];
   readonly #stream: ServerHttp2Stream;
   #requestTrailers: readonly string[] = [];
   #trailers: readonly string[] | undefined;
@@ -73,8 +76,8 @@ class Http2Exchange implements Exchange {
 
   constructor(stream: ServerHttp2Stream, rawHeaders: readonly string[]) {
     this.#stream = stream;
-    this.body = stream;
-    this.sink = stream;
+    this.body = new ReadableSource(stream);
+    this.sink = new StreamSink(stream);
     this.hasBody = !stream.readableEnded && !(stream as { endAfterHeaders?: boolean }).endAfterHeaders;
     this.head = headOf(rawHeaders);
     stream.on('trailers', (_headers: unknown, _flags: number, raw?: string[]) => {
@@ -115,7 +118,7 @@ class Http2Exchange implements Exchange {
     if (!this.#stream.destroyed) this.#stream.end();
   }
 
-  upgrade(): Duplex {
+  upgrade(): Upgraded {
     throw new TypeError('an HTTP/2 exchange is never upgraded');
   }
 

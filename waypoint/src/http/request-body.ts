@@ -1,9 +1,8 @@
 /**
  * The body of a request on its way to a backend, kept for another try as long as it is small (spec/waypoint.md 4.6.5).
- * In: the client's readable. Out: chunks into the sink of the current try, with back-pressure. Data thread.
+ * In: the client's body. Out: chunks into the sink of the current try, with back-pressure. Data thread.
  */
-import type { Readable } from 'node:stream';
-import type { BodySink } from './exchange.ts';
+import type { BodySink, BodySource } from './body.ts';
 
 /** Bytes that are kept for a retry; larger bodies are sent once. */
 export const REPLAY_LIMIT_BYTES = 1024 * 1024;
@@ -15,7 +14,7 @@ export interface BodyTarget extends BodySink {
 
 /** A body that can be sent again while it fits the limit. One owner: the router of its request. */
 export class RequestBody {
-  readonly #source: Readable | undefined;
+  readonly #source: BodySource | undefined;
   #recorded: Uint8Array[] = [];
   #isRecording = true;
   #isOverflown = false;
@@ -27,13 +26,15 @@ export class RequestBody {
   #target: BodyTarget | undefined;
 
   /** `undefined` stands for "no body". */
-  constructor(source: Readable | undefined) {
+  constructor(source: BodySource | undefined) {
     this.#source = source;
     this.#ended = source === undefined;
     if (source === undefined) return;
-    source.pause();
-    source.on('data', (chunk: Uint8Array) => this.#onData(chunk));
-    source.on('end', () => this.#onEnd());
+    source.receiver = {
+      onData: (chunk) => this.#onData(chunk),
+      onEnd: () => this.#onEnd(),
+      onBroken: () => this.#onBroken(),
+    };
   }
 
   /** Bytes received from the client so far. */
@@ -51,6 +52,10 @@ export class RequestBody {
     return this.#ended;
   }
 
+  /** Waiters for the end of a source that broke. */
+  readonly #onGone: (() => void)[] = [];
+  #isBroken = false;
+
   /** Called for each chunk. */
   onChunk: (() => void) | undefined;
 
@@ -61,19 +66,19 @@ export class RequestBody {
   attach(target: BodyTarget): void {
     this.detach();
     this.#target = target;
-    target.on('drain', this.#resume);
+    target.onDrain = () => this.#source?.resume();
     let isSlow = false;
     for (const chunk of this.#recorded) if (!target.write(chunk)) isSlow = true;
     if (this.#ended) {
       this.#target = undefined;
-      target.off('drain', this.#resume);
+      target.onDrain = undefined;
       target.end();
     } else if (!isSlow) this.#source?.resume();
   }
 
   /** Stops sending to the current target. */
   detach(): void {
-    this.#target?.off('drain', this.#resume);
+    if (this.#target !== undefined) this.#target.onDrain = undefined;
     this.#target = undefined;
     this.#source?.pause();
   }
@@ -83,21 +88,19 @@ export class RequestBody {
    * Resolves earlier when the client has sent everything or is gone.
    */
   async peek(limitBytes: number): Promise<{ readonly bytes: Buffer; readonly isPartial: boolean }> {
-    if (!this.#ended && this.#bytes <= limitBytes && this.#source !== undefined) {
+    if (!this.#ended && !this.#isBroken && this.#bytes <= limitBytes && this.#source !== undefined) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#isPeeking = true;
-      this.#source.once('close', resolve);
+      this.#onGone.push(resolve);
       this.attach({
         write: () => {
           if (this.#bytes > limitBytes) resolve();
           return this.#bytes <= limitBytes;
         },
         end: resolve,
-        on: () => undefined,
-        off: () => undefined,
+        onDrain: undefined,
       });
       await promise;
-      this.#source.off('close', resolve);
       this.detach();
       this.#isPeeking = false;
     }
@@ -122,7 +125,7 @@ export class RequestBody {
       else if (chunk === undefined) resolve(Buffer.concat(pieces));
       return this.#bytes <= limitBytes;
     });
-    source.once('close', () => resolve(undefined));
+    this.#onGone.push(() => resolve(undefined));
     return promise;
   }
 
@@ -132,10 +135,6 @@ export class RequestBody {
     this.#recorded = [];
     this.#isOverflown = this.#bytes > 0;
   }
-
-  readonly #resume = (): void => {
-    this.#source?.resume();
-  };
 
   #onData(chunk: Uint8Array): void {
     this.#bytes += chunk.byteLength;
@@ -161,8 +160,14 @@ export class RequestBody {
     this.#copies = [];
     const target = this.#target;
     this.#target = undefined;
-    target?.off('drain', this.#resume);
+    if (target !== undefined) target.onDrain = undefined;
     target?.end();
     this.onComplete?.();
+    this.#onBroken();
+  }
+
+  #onBroken(): void {
+    this.#isBroken = true;
+    for (const gone of this.#onGone.splice(0)) gone();
   }
 }

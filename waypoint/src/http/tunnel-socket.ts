@@ -1,6 +1,6 @@
 /**
- * An endpoint dressed as a socket for Node's HTTP engines: a plain Duplex with the few socket methods they call.
- * Never a raw Http2Stream (decisions 6). Used by http/h1-server.ts, h2-server.ts and the clients; data thread.
+ * An endpoint dressed as a socket for Node's engines: a plain Duplex with the few socket methods they call.
+ * Never a raw Http2Stream (decisions 6). Used by http/h2-server.ts, h2-client.ts and TLS origination; data thread.
  */
 import type { Duplex } from 'node:stream';
 import { type Endpoint, toDuplex } from '@ambit/net';

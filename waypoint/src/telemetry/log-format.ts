@@ -146,7 +146,7 @@ const plainReaders: Readonly<Record<string, Reader>> = {
   DOWNSTREAM_DIRECT_REMOTE_ADDRESS: remoteAddress,
   DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT: remoteIp,
   DOWNSTREAM_PEER_URI_SAN: ({ start }) => start.tunnel.peer.principal,
-  ROUTE_NAME: ({ routeName }) => routeName,
+  ROUTE_NAME: ({ routeName }) => routeName || undefined,
   GRPC_STATUS: grpcStatus,
   GRPC_STATUS_NUMBER: grpcStatus,
 };

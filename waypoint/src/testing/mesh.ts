@@ -77,7 +77,7 @@ export interface TestMesh {
   /** Publishes services and workloads. */
   publish(update: { readonly services?: readonly Service[]; readonly workloads?: readonly Workload[] }): void;
   /** Opens a tunnel as a client. */
-  tunnel(authority?: string, serviceAccount?: string): Promise<Endpoint>;
+  tunnel(authority?: string, serviceAccount?: string, headers?: Record<string, string>): Promise<Endpoint>;
   /** One HTTP/1.1 request over a tunnel of its own. */
   get(path: string, options?: RequestOptions): Promise<SeenResponse>;
   metrics(): Promise<string>;
@@ -291,7 +291,11 @@ class Mesh implements TestMesh {
     return workload;
   }
 
-  async tunnel(authority = `${VIP}:80`, serviceAccount = 'client'): Promise<Endpoint> {
+  async tunnel(
+    authority = `${VIP}:80`,
+    serviceAccount = 'client',
+    headers: Record<string, string> = {},
+  ): Promise<Endpoint> {
     const source = this.ca.identity('clients', serviceAccount);
     const pool = await this.#pool(source);
     const destination = `127.0.0.1:${this.waypointPort}`;
@@ -302,6 +306,7 @@ class Mesh implements TestMesh {
         headers: {
           forwarded: 'for="10.1.2.3:5555"',
           baggage: 'k8s.namespace.name=clients,k8s.deployment.name=curl,service.name=curl',
+          ...headers,
         },
       },
     );

@@ -17,8 +17,8 @@ import { WaypointError } from '../errors.ts';
 import { createPipeline } from '../filters/order.ts';
 import { createTunnelServer } from '../hbone-in/listener.ts';
 import type { Tunnel } from '../hbone-in/tunnel.ts';
-import { createHttp1Client } from '../http/h1-client.ts';
-import { createHttp1Server } from '../http/h1-server.ts';
+import { createHttp1Client } from '../http/h1/client.ts';
+import { createHttp1Server } from '../http/h1/server.ts';
 import { createHttp2Client } from '../http/h2-client.ts';
 import { createHttp2Server } from '../http/h2-server.ts';
 import type { Sniffed } from '../http/sniff.ts';
@@ -88,7 +88,7 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     log: log.child('transport'),
     hbonePort: settings.upstreamHbonePort,
   });
-  const http1 = createHttp1Client();
+  const http1 = createHttp1Client({ keepSpelling: () => config.settings.http1.keepSpelling });
   const http2 = createHttp2Client();
   const resolve = options.resolveName;
   const names = createNames({ log: log.child('dns'), ...(resolve === undefined ? {} : { resolve }) });
@@ -140,7 +140,7 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
       ...shared,
       http1,
       http2,
-      mirror: createMirrors(callBackend, log.child('mirror')),
+      mirror: createMirrors(callBackend, settings.ownIp, log.child('mirror')),
       baggage: () => undefined,
     }),
     askService: createServiceAsker(callBackend, log.child('ext_authz')),
@@ -148,15 +148,15 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     random,
     log: log.child('http'),
   });
-  const h1 = createHttp1Server<Tunnel>({
+  const h1 = createHttp1Server<Tunnel>(() => config.settings.http1, {
     onExchange: (exchange, tunnel) => pipeline.handle(exchange, tunnel),
     onRefused: (reply, tunnel) => pipeline.refused(reply, tunnel),
   });
   const h2 = createHttp2Server<Tunnel>((exchange, tunnel) => pipeline.handle(exchange, tunnel));
 
   const onHttp = (endpoint: Endpoint, sniffed: Sniffed, tunnel: Tunnel): void => {
-    const socket = tunnelSocket(endpoint, sniffed.head);
-    (sniffed.protocol === 'http2' ? h2 : h1).accept(socket, tunnel);
+    if (sniffed.protocol === 'http2') h2.accept(tunnelSocket(endpoint, sniffed.head), tunnel);
+    else h1.accept(endpoint, sniffed.head, tunnel);
   };
   const tcpOptions = {
     ...shared,

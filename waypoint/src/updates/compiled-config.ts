@@ -17,6 +17,7 @@ import {
   type JwtAuthenticator,
   L7Error,
   type PathNormalization,
+  positiveMs,
   type RateLimiter,
   type RouteDecision,
 } from '@ambit/l7';
@@ -34,6 +35,7 @@ import {
   type ProxyConfig,
   type RouteTable,
 } from '@ambit/proto/waypoint';
+import type { Http1Settings } from '../http/h1/server.ts';
 import { type AccessLogEncoding, formatAccessLog } from '../telemetry/access-log.ts';
 import { type AccessLogFormatter, compileJsonFormat, compileTextFormat } from '../telemetry/log-format.ts';
 import { type ConfigSnapshot, PROXY_CONFIG_KEY } from './config-store.ts';
@@ -53,6 +55,28 @@ export interface ProxySettings {
   readonly acceptHttp10: boolean;
   /** Value of the `server` header. */
   readonly serverName: string;
+  readonly keepServerHeader: boolean;
+  readonly attemptCountInResponse: boolean;
+  readonly requestIdInResponse: boolean;
+  /** Pseudonym for `via`; empty = no such field. */
+  readonly via: string;
+  /** The client's address is the peer's: forwarding headers are extended, not believed (gateways). */
+  readonly useRemoteAddress: boolean;
+  /** Entries of `x-forwarded-for` that proxies in front of us wrote. */
+  readonly trustedProxies: number;
+  readonly keepForwardedFor: boolean;
+  readonly trustRequestId: boolean;
+  readonly omitRequestId: boolean;
+  readonly underscores: 'allow' | 'reject' | 'drop';
+  readonly http10Host: string;
+  readonly stripHostPort: boolean;
+  readonly stripHostDot: boolean;
+  /** `Expect: 100-continue` is the backend's business. */
+  readonly relaysContinue: boolean;
+  readonly streamIdleMs: number | undefined;
+  readonly requestMs: number | undefined;
+  readonly maxStreamMs: number | undefined;
+  readonly http1: Http1Settings;
   readonly includeClientIdentity: boolean;
   readonly sendBaggage: boolean;
   readonly connectTimeoutMs: number;
@@ -86,6 +110,8 @@ export interface FrontendPort {
   extAuthz(): readonly ExtAuthzCheck[];
   /** Local rate limits; their buckets live as long as the policy is unchanged. */
   rateLimiters(): readonly RateLimiter[];
+  /** Longest request body, which then is waited for whole; undefined = bodies stream. */
+  bodyLimit(): number | undefined;
   /** Rules for tokens; undefined when there are none. */
   jwt(): JwtAuthenticator | undefined;
   /** The same policies for raw connections. */
@@ -203,10 +229,24 @@ const normalizations: Readonly<Record<number, PathNormalization>> = {
   [HttpDefaults_Normalize.NONE]: 'none',
   [HttpDefaults_Normalize.MERGE_SLASHES]: 'merge-slashes',
   [HttpDefaults_Normalize.DECODE_AND_MERGE]: 'decode-and-merge-slashes',
+  [HttpDefaults_Normalize.DECODE_AND_REDIRECT]: 'decode-and-redirect',
+  [HttpDefaults_Normalize.REJECT_ESCAPED]: 'reject-escaped-slashes',
 };
+
+/** Bytes and fields of a request head (spec/waypoint.md 4.6.2). */
+const defaultHeadBytes = 60 * 1024;
+const defaultFields = 100;
+/** Silence between two requests of a connection. */
+const defaultIdleMs = 3_600_000;
+/** First byte of a head to its last (spec/waypoint.md 4.6.4). */
+const defaultHeadersMs = 60_000;
+
+const underscoreRules: Readonly<Record<number, ProxySettings['underscores']>> = { 0: 'allow', 1: 'reject', 2: 'drop' };
 
 const settingsOf = (proxy: ProxyConfig | undefined, dataThreads: number): ProxySettings => {
   const trustDomain = proxy?.trustDomain ?? '';
+  const http = proxy?.http;
+  const serverName = http?.serverName || 'istio-envoy';
   return {
     network: proxy?.network ?? '',
     clusterId: proxy?.clusterId ?? '',
@@ -215,7 +255,32 @@ const settingsOf = (proxy: ProxyConfig | undefined, dataThreads: number): ProxyS
     skipTrustDomainValidation: proxy?.skipTdValidation ?? false,
     normalize: normalizations[proxy?.http?.normalize ?? 0] ?? 'base',
     acceptHttp10: proxy?.http?.acceptHttp10 ?? false,
-    serverName: proxy?.http?.serverName || 'istio-envoy',
+    serverName,
+    keepServerHeader: http?.keepServerHeader ?? false,
+    attemptCountInResponse: http?.attemptCountInResponse ?? false,
+    requestIdInResponse: http?.requestIdInResponse ?? false,
+    via: http?.via ?? '',
+    useRemoteAddress: http?.useRemoteAddress ?? false,
+    trustedProxies: proxy?.trustedProxies ?? 0,
+    keepForwardedFor: http?.keepForwardedFor ?? false,
+    trustRequestId: http?.trustRequestId ?? false,
+    omitRequestId: http?.omitRequestId ?? false,
+    underscores: underscoreRules[http?.underscores ?? 0] ?? 'reject',
+    http10Host: http?.http10Host ?? '',
+    stripHostPort: http?.stripHostPort ?? false,
+    stripHostDot: http?.stripHostDot ?? false,
+    relaysContinue: http === undefined || http.proxy100Continue,
+    streamIdleMs: positiveMs(http?.streamIdle),
+    requestMs: positiveMs(http?.request),
+    maxStreamMs: positiveMs(http?.maxStream),
+    http1: {
+      maxHeadBytes: http?.maxHeaderBytes || defaultHeadBytes,
+      maxFields: http?.maxHeaders || defaultFields,
+      idleMs: positiveMs(http?.idle) ?? defaultIdleMs,
+      headersMs: positiveMs(http?.requestHeaders) ?? defaultHeadersMs,
+      keepSpelling: http?.preserveH1Case ?? false,
+      serverName,
+    },
     includeClientIdentity: proxy?.xfccIncludeClientIdentity ?? false,
     sendBaggage: proxy?.sendBaggage ?? false,
     connectTimeoutMs: durationMs(proxy?.connectTimeout) || defaultConnectTimeoutMs,
@@ -285,7 +350,28 @@ const makePort = (
     jwt: lazy(() => compileJwt(input)),
     extAuthz: lazy(() => compileExtAuthz(input)),
     rateLimiters: lazy(() => rateLimitersOf(input, settings.dataThreads)),
+    bodyLimit: lazy(() => bodyLimitOf(input)),
   };
+};
+
+/** The smallest limit of the policies of kind `buffer`. */
+const bodyLimitOf = ({
+  refs,
+  port,
+  lookup,
+}: {
+  readonly refs: readonly PolicyRef[];
+  readonly port: number;
+  readonly lookup: (key: string) => Policy | undefined;
+}): number | undefined => {
+  let limit: number | undefined;
+  for (const ref of refs) {
+    const body = lookup(ref.policy)?.body;
+    if (body?.case !== 'buffer' || (ref.ports.length > 0 && !ref.ports.includes(port))) continue;
+    const { maxRequestBytes } = body.value;
+    if (maxRequestBytes > 0) limit = Math.min(limit ?? maxRequestBytes, maxRequestBytes);
+  }
+  return limit;
 };
 
 const routesOf = (

@@ -10,7 +10,7 @@ export const defaultRoute = (retry: RetryPlan): CompiledRoute => ({
   requestHeaders: noHeaderEdit,
   responseHeaders: noHeaderEdit,
   rewrite: undefined,
-  timeouts: { requestMs: undefined, idleMs: undefined },
+  timeouts: { requestMs: undefined, idleMs: undefined, streamMs: undefined },
   retry,
   cors: undefined,
   fault: undefined,

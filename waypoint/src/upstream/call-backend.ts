@@ -2,18 +2,17 @@
  * A small request of the waypoint itself to a backend: external authorization and mirrors (spec/waypoint.md 4.4, 3.7).
  * In: backend and whole request. Out: the whole response, bounded. Data thread; no retry plan of a route applies.
  */
-import { Readable } from 'node:stream';
 import { HeaderList } from '@ambit/l7';
 import type { Backend } from '@ambit/proto/waypoint';
 import { findWorkload, type Snapshot } from '@ambit/state';
 import { UpstreamError } from '../errors.ts';
-import type { Http1Client } from '../http/h1-client.ts';
-import type { Http2Client } from '../http/h2-client.ts';
+import { type BodySource, bytesSource } from '../http/body.ts';
 import { RequestBody } from '../http/request-body.ts';
-import { tunnelSocket } from '../http/tunnel-socket.ts';
+import type { UpstreamClient } from '../http/upstream.ts';
 import type { CompiledConfig, FrontendPort } from '../updates/compiled-config.ts';
 import { AppProtocol } from '../updates/compiled-config.ts';
 import { connectTimeoutOf } from './connect-timeout.ts';
+import { openerOf } from './open.ts';
 import type { Picker } from './pick.ts';
 import type { TlsPlanner } from './tls-origination.ts';
 import type { Transport } from './transport.ts';
@@ -23,8 +22,8 @@ export interface BackendCallerOptions {
   readonly picker: Picker;
   readonly transport: Transport;
   readonly tls: TlsPlanner;
-  readonly http1: Http1Client;
-  readonly http2: Http2Client;
+  readonly http1: UpstreamClient;
+  readonly http2: UpstreamClient;
   /** Address of this waypoint, to find its own workload. */
   readonly ownIp: string;
 }
@@ -96,11 +95,7 @@ const callOnce = async (
   const headers = { forwarded: `host=${backend.hostname}` };
   const isHttp2 = call.isHttp2 || backend.protocol === AppProtocol.http2 || backend.protocol === AppProtocol.grpc;
   const plan = tls(backend, call.authority, (name) => config.snapshot.secret.get(name));
-  const open = async () => {
-    const plain = tunnelSocket(await transport.open(endpoint, { timeoutMs: connectTimeoutMs, headers }));
-    const alpn = isHttp2 ? 'h2' : 'http/1.1';
-    return plan === undefined ? plain : plan.wrap(plain, { alpn, timeoutMs: connectTimeoutMs });
-  };
+  const open = openerOf({ transport, endpoint, plan, isHttp2, timeoutMs: connectTimeoutMs, headers });
   const hasBody = call.body.byteLength > 0;
   const pending = (isHttp2 ? http2 : http1).send(
     `${endpoint.key} ${backend.hostname} ${plan?.id ?? ''}`,
@@ -111,10 +106,11 @@ const callOnce = async (
       authority: call.authority,
       scheme: 'http',
       headers: call.headers.clone(),
-      body: new RequestBody(hasBody ? Readable.from([call.body]) : undefined),
+      body: new RequestBody(hasBody ? bytesSource(call.body) : undefined),
       hasBody,
       trailers: () => [],
       isWebsocket: false,
+      foldsCookies: false,
     },
     () => undefined,
   );
@@ -137,13 +133,19 @@ const callOnce = async (
   }
 };
 
-const wholeBody = async (body: AsyncIterable<unknown>, limitBytes: number): Promise<Buffer> => {
+const wholeBody = (body: BodySource, limitBytes: number): Promise<Buffer> => {
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const pieces: Uint8Array[] = [];
   let bytes = 0;
-  for await (const piece of body) {
-    bytes += (piece as Uint8Array).byteLength;
-    if (bytes > limitBytes) throw new Error(`more than ${limitBytes} bytes`);
-    pieces.push(piece as Uint8Array);
-  }
-  return Buffer.concat(pieces);
+  body.receiver = {
+    onData: (piece) => {
+      bytes += piece.byteLength;
+      pieces.push(piece);
+      if (bytes > limitBytes) reject(new Error(`more than ${limitBytes} bytes`));
+    },
+    onEnd: () => resolve(Buffer.concat(pieces)),
+    onBroken: (error) => reject(error ?? new Error('the response broke off')),
+  };
+  body.resume();
+  return promise;
 };

@@ -9,7 +9,8 @@ import type { Mirror } from '@ambit/proto/waypoint';
 import { messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
 import type { RequestContext } from '../filters/request-context.ts';
-import type { UpstreamRequest } from '../http/h1-client.ts';
+import { appendForwardedFor } from '../filters/hygiene.ts';
+import type { UpstreamRequest } from '../http/upstream.ts';
 import { REPLAY_LIMIT_BYTES } from '../http/request-body.ts';
 import type { CallBackend } from './call-backend.ts';
 
@@ -25,7 +26,7 @@ export type SendMirrors = (
 ) => void;
 
 /** Binds mirrors to the pools of a data thread. */
-export const createMirrors = (call: CallBackend, log: Logger): SendMirrors => {
+export const createMirrors = (call: CallBackend, ownIp: string, log: Logger): SendMirrors => {
   let active = 0;
   const send = async (context: RequestContext, mirror: Mirror, request: UpstreamRequest): Promise<void> => {
     const { config, snapshot, frontend, random } = context;
@@ -34,7 +35,10 @@ export const createMirrors = (call: CallBackend, log: Logger): SendMirrors => {
     if (backend === undefined || body === undefined) return;
     const headers = request.headers.clone();
     headers.remove('transfer-encoding');
-    if (request.hasBody) headers.set('content-length', String(body.byteLength));
+    if (request.hasBody) headers.replace('content-length', String(body.byteLength));
+    // A copy is a request of ours on the client's behalf, as upstream marks it (golden envoy-http).
+    appendForwardedFor(headers, ownIp);
+    headers.append('x-envoy-internal', 'true');
     const { method, target } = request;
     const authority = mirror.keepHost ? request.authority : shadowOf(request.authority);
     const isHttp2 = context.exchange.protocol === 'HTTP/2' && context.record.start.isGrpc;

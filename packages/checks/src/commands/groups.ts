@@ -74,6 +74,9 @@ function interopReadiness(env: NodeJS.ProcessEnv): Readiness {
 /** How tests of an app are named that compare with the recordings; they belong to the golden group. */
 const goldenSuffix = '-golden.test.ts';
 
+/** How fuzzers of an app are named; they belong to the fuzz group. */
+const fuzzSuffix = '-fuzz.test.ts';
+
 /** All groups, in the order in which `test` runs them. */
 export const groups: readonly Group[] = [
   {
@@ -93,7 +96,7 @@ export const groups: readonly Group[] = [
   },
   {
     name: 'golden',
-    patterns: ['test/golden/**/*.test.ts', `packages/*/test/*${goldenSuffix}`],
+    patterns: ['test/golden/**/*.test.ts', `packages/*/test/*${goldenSuffix}`, `waypoint/test/*${goldenSuffix}`],
     reporter: 'spec',
     isolation: 'process',
     timeoutMs: 300_000,
@@ -101,7 +104,7 @@ export const groups: readonly Group[] = [
   },
   {
     name: 'fuzz',
-    patterns: ['test/fuzz/**/*.test.ts'],
+    patterns: ['test/fuzz/**/*.test.ts', `waypoint/test/*${fuzzSuffix}`],
     isolation: 'process',
     timeoutMs: 300_000,
     readiness: () => run,
@@ -141,5 +144,6 @@ export const groups: readonly Group[] = [
 export function filesOf(group: Group): readonly string[] {
   return globSync([...group.patterns], { cwd: repositoryRoot, exclude: ['**/node_modules/**', '**/dist/**'] })
     .filter((file) => group.name === 'golden' || !file.endsWith(goldenSuffix))
+    .filter((file) => group.name === 'fuzz' || !file.endsWith(fuzzSuffix))
     .toSorted();
 }

@@ -11,10 +11,8 @@ export interface TokenLocation {
   readonly kind: 'header' | 'param' | 'cookie';
   /** Header names are lower case. */
   readonly name: string;
-  /** Text in front of the token; headers only. */
+  /** Text in front of the token, literally; headers only. */
   readonly prefix: string;
-  /** Compare the prefix without letter case (authentication schemes, RFC 9110 11.1). */
-  readonly ignoreCase: boolean;
 }
 
 /** What stands at a location. */
@@ -25,20 +23,20 @@ export interface FoundToken {
 }
 
 const defaultLocations: readonly TokenLocation[] = [
-  { kind: 'header', name: 'authorization', prefix: 'Bearer ', ignoreCase: true },
-  { kind: 'param', name: 'access_token', prefix: '', ignoreCase: false },
+  { kind: 'header', name: 'authorization', prefix: 'Bearer ' },
+  { kind: 'param', name: 'access_token', prefix: '' },
 ];
 
 /** Locations of a rule in the order headers, parameters, cookies. Throws ERR_L7_UNSUPPORTED. */
 export const compileLocations = (rule: JwtRule): readonly TokenLocation[] => {
-  const plain = (kind: 'param' | 'cookie') => (name: string) => ({ kind, name, prefix: '', ignoreCase: false });
+  const plain = (kind: 'param' | 'cookie') => (name: string) => ({ kind, name, prefix: '' });
   const named = [
     ...rule.fromHeaders.map(({ name, value }): TokenLocation => {
       const form = value?.m;
       if (form !== undefined && form.case !== 'prefix' && form.case !== undefined) {
         throw new L7Error('ERR_L7_UNSUPPORTED', `token header ${name} with a ${form.case} match`);
       }
-      return { kind: 'header', name: name.toLowerCase(), prefix: form?.value ?? '', ignoreCase: false };
+      return { kind: 'header', name: name.toLowerCase(), prefix: form?.value ?? '' };
     }),
     ...rule.fromParams.map(plain('param')),
     ...rule.fromCookies.map(plain('cookie')),
@@ -56,7 +54,7 @@ export const findTokens = (locations: readonly TokenLocation[], request: Request
 const valuesAt = (location: TokenLocation, { headers, query }: RequestView): string[] => {
   switch (location.kind) {
     case 'header':
-      return headers.getAll(location.name).flatMap((value) => afterPrefix(value.trim(), location));
+      return afterPrefix(headers.joined(location.name)?.trim(), location); // repeated fields are one value, and no token
     case 'param':
       return (query ?? '').split('&').flatMap((pair) => valueOfPair(pair, location.name).map(decoded));
     case 'cookie':
@@ -66,11 +64,8 @@ const valuesAt = (location: TokenLocation, { headers, query }: RequestView): str
   }
 };
 
-const afterPrefix = (value: string, { prefix, ignoreCase }: TokenLocation): string[] => {
-  const lead = value.slice(0, prefix.length);
-  const fits = lead === prefix || (ignoreCase && lead.toLowerCase() === prefix.toLowerCase());
-  return fits ? [value.slice(prefix.length).trim()] : [];
-};
+const afterPrefix = (value: string | undefined, { prefix }: TokenLocation): string[] =>
+  value?.startsWith(prefix) === true ? [value.slice(prefix.length).trim()] : [];
 
 const valueOfPair = (pair: string, name: string): string[] =>
   pair.startsWith(`${name}=`) ? [pair.slice(name.length + 1)] : [];

@@ -26,7 +26,7 @@ export function proxyConfig(view: View): ConfigResource {
     trustDomain,
     trustDomainAliases: [...trustDomainAliases],
     multiNetwork,
-    http: { normalize: normalization(pathNormalization) },
+    http: { normalize: normalization(pathNormalization), proxy100Continue: true },
     providers: accessLog === undefined ? [] : [accessLogProvider(accessLog)],
   });
 }

@@ -319,6 +319,61 @@ export declare type HttpDefaults = Message<"ambit.waypoint.v1.HttpDefaults"> & {
    * @generated from field: bool trust_request_id = 23;
    */
   trustRequestId: boolean;
+
+  /**
+   * Number of the try that answered, in the client's response.
+   *
+   * @generated from field: bool attempt_count_in_response = 24;
+   */
+  attemptCountInResponse: boolean;
+
+  /**
+   * The backend's `server` field stays.
+   *
+   * @generated from field: bool keep_server_header = 25;
+   */
+  keepServerHeader: boolean;
+
+  /**
+   * @generated from field: bool omit_request_id = 26;
+   */
+  omitRequestId: boolean;
+
+  /**
+   * Host of HTTP/1.0 requests without one.
+   *
+   * @generated from field: string http10_host = 27;
+   */
+  http10Host: string;
+
+  /**
+   * `x-forwarded-for` is not extended although the remote address is used.
+   *
+   * @generated from field: bool keep_forwarded_for = 28;
+   */
+  keepForwardedFor: boolean;
+
+  /**
+   * @generated from field: bool strip_host_port = 29;
+   */
+  stripHostPort: boolean;
+
+  /**
+   * @generated from field: bool strip_host_dot = 30;
+   */
+  stripHostDot: boolean;
+
+  /**
+   * Pseudonym for the `via` field of requests and responses; empty = no field.
+   *
+   * @generated from field: string via = 31;
+   */
+  via: string;
+
+  /**
+   * @generated from field: bool request_id_in_response = 32;
+   */
+  requestIdInResponse: boolean;
 };
 
 /**
@@ -350,6 +405,20 @@ export enum HttpDefaults_Normalize {
    * @generated from enum value: DECODE_AND_MERGE = 3;
    */
   DECODE_AND_MERGE = 3,
+
+  /**
+   * Escaped slashes lead to a redirect to the clean path (gateways).
+   *
+   * @generated from enum value: DECODE_AND_REDIRECT = 4;
+   */
+  DECODE_AND_REDIRECT = 4,
+
+  /**
+   * Escaped slashes are refused; otherwise like BASE.
+   *
+   * @generated from enum value: REJECT_ESCAPED = 5;
+   */
+  REJECT_ESCAPED = 5,
 }
 
 /**
@@ -2864,6 +2933,13 @@ export declare type LocalRateLimit = Message<"ambit.waypoint.v1.LocalRateLimit">
    * @generated from field: bool per_worker = 9;
    */
   perWorker: boolean;
+
+  /**
+   * `x-ratelimit-limit`, `-remaining` and `-reset` in responses.
+   *
+   * @generated from field: bool rate_headers = 10;
+   */
+  rateHeaders: boolean;
 };
 
 /**

@@ -1,0 +1,131 @@
+/**
+ * A backend's response -> the client's (spec/waypoint.md 4.6.3, 5.10). Last part of path 4, step 9; called by forward.ts.
+ * In: response, context, decision. Out: one answer and a completed record. Data thread.
+ */
+import { HeaderList, removeHopByHop } from '@ambit/l7';
+import { relay, Region } from '@ambit/net';
+import { WaypointError } from '../errors.ts';
+import { finishResponseHeaders } from '../filters/answer.ts';
+import type { RequestContext } from '../filters/request-context.ts';
+import type { Upgraded } from '../http/exchange.ts';
+import { pump } from '../http/pump.ts';
+import type { UpstreamResponse } from '../http/upstream.ts';
+import type { ForwardDecision } from './forward.ts';
+import { operatorValues } from './request-of.ts';
+
+/** Relays a response; `cancel` ends what the backend still sends when the client is gone. */
+export const relayResponse = (
+  context: RequestContext,
+  decision: ForwardDecision,
+  response: UpstreamResponse,
+  cancel: (reason: Error) => void,
+): void => {
+  const { exchange, record, config, touch } = context;
+  const { headers } = response;
+  touch();
+  context.body().release();
+  if (response.upgraded !== undefined) {
+    relayUpgrade(context, decision, response, response.upgraded);
+    return;
+  }
+  removeHopByHop(headers, 'response');
+  headers.set('x-envoy-upstream-service-time', String(Math.round(record.upstreamServiceMs ?? 0)));
+  editResponse(context, decision, headers);
+  finishResponseHeaders(headers, config.settings, record);
+  record.status = response.status;
+  record.details = 'via_upstream';
+  record.grpcStatus = headers.get('grpc-status');
+  record.responseHeaderBytes = headers.byteLength;
+  record.responseHeaders = headers;
+  const isBodyless =
+    response.isBodyless || context.request.method === 'HEAD' || response.status === 204 || response.status === 304;
+  const stop = isBodyless ? undefined : startBody(context, response);
+  exchange.onClosed = (complete) => {
+    stop?.forget();
+    record.requestBodyBytes = context.body().bytes;
+    if (!complete && record.flags.size === 0) {
+      record.flags.add('DC');
+      record.details = 'downstream_remote_disconnect';
+      cancel(new WaypointError('ERR_WAYPOINT_CLIENT_GONE', 'client left during the response'));
+    }
+    context.finish();
+  };
+  exchange.respond(response.status, headers, { endStream: isBodyless, closeConnection: false });
+  if (stop === undefined) response.body.discard();
+  else stop.start();
+};
+
+const startBody = (context: RequestContext, response: UpstreamResponse) => {
+  const { exchange, record, touch } = context;
+  let forget: () => void = () => undefined;
+  return {
+    forget: () => forget(),
+    start: () => {
+      forget = pump(response.body, exchange.sink, {
+        onChunk: (bytes) => {
+          record.responseBodyBytes += bytes;
+          touch();
+        },
+        onEnd: () => {
+          const trailers = response.trailers();
+          if (trailers.length > 0)
+            record.grpcStatus = HeaderList.fromRaw(trailers).get('grpc-status') ?? record.grpcStatus;
+          exchange.end(trailers);
+        },
+        onBroken: (error) => broken(context, error),
+      });
+    },
+  };
+};
+
+/** The backend ended inside its response. */
+const broken = (context: RequestContext, error: Error | undefined): void => {
+  const { exchange, record } = context;
+  record.flags.add('UPE');
+  record.details = 'upstream_reset_after_response_started{protocol_error}';
+  exchange.abort(new WaypointError('ERR_WAYPOINT_UPSTREAM', 'upstream ended inside a response', { cause: error }));
+};
+
+const editResponse = (context: RequestContext, { target, route }: ForwardDecision, headers: HeaderList): void => {
+  const values = operatorValues(context);
+  target.responseHeaders(headers, values);
+  route.responseHeaders(headers, values);
+  for (const edit of context.onRouteResponse) edit(headers);
+  if (context.config.settings.attemptCountInResponse)
+    headers.append('x-envoy-attempt-count', String(context.record.attempts));
+  for (const edit of context.onResponse) edit(headers);
+};
+
+/** 101: raw bytes both ways, ended together (spec/waypoint.md 5.10). */
+const relayUpgrade = (
+  context: RequestContext,
+  decision: ForwardDecision,
+  { headers }: UpstreamResponse,
+  upstream: Upgraded,
+): void => {
+  const { exchange, record, config } = context;
+  editResponse(context, decision, headers);
+  finishResponseHeaders(headers, config.settings, record);
+  record.status = 101;
+  record.details = 'via_upstream';
+  exchange.onClosed = undefined;
+  const client = exchange.upgrade(headers);
+  context.stopTimers();
+  if (client.early.length > 0) upstream.endpoint.write([Region.of(client.early)]);
+  if (upstream.early.length > 0) client.endpoint.write([Region.of(upstream.early)]);
+  const onProgress = (up: number, down: number): void => {
+    record.requestBodyBytes = client.early.length + up;
+    record.responseBodyBytes = upstream.early.length + down;
+  };
+  onProgress(0, 0);
+  void relay(client.endpoint, upstream.endpoint, { onProgress }).then(({ failedSide }) => {
+    if (failedSide === 'a') {
+      record.flags.add('DC');
+      record.details = 'downstream_remote_disconnect';
+    } else {
+      record.flags.add('UC');
+      record.details = 'upstream_reset_after_response_started{connection_termination}';
+    }
+    context.finish();
+  });
+};

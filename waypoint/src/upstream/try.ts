@@ -1,0 +1,158 @@
+/**
+ * One try of a request: pick an endpoint, dial, send, wait for the response head (spec/waypoint.md 5.1-5.7).
+ * Path 4, steps 7 to 9; called by forward.ts on the data thread.
+ */
+import { type HashKey, hashKeyOf, removeHopByHop } from '@ambit/l7';
+import { type Backend, LoadBalancer_Algo } from '@ambit/proto/waypoint';
+import { findWorkload } from '@ambit/state';
+import { UpstreamError } from '../errors.ts';
+import type { RequestContext } from '../filters/request-context.ts';
+import type { RequestBody } from '../http/request-body.ts';
+import type { UpstreamCall, UpstreamRequest, UpstreamResponse } from '../http/upstream.ts';
+import { connectTimeoutOf } from './connect-timeout.ts';
+import type { ForwardDecision, RouterOptions } from './forward.ts';
+import { openerOf } from './open.ts';
+import type { UpstreamEndpoint } from './pick.ts';
+import { isHttp2Upstream } from './protocol.ts';
+import { upstreamRequestOf } from './request-of.ts';
+
+/** How a try ended, unless its request was given up meanwhile. */
+export type TryResult = UpstreamResponse | UpstreamError | 'no-endpoint';
+
+/** What the tries of one request share. */
+export class Tries {
+  readonly #context: RequestContext;
+  readonly #decision: ForwardDecision;
+  readonly #backend: Backend | undefined;
+  readonly #options: RouterOptions;
+  readonly #body: RequestBody;
+  readonly #timeoutMs: number | undefined;
+  readonly #avoid = new Set<string>();
+  #hash: { readonly key: HashKey | undefined } | undefined;
+  #call: UpstreamCall | undefined;
+
+  constructor(
+    context: RequestContext,
+    decision: ForwardDecision,
+    backend: Backend | undefined,
+    options: RouterOptions,
+    timeoutMs: number | undefined,
+  ) {
+    this.#context = context;
+    this.#decision = decision;
+    this.#backend = backend;
+    this.#options = options;
+    this.#body = context.body();
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Ends the try in flight, or the response of the last one. */
+  cancel(reason: Error): void {
+    this.#call?.cancel(reason);
+  }
+
+  /** Makes try number `attempt`, the first is 1. Never rejects. */
+  async once(attempt: number): Promise<TryResult> {
+    const { record, snapshot } = this.#context;
+    const { picker, breakers } = this.#options;
+    record.attempts = attempt;
+    const named = picker.prepare(this.#backend, snapshot);
+    if (named !== undefined) await named;
+    const endpoint = this.#pick();
+    if (endpoint === undefined) return 'no-endpoint';
+    record.endpoint = endpoint;
+    if (this.#decision.route.retry.avoidPrevious) this.#avoid.add(endpoint.key);
+    const place = breakers.enter(this.#backend, 'request');
+    if (place === undefined) return new UpstreamError({ kind: 'overflow' }, false);
+    const counted = picker.begin(endpoint);
+    const request = upstreamRequestOf(this.#context, this.#decision, attempt, this.#body, this.#timeoutMs);
+    if (attempt === 1) this.#options.mirror(this.#context, this.#decision, request);
+    const startedMs = performance.now();
+    const call = this.#send(endpoint, request);
+    this.#call = call;
+    call.onDone = () => {
+      counted[Symbol.dispose]();
+      place[Symbol.dispose]();
+    };
+    const { perTryMs } = this.#decision.route.retry;
+    const perTry =
+      perTryMs === undefined
+        ? undefined
+        : setTimeout(() => call.cancel(new UpstreamError({ kind: 'per-try-timeout' }, call.requestSent)), perTryMs);
+    try {
+      const response = await call.response;
+      record.upstreamServiceMs = performance.now() - startedMs;
+      picker.report(this.#backend, endpoint, { kind: 'response', status: statusForHealth(response) });
+      return response;
+    } catch (error) {
+      if (!this.#context.isOver()) picker.report(this.#backend, endpoint, { kind: 'local' });
+      return error instanceof UpstreamError ? error : new UpstreamError({ kind: 'closed' }, call.requestSent, error);
+    } finally {
+      clearTimeout(perTry);
+    }
+  }
+
+  #pick(): UpstreamEndpoint | undefined {
+    const { frontend, tunnel, snapshot, config, random } = this.#context;
+    const { network } = config.settings;
+    return this.#options.picker.pick({
+      backend: this.#backend,
+      frontend,
+      destinationIp: tunnel.destinationIp,
+      snapshot,
+      network,
+      self: findWorkload(snapshot, network, this.#options.ownIp),
+      avoid: this.#avoid,
+      hashKey: this.#hashKey(),
+      random,
+    });
+  }
+
+  /** Key of consistent hashing: the rule's policy, else the backend's. */
+  #hashKey(): string | undefined {
+    if (this.#hash !== undefined) return this.#hash.key?.key;
+    const { request, tunnel, onRouteResponse } = this.#context;
+    const lb = this.#backend?.lb;
+    const policy = this.#decision.route.source.hash ?? (lb?.algo === LoadBalancer_Algo.HASH ? lb.hash : undefined);
+    const key = policy === undefined ? undefined : hashKeyOf(policy, request, tunnel.clientAddress);
+    this.#hash = { key };
+    const cookie = key?.setCookie;
+    if (cookie !== undefined) onRouteResponse.push((headers) => headers.append('set-cookie', cookie));
+    return key?.key;
+  }
+
+  #send(endpoint: UpstreamEndpoint, request: UpstreamRequest): UpstreamCall {
+    const { config, exchange } = this.#context;
+    const { transport, tls, http1, http2 } = this.#options;
+    const headers: Record<string, string> = {};
+    const baggage = this.#options.baggage();
+    if (baggage !== undefined) headers['baggage'] = baggage;
+    if (this.#backend !== undefined && this.#backend.hostname !== '')
+      headers['forwarded'] = `host=${this.#backend.hostname}`;
+    const isHttp2 = isHttp2Upstream(this.#context, this.#backend);
+    const plan = tls(this.#backend, request.authority, (name) => config.snapshot.secret.get(name));
+    const timeoutMs = connectTimeoutOf(this.#backend, config.settings);
+    const open = openerOf({ transport, endpoint, plan, isHttp2, timeoutMs, headers });
+    const key = `${endpoint.key} ${this.#backend?.hostname ?? ''} ${plan?.id ?? ''}`;
+    return (isHttp2 ? http2 : http1).send(key, open, request, (status, interim) => {
+      removeHopByHop(interim, 'response');
+      exchange.interim(status, interim);
+    });
+  }
+}
+
+/** Status by which an endpoint is judged: a gRPC failure in the response head counts as its HTTP sibling (spec/waypoint.md 5.6). */
+const statusForHealth = ({ status, headers }: UpstreamResponse): number => {
+  const grpc = headers.get('grpc-status');
+  return grpc === undefined ? status : (httpStatusOfGrpc[grpc] ?? status);
+};
+
+const httpStatusOfGrpc: Readonly<Record<string, number>> = {
+  2: 500,
+  4: 504,
+  8: 429,
+  12: 501,
+  13: 500,
+  14: 503,
+  15: 500,
+};
