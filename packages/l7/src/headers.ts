@@ -100,13 +100,16 @@ const isToken = (text: string): boolean => {
 /** More than this many names in `Connection` is refused (spec/waypoint.md 4.6.2). */
 export const MAX_NOMINATIONS = 9;
 
+/** Fields that frame or route a message: whoever wants them gone on the way has something in mind. */
+const endToEnd = new Set(['content-length', 'host', 'cookie', 'authorization']);
+
 const hopByHop = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade']);
 
 /**
  * Removes hop-by-hop fields in place. `TE` survives as `trailers` when it said so. In requests the names that
  * `Connection` nominates go as well; in responses they stay (golden envoy-http).
  * With `keepsUpgrade` (an accepted websocket) `Connection: Upgrade` and `Upgrade` stay.
- * Returns false when the nominations are not acceptable (too many, or a forwarding header): answer 400.
+ * Returns false when the nominations are not acceptable (too many, a forwarding header, or one that frames or routes): answer 400.
  */
 export const removeHopByHop = (
   headers: HeaderList,
@@ -133,7 +136,8 @@ export const removeHopByHop = (
     if (nominated.delete(name) && name === 'http2-settings') headers.remove(name);
   }
   if (nominated.size > MAX_NOMINATIONS) return false;
-  for (const name of nominated) if (name.startsWith('x-forwarded-') || name.startsWith(':')) return false;
+  for (const name of nominated)
+    if (name.startsWith('x-forwarded-') || name.startsWith(':') || endToEnd.has(name)) return false;
   if (nominated.size > 0) headers.removeIf((name) => nominated.has(name));
   return true;
 };
