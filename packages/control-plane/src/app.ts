@@ -1,11 +1,14 @@
 // The only file that constructs. In: configuration and a Kubernetes client. Out: a running control plane.
 // Order: mesh configuration, CA, caches, servers, readiness, leadership; the end goes the other way. Main thread.
 import {
-  type CertificateAuthority,
+  certificatesOfPem,
   createCaService,
-  createCertificateAuthority,
+  createPeerVerifier,
   issueLocally,
   MAX_LEAF_TTL_MS,
+  type PeerIdentity,
+  type PeerVerifier,
+  type WorkloadCertificate,
 } from '@ambit/identity';
 import type { KubeClient } from '@ambit/kube';
 import { createAdminServer } from '@ambit/runtime/admin';
@@ -16,7 +19,9 @@ import { answerOverXds } from './admin/debug-over-xds.ts';
 import { debugPages } from './admin/debug-pages.ts';
 import { monitoringRoutes, readinessRoutes } from './admin/routes.ts';
 import { impersonationRefusal } from './ca/impersonation.ts';
-import { loadMaterial } from './ca/material.ts';
+import { type AuthorityKeeper, keepAuthority } from './ca/authority-keeper.ts';
+import { materialOfFolder, watchPluggedCa } from './ca/plugged-ca.ts';
+import { selfSignedMaterial, watchSelfSigned } from './ca/self-signed-ca.ts';
 import { type Authenticator, type Caller, createAuthenticator } from './clients/authenticate.ts';
 import { authorizeClient } from './clients/authorize.ts';
 import type { ControlPlaneConfig } from './config.ts';
@@ -31,6 +36,7 @@ import { createStatusWriter } from './status/writer.ts';
 import { type CaResult, registerMetrics } from './telemetry/metrics.ts';
 import { keepWebhooks } from './webhooks/configuration.ts';
 import { VERSION_TEXT } from './version.ts';
+import { keepServing } from './ca/serving-certificate.ts';
 import { listenWebhook } from './webhooks/server.ts';
 import { startWriters, type Writers } from './writers.ts';
 
@@ -81,18 +87,7 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
   await using stack = new AsyncDisposableStack();
   let mesh = await initialSettings(client, config, log);
   const { options } = mesh;
-  const material = await loadMaterial({
-    client,
-    folder: config.ROOT_CA_DIR,
-    namespace: config.POD_NAMESPACE,
-    trustDomain: options.trustDomain,
-    log,
-  });
-  const authority = createCertificateAuthority({
-    material,
-    defaultTtlMs: config.DEFAULT_WORKLOAD_CERT_TTL,
-    maxTtlMs: config.MAX_WORKLOAD_CERT_TTL,
-  });
+  const authority = await openAuthority({ client, config, trustDomain: options.trustDomain, log, stack });
 
   const cluster = watchCluster(client, options, log);
   stack.defer(() => cluster.close());
@@ -110,6 +105,7 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
     client,
     audiences: config.TOKEN_AUDIENCES,
     trustDomain,
+    verifyCertificate: clientVerifier(authority),
     log: log.child('auth'),
   });
   const isReady = (): boolean => cluster.isSynced;
@@ -121,10 +117,10 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
     debounceMs: config.PILOT_DEBOUNCE_AFTER,
     debounceMaxMs: config.PILOT_DEBOUNCE_MAX,
     maxStreamsPerSecond: config.PILOT_MAX_REQUESTS_PER_SECOND,
-    authenticate: async ({ isTls, header, peer }) => {
+    authenticate: async ({ isTls, header, peer, peerCertificate }) => {
       // The plaintext port has no authentication, as upstream's (spec control-plane 0.2).
       if (!isTls || !config.XDS_AUTH) return undefined;
-      const caller = await authenticator.authenticate(header('authorization'), peer);
+      const caller = await authenticator.authenticate(header('authorization'), peer, peerCertificate?.raw);
       if (caller === undefined) throw new XdsError('ERR_XDS_UNAUTHENTICATED', 'authentication failure');
       return { identities: caller.identities, details: { podName: caller.podName, podUid: caller.podUid } };
     },
@@ -143,7 +139,7 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
   });
   const series = registerMetrics(metrics, {
     version: VERSION_TEXT.version,
-    rootPem: () => authority.rootPem,
+    rootPem: () => authority.current.rootPem,
     connections: () => xds.connections,
     services: () => cluster.model.count('Service') + cluster.model.count('ServiceEntry'),
     virtualServices: () => cluster.model.count('VirtualService'),
@@ -170,7 +166,9 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
   });
   stack.defer(() => meshConfig.close());
 
-  const certificate = await issueLocally(authority, servingNames(config), MAX_LEAF_TTL_MS);
+  const names = servingNames(config);
+  const issueServing = (): Promise<WorkloadCertificate> => issueLocally(authority.current, names, MAX_LEAF_TTL_MS);
+  const certificate = await issueServing();
   const wanted = { ...PORTS, ...(ports && { webhook: 0 }), ...ports };
   const host = config.AMBIT_LISTEN_HOST;
   const ca = caService(
@@ -217,11 +215,25 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
     client,
     revision: config.REVISION,
     systemNamespace: config.POD_NAMESPACE,
-    rootPem: () => authority.rootPem,
+    rootPem: () => authority.current.rootPem,
     log: log.child('validation'),
   });
   stack.defer(() => webhooks.close());
   // Last in, first out: leases are given up before anything else ends.
+  const serving = keepServing({
+    issue: issueServing,
+    first: certificate,
+    log,
+    onNext: (next) => {
+      tls.setCertificate(next);
+      webhook.setCertificate(next);
+    },
+  });
+  stack.defer(() => serving[Symbol.dispose]());
+  authority.onChange(() => {
+    serving.renew();
+    webhooks.refresh();
+  });
   // Started last and ended first: nothing is written by a control plane that does not serve.
   const started = (writers = startWriters({
     config,
@@ -241,7 +253,9 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
   return {
     cluster,
     xds,
-    rootPem: authority.rootPem,
+    get rootPem() {
+      return authority.current.rootPem;
+    },
     ports: {
       plaintext: plaintext.port,
       tls: tls.port,
@@ -264,6 +278,44 @@ async function initialSettings(client: KubeClient, config: ControlPlaneConfig, l
   return settings;
 }
 
+/** Plugged-in files, else the root that all replicas share; both are followed while the control plane runs. */
+async function openAuthority(parts: {
+  readonly client: KubeClient;
+  readonly config: ControlPlaneConfig;
+  readonly trustDomain: string;
+  readonly log: Logger;
+  readonly stack: AsyncDisposableStack;
+}): Promise<AuthorityKeeper> {
+  const { client, config, trustDomain, stack } = parts;
+  const log = parts.log.child('ca');
+  const lives = { defaultTtlMs: config.DEFAULT_WORKLOAD_CERT_TTL, maxTtlMs: config.MAX_WORKLOAD_CERT_TTL };
+  const folder = config.ROOT_CA_DIR;
+  const plugged = await materialOfFolder(folder);
+  if (plugged !== undefined) {
+    log.info('using plugged-in CA certificate', { folder });
+    const keeper = keepAuthority(plugged, lives);
+    stack.use(watchPluggedCa({ folder, keeper, isMultiRoot: config.ISTIO_MULTIROOT_MESH, log }));
+    return keeper;
+  }
+  const shared = { client, namespace: config.POD_NAMESPACE, trustDomain, log };
+  const keeper = keepAuthority(await selfSignedMaterial(shared), lives);
+  stack.use(watchSelfSigned({ ...shared, keeper }));
+  return keeper;
+}
+
+/** Judges client certificates against the roots of the moment. */
+function clientVerifier(authority: AuthorityKeeper): (leaf: Buffer) => PeerIdentity {
+  const make = (): PeerVerifier => createPeerVerifier({ roots: authority.current.rootPem, peerRole: 'client' });
+  let verify = make();
+  let intermediates = certificatesOfPem(authority.material.chainPem);
+  authority.onChange(() => {
+    verify = make();
+    intermediates = certificatesOfPem(authority.material.chainPem);
+  });
+  // gRPC hands out the leaf only; what lies between is our own chain.
+  return (leaf) => verify([leaf, ...intermediates]);
+}
+
 /** DNS names of the control plane, sorted (spec control-plane 5.6). */
 function servingNames(config: ControlPlaneConfig): [string, ...string[]] {
   const { REVISION, POD_NAMESPACE, ISTIOD_CUSTOM_HOST } = config;
@@ -275,7 +327,7 @@ function servingNames(config: ControlPlaneConfig): [string, ...string[]] {
 }
 
 function caService(
-  authority: CertificateAuthority,
+  authority: AuthorityKeeper,
   authenticator: Authenticator,
   pods: PodIndex,
   config: ControlPlaneConfig,
@@ -285,9 +337,9 @@ function caService(
 ): ReturnType<typeof createCaService<Caller>> {
   const trustedAccounts = new Set(config.CA_TRUSTED_NODE_ACCOUNTS);
   return createCaService<Caller>({
-    authority: () => authority,
-    authenticate: ({ metadata, peer }) =>
-      authenticator.authenticate(metadata.get('authorization')[0]?.toString(), peer),
+    authority: () => authority.current,
+    authenticate: ({ metadata, peer, peerCertificate }) =>
+      authenticator.authenticate(metadata.get('authorization')[0]?.toString(), peer, peerCertificate),
     impersonationRefusal: (caller, wanted, clusterId) =>
       impersonationRefusal(
         { pods, trustedAccounts, clusterId: config.CLUSTER_ID, trustDomains },

@@ -1,4 +1,5 @@
 // gRPC servers on their ports. In: what is mounted. Out: bound servers with a graceful and an abrupt end. Called by app.ts.
+import type { SecureContextOptions } from 'node:tls';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { WorkloadCertificate } from '@ambit/identity';
 import { XDS_SERVER_OPTIONS } from '@ambit/xds/server';
@@ -8,6 +9,8 @@ import { ControlPlaneError } from './errors.ts';
 export interface GrpcListener {
   readonly server: Server;
   readonly port: number;
+  /** Serves new connections with another certificate; only where one was given at the start. */
+  setCertificate(certificate: WorkloadCertificate): void;
   /** Lets calls under way finish; streams must be ended by their owner. */
   close(): Promise<void>;
   destroy(): void;
@@ -21,9 +24,10 @@ export async function listenGrpc(
   mount: (server: Server) => void,
 ): Promise<GrpcListener> {
   const server = new Server(XDS_SERVER_OPTIONS);
+  const credentials = certificate === undefined ? undefined : new ReloadableCredentials(certificate);
   mount(server);
   const bound = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`${host}:${port}`, credentialsOf(certificate), (error, actual) => {
+    server.bindAsync(`${host}:${port}`, credentials ?? ServerCredentials.createInsecure(), (error, actual) => {
       if (error === null) resolve(actual);
       else
         reject(new ControlPlaneError('ERR_CONTROL_PLANE_LISTEN', `cannot listen on ${host}:${port}`, { cause: error }));
@@ -32,6 +36,7 @@ export async function listenGrpc(
   return {
     server,
     port: bound,
+    setCertificate: (next) => credentials?.use(next),
     close: async () => {
       await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
     },
@@ -39,11 +44,28 @@ export async function listenGrpc(
   };
 }
 
-function credentialsOf(certificate: WorkloadCertificate | undefined): ServerCredentials {
-  if (certificate === undefined) return ServerCredentials.createInsecure();
-  const pair = {
-    cert_chain: Buffer.from(certificate.certChainPem),
-    private_key: Buffer.from(certificate.privateKeyPem),
-  };
-  return ServerCredentials.createSsl(null, [pair], false);
+/**
+ * TLS with a certificate that can be exchanged. A client certificate is asked for and not demanded, and not judged here: who
+ * authenticates the call checks it against the roots of the moment (clients/authenticate.ts).
+ */
+class ReloadableCredentials extends ServerCredentials {
+  constructor(certificate: WorkloadCertificate) {
+    super({ requestCert: true, rejectUnauthorized: false }, pairOf(certificate));
+  }
+
+  use(certificate: WorkloadCertificate): void {
+    this.updateSecureContextOptions(pairOf(certificate));
+  }
+
+  override _equals(other: ServerCredentials): boolean {
+    return this === other;
+  }
 }
+
+const pairOf = ({ certChainPem, privateKeyPem, rootsPem }: WorkloadCertificate): SecureContextOptions => ({
+  cert: certChainPem,
+  key: privateKeyPem,
+  // gRPC shows a client certificate only when it leads to one of these.
+  ca: rootsPem,
+  minVersion: 'TLSv1.2',
+});

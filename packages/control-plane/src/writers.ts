@@ -1,9 +1,9 @@
 // Everything that writes to the cluster, each duty behind its own lease with upstream's name, so that mixed replicas do not
 // write twice (spec control-plane 8.2). In: the parts of the app. Out: running elections. Called by app.ts; main thread.
-import type { CertificateAuthority } from '@ambit/identity';
 import { type KubeClient, type LeaderElection, startLeaderElection } from '@ambit/kube';
 import type { Logger } from '@ambit/runtime/log';
-import { distributeRoots } from './ca/root-config-maps.ts';
+import type { AuthorityKeeper } from './ca/authority-keeper.ts';
+import { type Distribution, distributeText } from './ca/config-map-distribution.ts';
 import type { ControlPlaneConfig } from './config.ts';
 import { type ClassFeatures, classInfos } from './gateways/class-info.ts';
 import { keepClasses } from './gateways/classes.ts';
@@ -26,7 +26,7 @@ export interface WriterParts {
   readonly tags: RevisionTags;
   readonly mesh: () => MeshSettings;
   readonly status: StatusWriter;
-  readonly authority: CertificateAuthority;
+  readonly authority: AuthorityKeeper;
 }
 
 /** Running writers. */
@@ -41,15 +41,10 @@ type Duty = readonly [lease: string, onLead: (signal: AbortSignal) => void];
 
 /** Starts to compete for every duty. */
 export function startWriters(parts: WriterParts): Writers {
-  const { config, client, cluster, status, authority } = parts;
-  const log = parts.log.child('leader');
+  const { config, client, cluster, status } = parts;
   const gateways = gatewayDuty(parts);
   const duties: Duty[] = [
-    [
-      'istio-namespace-controller-election',
-      (signal) =>
-        distributeRoots({ client, name: config.PILOT_CA_CERT_CONFIGMAP, rootPem: authority.rootPem, log, signal }),
-    ],
+    ['istio-namespace-controller-election', certificateDuty(parts)],
     ['istio-status-leader', (signal) => void cluster.synced.then(() => status.lead(cluster.model, signal))],
   ];
   if (config.PILOT_ENABLE_GATEWAY_API_DEPLOYMENT_CONTROLLER) duties.push(gateways.duty);
@@ -66,6 +61,26 @@ export function startWriters(parts: WriterParts): Writers {
     async close() {
       await Promise.all(elections.map((election) => election.close()));
     },
+  };
+}
+
+/** Roots and revocation lists in every namespace. */
+function certificateDuty({ config, client, authority, log: parent }: WriterParts): Duty[1] {
+  const log = parent.child('certificates');
+  let running: Distribution[] = [];
+  authority.onChange(() => {
+    for (const distribution of running) distribution.refresh();
+  });
+  const roots = {
+    name: config.PILOT_CA_CERT_CONFIGMAP,
+    key: 'root-cert.pem',
+    text: () => authority.current.rootPem,
+  };
+  const revoked = { name: config.PILOT_CRL_CONFIGMAP, key: 'ca-crl.pem', text: () => authority.material.crlPem };
+  const wanted = config.PILOT_ENABLE_CA_CRL ? [roots, revoked] : [roots];
+  return (signal) => {
+    running = wanted.map((one) => distributeText({ client, ...one, log, signal }));
+    signal.addEventListener('abort', () => (running = []));
   };
 }
 

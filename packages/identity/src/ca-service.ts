@@ -3,6 +3,7 @@
 
 import { Metadata, status } from '@grpc/grpc-js';
 import type { ServiceDefinition, UntypedServiceImplementation, handleUnaryCall } from '@grpc/grpc-js';
+import type { PeerCertificate } from 'node:tls';
 import { create } from '@bufbuild/protobuf';
 
 import { IstioCertificateResponseSchema, IstioCertificateService } from '@ambit/proto/ca';
@@ -11,14 +12,34 @@ import { grpcService } from '@ambit/proto/grpc';
 import { background } from '@ambit/runtime/background';
 import type { Logger } from '@ambit/runtime/log';
 
-import type { CertificateAuthority } from './certificate-authority.ts';
 import { IdentityError } from './errors.ts';
 import { parseSpiffeId } from './spiffe.ts';
 import type { SpiffeId } from './spiffe.ts';
 
+/** Whoever signs: our own authority, or another system behind the same call. */
+export interface CertificateSigner {
+  /**
+   * Signs the key of a CSR for the given names, which the caller may use. `signerName` is what the request wants of several
+   * signers (metadata `CertSigner`). Throws IdentityError: the codes of bad requests become INVALID_ARGUMENT, others INTERNAL.
+   */
+  issue(
+    csrPem: string,
+    names: readonly string[],
+    ttlMs: number,
+    signerName?: string,
+  ): IssuedChain | Promise<IssuedChain>;
+}
+
+/** Leaf, each intermediate as its own text, the whole root bundle last (spec/control-plane.md 5.2). */
+export interface IssuedChain {
+  readonly chainPem: readonly [string, ...string[]];
+}
+
 /** What a request carries for authentication. */
 export interface CaCall {
   readonly metadata: Metadata;
+  /** Client certificate in DER, when one was presented; nobody has verified it. */
+  readonly peerCertificate?: Buffer;
   /** Peer address as grpc-js tells it. */
   readonly peer: string;
 }
@@ -30,8 +51,8 @@ export interface CaCaller {
 
 /** Settings of the service; the control plane answers who calls and who may act for whom. */
 export interface CaServiceOptions<Caller extends CaCaller> {
-  /** The authority in use now; `undefined` = not ready. */
-  readonly authority: () => CertificateAuthority | undefined;
+  /** Who signs now; `undefined` = not ready. */
+  readonly authority: () => CertificateSigner | undefined;
   /** Who calls, or `undefined` to refuse. */
   authenticate(call: CaCall): Promise<Caller | undefined>;
   /** Why the caller may not act for the identity; `undefined` = it may (spec/control-plane.md 5.4). */
@@ -57,7 +78,11 @@ interface Refusal {
 export function createCaService<Caller extends CaCaller>(options: CaServiceOptions<Caller>): CaService {
   const createCertificate: handleUnaryCall<IstioCertificateRequest, IstioCertificateResponse> = (call, callback) => {
     const answer = async (): Promise<void> => {
-      const result = await answerRequest(options, call.request, { metadata: call.metadata, peer: call.getPeer() });
+      const result = await answerRequest(options, call.request, {
+        metadata: call.metadata,
+        peer: call.getPeer(),
+        ...certificateOf(call.getAuthContext().sslPeerCertificate),
+      });
       if ('code' in result) callback({ ...result, metadata: new Metadata() });
       else callback(null, create(IstioCertificateResponseSchema, { certChain: [...result.chainPem] }));
     };
@@ -84,7 +109,7 @@ export async function answerRequest<Caller extends CaCaller>(
       onResult?.('impersonation');
       return { code: status.UNAUTHENTICATED, details: 'request impersonation authentication failure' };
     }
-    return sign(options, request, names);
+    return await sign(options, request, names);
   } catch (error) {
     log.error('certificate request failed', { peer: call.peer, error: messageOf(error) });
     onResult?.('internal');
@@ -114,19 +139,21 @@ async function namesFor<Caller extends CaCaller>(
   return undefined;
 }
 
-function sign<Caller extends CaCaller>(
+async function sign<Caller extends CaCaller>(
   options: CaServiceOptions<Caller>,
   request: IstioCertificateRequest,
   names: readonly string[],
-): Refusal | { readonly chainPem: readonly string[] } {
+): Promise<Refusal | { readonly chainPem: readonly string[] }> {
   const authority = options.authority();
   if (authority === undefined) {
     options.onResult?.('internal');
     return { code: status.INTERNAL, details: 'CA is not ready' };
   }
   try {
-    const issued = authority.issue(request.csr, names, Number(request.validityDuration) * 1000);
-    options.log.debug('certificate issued', { identity: names.join(','), serial: issued.serial });
+    const wanted = request.metadata?.['CertSigner'];
+    const signerName = typeof wanted === 'string' && wanted !== '' ? wanted : undefined;
+    const issued = await authority.issue(request.csr, names, Number(request.validityDuration) * 1000, signerName);
+    options.log.debug('certificate issued', { identity: names.join(',') });
     options.onResult?.('issued');
     return { chainPem: issued.chainPem };
   } catch (error) {
@@ -134,6 +161,11 @@ function sign<Caller extends CaCaller>(
     options.onResult?.('bad-csr');
     return { code: status.INVALID_ARGUMENT, details: `CSR signing error (${error.message})` };
   }
+}
+
+function certificateOf(certificate: PeerCertificate | undefined): { peerCertificate?: Buffer } {
+  // Node.js hands out an empty object when the client presented none.
+  return certificate?.raw === undefined ? {} : { peerCertificate: certificate.raw };
 }
 
 function isCallerMistake(error: IdentityError): boolean {

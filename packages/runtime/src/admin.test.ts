@@ -26,6 +26,7 @@ test('routes answer by exact path or longest prefix, everything else is 404', as
     },
     async (base) => {
       assert.equal(await (await fetch(`${base}/ready`)).text(), 'ready\n');
+      assert.equal(await (await fetch(`${base}//ready`)).text(), 'ready\n', 'as istioctl asks');
       assert.deepEqual(await (await fetch(`${base}/debug/a?x=1`, { method: 'POST' })).json(), [
         'POST',
         '/debug/a',

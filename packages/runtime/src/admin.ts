@@ -113,7 +113,9 @@ async function answer(
   response.on('close', () => gone.abort());
   const target = request.url ?? '/';
   const at = target.indexOf('?');
-  const path = at < 0 ? target : target.slice(0, at);
+  let path = at < 0 ? target : target.slice(0, at);
+  // istioctl asks for `//version`.
+  while (path.startsWith('//')) path = path.slice(1);
   const route = routeOf(routes, path);
   let result: AdminResponse;
   try {

@@ -37,7 +37,9 @@ test('a tool gets one answer per question on a state-of-the-world stream, and co
   await using server = await startTestXdsServer([createResourceTable(TYPE)], { debug });
   const call = openStateOfTheWorld(server.address);
   for (const name of ['syncz', 'adsz']) {
-    call.write(create(DiscoveryRequestSchema, { node: NODE, typeUrl: 'istio.io/debug', resourceNames: [name] }));
+    // istioctl sends the time of day as nonce of its first question.
+    const question = { node: NODE, typeUrl: 'istio.io/debug', resourceNames: [name], responseNonce: 'now' };
+    call.write(create(DiscoveryRequestSchema, question));
     const [response] = (await once(call, 'data')) as [DiscoveryResponse];
     assert.equal(Buffer.from(response.resources[0]?.value ?? []).toString(), `istio.io/debug ${name}`);
     assert.equal(response.controlPlane?.identifier, '{"ID":"a"}');

@@ -86,7 +86,8 @@ function clientConfig({ nodeId, metadata, types }: ClientStatus) {
   const known = ['CLUSTER_ID', 'NAMESPACE', 'ISTIO_VERSION'] as const;
   const shown = Object.fromEntries(known.flatMap((key) => (metadata[key] === undefined ? [] : [[key, metadata[key]]])));
   return {
-    node: { id: nodeId, metadata: shown },
+    // Tools show `<pod>.<namespace>`, the third part of the id.
+    node: { id: nodeId.split('~')[2] ?? nodeId, metadata: shown },
     genericXdsConfigs: types
       .toSorted((a, b) => (a.typeUrl < b.typeUrl ? -1 : 1))
       .map(({ typeUrl, state, sentAtMs, lastError }) => ({

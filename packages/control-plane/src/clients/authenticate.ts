@@ -1,8 +1,8 @@
-// Bearer token -> who calls (spec control-plane 4.6). In: headers of a call. Out: identity, or undefined to refuse.
+// Client certificate or bearer token -> who calls (spec control-plane 4.6). In: facts of a call. Out: identity, or undefined to refuse.
 // Called by the xDS server and the CA; main thread. Verdicts are remembered for a minute, refusals not at all.
 import { createHash } from 'node:crypto';
 import type { KubeClient } from '@ambit/kube';
-import { formatSpiffeId } from '@ambit/identity';
+import { formatSpiffeId, type PeerIdentity } from '@ambit/identity';
 import { messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
 
@@ -18,8 +18,8 @@ export interface Caller {
 
 /** Says who a token belongs to. */
 export interface Authenticator {
-  /** The caller of an `authorization` header; undefined = refused. Never rejects. */
-  authenticate(authorization: string | undefined, peer: string): Promise<Caller | undefined>;
+  /** The caller of a verified client certificate, else of an `authorization` header; undefined = refused. Never rejects. */
+  authenticate(authorization: string | undefined, peer: string, certificate?: Buffer): Promise<Caller | undefined>;
 }
 
 /** Settings of {@link createAuthenticator}. */
@@ -27,6 +27,8 @@ export interface AuthenticatorOptions {
   readonly client: KubeClient;
   readonly audiences: readonly string[];
   readonly trustDomain: () => string;
+  /** Judges the leaf of a client in DER; throws to refuse. Absent: certificates do not count. */
+  readonly verifyCertificate?: (leaf: Buffer) => PeerIdentity;
   readonly log: Logger;
 }
 
@@ -60,8 +62,23 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     };
   };
 
+  const callerOfCertificate = (certificate: Buffer, peer: string): Caller | undefined => {
+    try {
+      const verified = options.verifyCertificate?.(certificate);
+      if (verified === undefined) return undefined;
+      const { namespace, serviceAccount } = verified.id;
+      // A certificate is bound to no pod, so it never allows to act for others.
+      return { identities: [verified.uri], namespace, serviceAccount, podName: '', podUid: '' };
+    } catch (error) {
+      log.info('client certificate does not count', { peer, error: messageOf(error) });
+      return undefined;
+    }
+  };
+
   return {
-    async authenticate(authorization, peer) {
+    async authenticate(authorization, peer, certificate) {
+      const proven = certificate && callerOfCertificate(certificate, peer);
+      if (proven !== undefined) return proven;
       const token = tokenOf(authorization);
       if (token === undefined) {
         log.info('call without a bearer token', { peer });

@@ -83,6 +83,7 @@ export function createConnection(
   const connectedAtMs = clock.now();
   let client: ClientInfo | undefined;
   let toolNode: XdsNode | undefined;
+  let toolNonce = '';
   let isOver = false;
   let isSending = false;
   let isPaused = false;
@@ -141,7 +142,9 @@ export function createConnection(
       toolNode ??= client?.node ?? parseNode(message.node);
       const { typeUrl, resourceNamesSubscribe: names } = message;
       const answer = await debug({ typeUrl, names, node: toolNode, identity: facts.identity });
-      if (!isOver) write(encodeDeltaAnswer(typeUrl, answer));
+      const { bytes, nonce } = encodeDeltaAnswer(typeUrl, answer);
+      toolNonce = nonce;
+      if (!isOver) write(bytes);
     } catch (error) {
       finish(asXdsError(error, log));
     }
@@ -149,7 +152,8 @@ export function createConnection(
 
   const handle = (message: DeltaDiscoveryRequest): void => {
     if (context.debug !== undefined && isDebugType(message.typeUrl)) {
-      if (message.responseNonce !== '') return;
+      // Tools put any nonce into their first question: only ours makes it an acknowledgement.
+      if (message.responseNonce !== '' && message.responseNonce === toolNonce) return;
       // Counts as sending: the next request waits for the answer.
       isSending = true;
       background(log, 'debug request', answerTool(message, context.debug));

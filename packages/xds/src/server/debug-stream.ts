@@ -41,22 +41,32 @@ export function isDebugType(typeUrl: string): boolean {
   return typeUrl === DEBUG_TYPE_PREFIX || typeUrl.startsWith(`${DEBUG_TYPE_PREFIX}/`);
 }
 
+/** An encoded answer, and the nonce by which its acknowledgement is known. */
+export interface EncodedAnswer {
+  readonly bytes: Buffer;
+  readonly nonce: string;
+}
+
 /** The answer as a message of a delta stream. */
-export function encodeDeltaAnswer(typeUrl: string, answer: DebugAnswer): Buffer {
+export function encodeDeltaAnswer(typeUrl: string, answer: DebugAnswer): EncodedAnswer {
+  const nonce = randomUUID();
   const resources = answer.resources.map(({ name, typeUrl: type, bytes }) => ({
     name,
     resource: { typeUrl: type, value: bytes },
   }));
-  const message = { typeUrl, nonce: randomUUID(), resources, controlPlane: { identifier: answer.identifier } };
-  return bufferOf(toBinary(DeltaDiscoveryResponseSchema, create(DeltaDiscoveryResponseSchema, message)));
+  const message = { typeUrl, nonce, resources, controlPlane: { identifier: answer.identifier } };
+  return {
+    nonce,
+    bytes: bufferOf(toBinary(DeltaDiscoveryResponseSchema, create(DeltaDiscoveryResponseSchema, message))),
+  };
 }
 
 /** The answer as a message of a state-of-the-world stream. */
-export function encodeAnswer(typeUrl: string, answer: DebugAnswer): Buffer {
+export function encodeAnswer(typeUrl: string, answer: DebugAnswer): EncodedAnswer {
   const resources = answer.resources.map(({ typeUrl: type, bytes }) => ({ typeUrl: type, value: bytes }));
   const nonce = randomUUID();
   const message = { typeUrl, nonce, versionInfo: nonce, resources, controlPlane: { identifier: answer.identifier } };
-  return bufferOf(toBinary(DiscoveryResponseSchema, create(DiscoveryResponseSchema, message)));
+  return { nonce, bytes: bufferOf(toBinary(DiscoveryResponseSchema, create(DiscoveryResponseSchema, message))) };
 }
 
 function bufferOf(bytes: Uint8Array): Buffer {

@@ -6,7 +6,7 @@ import { background } from '@ambit/runtime/background';
 import type { Logger } from '@ambit/runtime/log';
 import { XdsError } from '../errors.ts';
 import type { ClientIdentity } from './client-info.ts';
-import { type AnswerDebug, encodeAnswer, isDebugType } from './debug-stream.ts';
+import { type AnswerDebug, type EncodedAnswer, encodeAnswer, isDebugType } from './debug-stream.ts';
 import { type XdsNode, parseNode } from './node.ts';
 
 /** A stream as gRPC hands it over; responses are encoded already. */
@@ -45,10 +45,15 @@ export function createToolStreams(parts: ToolStreamParts): {
     const identity = await parts.enter(call, isTls);
     if (call.cancelled) return;
     let node: XdsNode | undefined;
+    let nonce = '';
     const take = async (request: DiscoveryRequest): Promise<void> => {
       node ??= parseNode(request.node);
-      const bytes = await answerTo(parts, request, node, identity);
-      if (bytes !== undefined && !call.cancelled) call.write(bytes);
+      // Tools put any nonce into their first question: only ours makes it an acknowledgement.
+      if (nonce === '' || request.responseNonce !== nonce) {
+        const answer = await answerTo(parts, request, node, identity);
+        nonce = answer.nonce;
+        if (!call.cancelled) call.write(answer.bytes);
+      }
       call.resume();
     };
     call.on('data', (request: DiscoveryRequest) => {
@@ -74,17 +79,16 @@ export function createToolStreams(parts: ToolStreamParts): {
   };
 }
 
-/** The answer to a request; undefined = nothing to say to an acknowledgement. */
+/** The answer to a request. */
 async function answerTo(
   parts: ToolStreamParts,
-  { typeUrl, resourceNames, responseNonce }: DiscoveryRequest,
+  { typeUrl, resourceNames }: DiscoveryRequest,
   node: XdsNode,
   identity: ClientIdentity | undefined,
-): Promise<Buffer | undefined> {
+): Promise<EncodedAnswer> {
   if (parts.answer === undefined || !isDebugType(typeUrl)) {
     parts.authorize(node, identity);
     throw new XdsError('ERR_XDS_UNSUPPORTED_CLIENT', 'resources are served on delta streams only');
   }
-  if (responseNonce !== '') return undefined;
   return encodeAnswer(typeUrl, await parts.answer({ typeUrl, names: resourceNames, node, identity }));
 }

@@ -1,33 +1,44 @@
-// The root certificate as a ConfigMap in every namespace (spec control-plane 5.7). Runs while this replica leads; restores what
-// is changed or deleted. In: namespaces and ConfigMaps. Out: writes. Main thread.
+// Root certificates and revocation lists as a ConfigMap in every namespace (spec control-plane 5.7 C1, C2). Runs while this replica
+// leads; restores what is changed or deleted. In: namespaces and ConfigMaps. Out: writes. Main thread.
 import { type KubeClient, KubeError, startInformer } from '@ambit/kube';
-import type { ConfigMap } from '@ambit/resources';
+import type { ConfigMap, Namespace } from '@ambit/resources';
 import { background } from '@ambit/runtime/background';
 import type { Logger } from '@ambit/runtime/log';
 
 /** Namespaces that never get one. */
 const SKIPPED = new Set(['kube-public', 'kube-node-lease', 'local-path-storage']);
-const KEY = 'root-cert.pem';
 
-/** Settings of {@link distributeRoots}. */
-export interface RootDistributionOptions {
+/** Settings of {@link distributeText}. */
+export interface DistributionOptions {
   readonly client: KubeClient;
   /** Name of the ConfigMap. */
   readonly name: string;
-  readonly rootPem: string;
+  /** Data key; other keys of the ConfigMap are kept. */
+  readonly key: string;
+  /** What the key shall hold; asked at every look. */
+  readonly text: () => string;
+  /** Whether a namespace gets one. Default: all but a few of Kubernetes' own. */
+  readonly isIncluded?: (namespace: Namespace) => boolean;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }
 
+/** A running distribution. */
+export interface Distribution {
+  /** Looks at every namespace again: the text changed. */
+  refresh(): void;
+}
+
 /** Keeps the ConfigMap right in every namespace until `signal` aborts. */
-export function distributeRoots({ client, name, rootPem, log, signal }: RootDistributionOptions): void {
+export function distributeText(options: DistributionOptions): Distribution {
+  const { client, name, key, text, log, signal, isIncluded = () => true } = options;
   const namespaces = new Set<string>();
   const queue = new Set<string>();
   let isRunning = false;
 
   const ensure = async (namespace: string): Promise<void> => {
     const found = await client.get({ kind: 'ConfigMap', namespace, name });
-    if (found?.data?.[KEY] === rootPem && found.metadata.labels?.['istio.io/config'] === 'true') return;
+    if (found?.data?.[key] === text() && found.metadata.labels?.['istio.io/config'] === 'true') return;
     const map: ConfigMap = {
       apiVersion: 'v1',
       kind: 'ConfigMap',
@@ -38,7 +49,7 @@ export function distributeRoots({ client, name, rootPem, log, signal }: RootDist
         namespace,
         labels: { ...found?.metadata.labels, 'istio.io/config': 'true' },
       },
-      data: { ...found?.data, [KEY]: rootPem },
+      data: { ...found?.data, [key]: text() },
     };
     if (found === undefined) await client.create(map);
     else await client.update(map);
@@ -65,7 +76,7 @@ export function distributeRoots({ client, name, rootPem, log, signal }: RootDist
   const want = (namespace: string): void => {
     if (SKIPPED.has(namespace)) return;
     queue.add(namespace);
-    background(log, 'root certificate distribution', drain());
+    background(log, 'distribution of certificates', drain());
   };
   const retryLater = (namespace: string): void => {
     setTimeout(() => want(namespace), 1_000).unref();
@@ -80,7 +91,8 @@ export function distributeRoots({ client, name, rootPem, log, signal }: RootDist
         if (change.type === 'delete') namespaces.delete(change.name);
         else {
           const namespace = change.object.metadata?.name ?? '';
-          if (change.object.metadata?.deletionTimestamp !== undefined) namespaces.delete(namespace);
+          const isGone = change.object.metadata?.deletionTimestamp !== undefined;
+          if (isGone || !isIncluded(change.object as Namespace)) namespaces.delete(namespace);
           else {
             namespaces.add(namespace);
             want(namespace);
@@ -98,7 +110,7 @@ export function distributeRoots({ client, name, rootPem, log, signal }: RootDist
       for (const change of changes) {
         if (change.type === 'delete') {
           if (change.name === name) want(change.namespace);
-        } else if (change.object.metadata?.name === name && (change.object as ConfigMap).data?.[KEY] !== rootPem) {
+        } else if (change.object.metadata?.name === name && (change.object as ConfigMap).data?.[key] !== text()) {
           want(change.object.metadata.namespace ?? '');
         }
       }
@@ -108,4 +120,9 @@ export function distributeRoots({ client, name, rootPem, log, signal }: RootDist
     watchNamespaces.close();
     watchMaps.close();
   });
+  return {
+    refresh() {
+      for (const namespace of namespaces) want(namespace);
+    },
+  };
 }

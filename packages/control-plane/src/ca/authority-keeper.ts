@@ -1,0 +1,70 @@
+// The certificate authority in force, which may be exchanged while the control plane runs (spec control-plane 5.6): by rotation,
+// by another replica, by new plugged-in files. In: signer material. Out: the authority, and calls when it changed. Owned by
+// app.ts; main thread. Material that does not fit together is refused, and what was in force stays.
+import {
+  type CertificateAuthority,
+  certificatesOfPem,
+  createCertificateAuthority,
+  type SignerMaterial,
+} from '@ambit/identity';
+import { hash } from 'node:crypto';
+
+/** The authority in force. */
+export interface AuthorityKeeper {
+  readonly current: CertificateAuthority;
+  readonly material: CaMaterial;
+  /** Takes other material into force; throws IdentityError and changes nothing when it does not fit together. */
+  replace(material: CaMaterial): void;
+  /** Called after every exchange. */
+  onChange(listener: () => void): void;
+}
+
+/** Signer material with what is distributed beside the roots. */
+export interface CaMaterial extends SignerMaterial {
+  /** Revocation lists in PEM; empty when there are none. */
+  readonly crlPem: string;
+}
+
+/** Lives of leaf certificates. */
+export interface LeafLives {
+  readonly defaultTtlMs: number;
+  readonly maxTtlMs: number;
+}
+
+/** Makes the keeper; throws IdentityError when the first material does not fit together. */
+export function keepAuthority(first: CaMaterial, lives: LeafLives): AuthorityKeeper {
+  const listeners: (() => void)[] = [];
+  let material = first;
+  let current = createCertificateAuthority({ material, ...lives });
+  return {
+    get current() {
+      return current;
+    },
+    get material() {
+      return material;
+    },
+    replace(next) {
+      current = createCertificateAuthority({ material: next, ...lives });
+      material = next;
+      for (const listener of listeners) listener();
+    },
+    onChange: (listener) => void listeners.push(listener),
+  };
+}
+
+/**
+ * Why other roots may not be taken into force at once; undefined = they may. Equal roots always may. Other roots would cut off
+ * everybody who trusts only the old ones: they need a mesh that is told to hold several, and one bundle must contain the other
+ * (so: add the new root, switch the signer, drop the old root).
+ */
+export function rootChangeRefusal(oldRoots: string, newRoots: string, isMultiRoot: boolean): string | undefined {
+  const [before, after] = [fingerprints(oldRoots), fingerprints(newRoots)];
+  if (before.size === after.size && before.isSubsetOf(after)) return undefined;
+  if (!isMultiRoot) return 'the root changed, and ISTIO_MULTIROOT_MESH is off';
+  if (before.isSubsetOf(after) || after.isSubsetOf(before)) return undefined;
+  return 'neither root bundle contains the other';
+}
+
+function fingerprints(pem: string): Set<string> {
+  return new Set(certificatesOfPem(pem).map((der) => hash('sha256', der)));
+}

@@ -1,0 +1,159 @@
+// The certificate authority as a caller meets it on 15012: who may ask, what is refused, and with which gRPC code (spec
+// control-plane 5.1, 5.4, 4.6). The whole control plane over a Kubernetes API in memory.
+import assert from 'node:assert/strict';
+import { generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { after, before, test } from 'node:test';
+import { credentials, makeClientConstructor, Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { create } from '@bufbuild/protobuf';
+import { certificatesOfPem, createKeyAndCsr, toPem } from '@ambit/identity';
+import { testCa } from '@ambit/identity/testing';
+import { memoryCluster } from '@ambit/kube/testing';
+import {
+  type IstioCertificateRequest,
+  IstioCertificateRequestSchema,
+  type IstioCertificateResponse,
+  IstioCertificateService,
+} from '@ambit/proto/ca';
+import { grpcService } from '@ambit/proto/grpc';
+import { testNamespace, testPod } from '@ambit/resources/testing';
+import { silentLogger } from '@ambit/runtime/log';
+import { createMetricsRegistry } from '@ambit/runtime/metrics';
+import { type ControlPlane, readConfig, startControlPlane } from '../src/index.ts';
+
+const OWN = 'spiffe://cluster.local/ns/istio-system/sa/ztunnel';
+const POD = 'spiffe://cluster.local/ns/apps/sa/default';
+const cluster = memoryCluster();
+const metrics = createMetricsRegistry();
+let app: ControlPlane;
+
+before(async () => {
+  for (const name of ['istio-system', 'apps']) cluster.put(testNamespace(name));
+  const onNode = (pod: ReturnType<typeof testPod>, serviceAccountName: string): void =>
+    cluster.put({ ...pod, spec: { containers: [], ...pod.spec, nodeName: 'node-a', serviceAccountName } });
+  onNode(testPod('apps', 'web', '10.0.0.1'), 'default');
+  onNode(testPod('istio-system', 'ztunnel-a', '10.0.0.2', { uid: 'uid-a' }), 'ztunnel');
+  cluster.tokens.set('ztunnel', {
+    isAuthenticated: true,
+    username: 'system:serviceaccount:istio-system:ztunnel',
+    groups: ['system:serviceaccounts'],
+    audiences: ['istio-ca'],
+    extra: {
+      'authentication.kubernetes.io/pod-name': ['ztunnel-a'],
+      'authentication.kubernetes.io/pod-uid': ['uid-a'],
+    },
+    error: '',
+  });
+  app = await startControlPlane({
+    config: readConfig({ AMBIT_LISTEN_HOST: '127.0.0.1', CA_TRUSTED_NODE_ACCOUNTS: 'istio-system/ztunnel' }),
+    client: cluster,
+    log: silentLogger,
+    metrics,
+    ports: { plaintext: 0, tls: 0, monitoring: 0, readiness: 0 },
+  });
+  await app.cluster.synced;
+});
+after(async () => {
+  await app.close();
+  metrics.close();
+});
+
+interface Ask {
+  readonly csr: string;
+  readonly identity?: string;
+  readonly token?: string;
+  readonly clusterId?: string;
+  readonly seconds?: bigint;
+  readonly certificate?: { readonly key: string; readonly chain: string };
+}
+
+/** Asks once; gives the chain, or the gRPC code of the refusal. */
+async function ask({ csr, identity, token, clusterId = 'Kubernetes', seconds = 0n, certificate }: Ask) {
+  const Client = makeClientConstructor(grpcService(IstioCertificateService), 'IstioCertificateService');
+  const pair = certificate && [Buffer.from(certificate.key), Buffer.from(certificate.chain)];
+  const tls = credentials.createSsl(Buffer.from(app.rootPem), pair?.[0] ?? null, pair?.[1] ?? null);
+  const client = new Client(`127.0.0.1:${app.ports.tls}`, tls, {
+    'grpc.ssl_target_name_override': 'istiod.istio-system.svc',
+    'grpc.use_local_subchannel_pool': 1,
+  });
+  const headers = new Metadata();
+  if (token !== undefined) headers.set('authorization', `Bearer ${token}`);
+  headers.set('clusterid', clusterId);
+  const request = create(IstioCertificateRequestSchema, {
+    csr,
+    validityDuration: seconds,
+    metadata: identity === undefined ? {} : { ImpersonatedIdentity: identity },
+  });
+  type Call = (
+    request: IstioCertificateRequest,
+    metadata: Metadata,
+    done: (error: ServiceError | null, response?: IstioCertificateResponse) => void,
+  ) => unknown;
+  const call = client['createCertificate'] as Call;
+  const answer = Promise.withResolvers<readonly string[] | status>();
+  call.call(client, request, headers, (error, response) => answer.resolve(error?.code ?? response?.certChain ?? []));
+  const result = await answer.promise;
+  client.close();
+  return result;
+}
+
+const names = (chain: readonly string[] | status): readonly string[] =>
+  typeof chain === 'number'
+    ? [`code ${chain}`]
+    : (new X509Certificate(chain[0] ?? '').subjectAltName ?? '').split(', ').map((name) => name.replace('URI:', ''));
+
+test('a node proxy gets the identity of a pod on its node, and without impersonation its own; names in the CSR do not count', async () => {
+  const { csrPem } = await createKeyAndCsr('spiffe://cluster.local/ns/kube-system/sa/admin');
+  assert.deepEqual(names(await ask({ csr: csrPem, token: 'ztunnel', identity: POD })), [POD]);
+  assert.deepEqual(names(await ask({ csr: csrPem, token: 'ztunnel' })), [OWN]);
+});
+
+test('a client certificate counts as well as a token, and never allows to act for others', async () => {
+  const { csrPem, privateKeyPem } = await createKeyAndCsr(OWN);
+  const chain = await ask({ csr: csrPem, token: 'ztunnel' });
+  assert.ok(Array.isArray(chain));
+  const certificate = { key: privateKeyPem, chain: chain[0] };
+  assert.deepEqual(names(await ask({ csr: csrPem, certificate })), [OWN]);
+  assert.equal(await ask({ csr: csrPem, certificate, identity: POD }), status.UNAUTHENTICATED);
+});
+
+test('a certificate of somebody else, no credentials and a wrong token are UNAUTHENTICATED', async () => {
+  const { csrPem } = await createKeyAndCsr(OWN);
+  const foreign = await testCa({ trustDomain: 'cluster.local' }).issue(OWN);
+  const certificate = { key: foreign.privateKeyPem, chain: foreign.certChainPem };
+  for (const attempt of [{ certificate }, {}, { token: 'wrong' }]) {
+    assert.equal(await ask({ csr: csrPem, ...attempt }), status.UNAUTHENTICATED);
+  }
+});
+
+test('identities of other nodes, other clusters, other trust domains and broken ones are UNAUTHENTICATED', async () => {
+  const { csrPem: csr } = await createKeyAndCsr(POD);
+  for (const identity of [
+    'spiffe://cluster.local/ns/apps/sa/admin',
+    'spiffe://other/ns/apps/sa/default',
+    'spiffe://cluster.local/ns/apps',
+    'cluster.local/ns/apps/sa/default',
+  ]) {
+    assert.equal(await ask({ csr, token: 'ztunnel', identity }), status.UNAUTHENTICATED, identity);
+  }
+  assert.equal(await ask({ csr, token: 'ztunnel', identity: POD, clusterId: 'other' }), status.UNAUTHENTICATED);
+});
+
+test('requests that cannot be signed are INVALID_ARGUMENT: broken, wrongly signed, weak, oversized, too long a life', async () => {
+  const { csrPem } = await createKeyAndCsr(POD);
+  const [der = Buffer.alloc(0)] = certificatesOfPem(csrPem.replaceAll('CERTIFICATE REQUEST', 'CERTIFICATE'));
+  const forged = Buffer.from(der);
+  forged[forged.length - 1] = (forged.at(-1) ?? 0) ^ 1;
+  const weakKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ type: 'spki', format: 'pem' });
+  for (const csr of [
+    '',
+    'nonsense',
+    weakKey.toString(),
+    toPem('CERTIFICATE REQUEST', forged),
+    toPem('CERTIFICATE REQUEST', der.subarray(0, 40)),
+    toPem('CERTIFICATE REQUEST', Buffer.alloc(600_000, 1)),
+  ]) {
+    assert.equal(await ask({ csr, token: 'ztunnel', identity: POD }), status.INVALID_ARGUMENT, csr.slice(0, 60));
+  }
+  const year = 365n * 86_400n;
+  assert.equal(await ask({ csr: csrPem, token: 'ztunnel', identity: POD, seconds: year }), status.INVALID_ARGUMENT);
+});
