@@ -141,21 +141,51 @@ async function runCase(path: string): Promise<void> {
       }
       if (op.wait === true) {
         const expected = receives.shift();
-        const responses: DeltaDiscoveryResponse[] = [];
-        for (let next = await stream.next(isOver ? 1 : 60); next !== undefined; next = await stream.next(30))
-          responses.push(next);
+        const wanted = expected?.receive ?? [];
+        if (!isOver && JSON.stringify(wanted).includes('streamError')) {
+          isOver = true;
+          await stream.status;
+        }
+        const responses = isOver ? [] : await receive(stream, (got) => isAsReceived(got, wanted));
         for (const response of responses) {
           nonces.set(response.typeUrl, response.nonce);
           for (const { name, version } of response.resources) versions.set(name, version);
         }
-        isOver ||= JSON.stringify(expected?.receive ?? []).includes('streamError');
-        if (!isOver) compareReceived(responses, expected?.receive ?? []);
+        if (!isOver) compareReceived(responses, wanted);
       }
     }
   } finally {
     for (const stream of streams) stream.close();
     xds.close();
     listener.destroy();
+  }
+}
+
+/** Quiet time after which nothing more is expected. */
+const QUIET_MS = 60;
+/** Longest wait for what is expected. */
+const DEADLINE_MS = 3_000;
+
+/** Reads until all is there that is expected, and then until it is quiet: what comes too much is found as well. */
+async function receive(
+  stream: RawXdsClient,
+  isComplete: (got: readonly DeltaDiscoveryResponse[]) => boolean,
+): Promise<DeltaDiscoveryResponse[]> {
+  const responses: DeltaDiscoveryResponse[] = [];
+  const deadline = Date.now() + DEADLINE_MS;
+  for (;;) {
+    const next = await stream.next(isComplete(responses) ? QUIET_MS : Math.max(deadline - Date.now(), 1));
+    if (next === undefined) return responses;
+    responses.push(next);
+  }
+}
+
+function isAsReceived(responses: readonly DeltaDiscoveryResponse[], expected: NonNullable<Event['receive']>): boolean {
+  try {
+    compareReceived(responses, expected);
+    return true;
+  } catch {
+    return false;
   }
 }
 
