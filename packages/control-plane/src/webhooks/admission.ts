@@ -3,6 +3,9 @@
 import { isValidated, validateObject } from '@ambit/model/validate/index';
 import type { KubernetesObject } from '@ambit/resources';
 
+/** What validation says first of a spec that cannot be decoded. */
+const UNREADABLE = 'cannot parse proto message: ';
+
 /** Longest warning; the API server cuts off longer ones in its own way. */
 const MAX_WARNING = 256;
 
@@ -43,7 +46,7 @@ export function review(body: unknown): AdmissionAnswer | undefined {
 /** A text that cannot be decoded is told as it is, rules that are broken are listed. */
 function explain(errors: readonly string[]): string {
   const [first = ''] = errors;
-  if (first.startsWith('cannot parse proto message')) return `error decoding configuration: ${first}`;
+  if (first.startsWith(UNREADABLE)) return `error decoding configuration: ${first.slice(UNREADABLE.length)}`;
   if (errors.length === 1) return `configuration is invalid: ${first}`;
   return `configuration is invalid: ${errors.length} errors occurred:\n\t* ${errors.join('\n\t* ')}\n\n`;
 }

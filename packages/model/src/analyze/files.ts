@@ -2,6 +2,7 @@
 // Called by run.ts. Pure.
 import { MAX_YAML_BYTES } from '@ambit/resources';
 import { Document, isMap, isScalar, isSeq, LineCounter, parseAllDocuments, type YAMLMap } from 'yaml';
+import { decodedSpec } from '../validate/index.ts';
 import { type Json, mapOf, textOf } from '../validate/json.ts';
 import { documentsOf } from './documents.ts';
 import { quoted } from './go-text.ts';
@@ -82,9 +83,21 @@ function subjectsOf(file: string, text: string, line: number, options: ReadOptio
   }
   const known = analyzedKindOf(apiVersion, kind);
   if (known === undefined || !options.kinds.has(known)) return [];
+  const decoded = decodedSpec(analyzedKinds[known].group, kind, object['spec']);
+  if (decoded !== undefined && 'problem' in decoded) {
+    throw new SyntaxError(`failed parsing JSON for built-in type: ${ofField(decoded.problem, kind)}`);
+  }
   const lineOf = linesOf(document.contents, counter, line);
   const namespace = analyzedKinds[known].isClusterWide ? '' : namespaceOf(object) || options.defaultNamespace;
-  return [new Subject(known, object, { namespace, place: { file, line, lineOf } })];
+  const read = decoded === undefined ? object : { ...object, spec: decoded.spec };
+  return [new Subject(known, read, { namespace, place: { file, line, lineOf } })];
+}
+
+/** The reader of whole objects names the field that a wrong type stands in. */
+function ofField(problem: string, kind: string): string {
+  const [what, type] = problem.split(' into Go value of type ');
+  const isType = problem.startsWith('json: ') && type !== undefined;
+  return isType ? `${what ?? ''} into Go struct field ${kind}.spec of type ${type}` : problem;
 }
 
 const namespaceOf = (object: Json): string => textOf(mapOf(object['metadata'])['namespace']);

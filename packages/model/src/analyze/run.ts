@@ -3,6 +3,7 @@
 // tests. Pure: it reads no file and prints nothing.
 import type { KubernetesObject } from '@ambit/resources';
 import { parse } from 'yaml';
+import { decodedSpec } from '../validate/index.ts';
 import { type Json, mapOf, textOf } from '../validate/json.ts';
 import type { AnalysisView, Analyzer } from './analyzer.ts';
 import { type AnalysisFile, contentProblem, errorList, ignoredNamespaces, readFile } from './files.ts';
@@ -141,7 +142,11 @@ function clusterSubjects({ clusters = [] }: AnalysisInputs, kinds: ReadonlySet<A
       const kind = analyzedKindOf(object.apiVersion ?? '', object.kind ?? '');
       if (kind === undefined || !kinds.has(kind)) return [];
       const namespace = analyzedKinds[kind].isClusterWide ? '' : (object.metadata?.namespace ?? '');
-      const subject = new Subject(kind, object, { namespace, ...(index > 0 && { cluster }) });
+      const decoded = decodedSpec(analyzedKinds[kind].group, object.kind ?? '', object['spec']);
+      // What its API server let in and nobody can read is left out, as upstream's reader leaves it out.
+      if (decoded !== undefined && 'problem' in decoded) return [];
+      const read = decoded === undefined ? object : { ...object, spec: decoded.spec };
+      const subject = new Subject(kind, read, { namespace, ...(index > 0 && { cluster }) });
       return ignoredNamespaces.has(subject.scope) ? [] : [subject];
     }),
   );

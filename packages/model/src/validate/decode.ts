@@ -123,7 +123,9 @@ function valueFrom(type: string, value: unknown, isStrict: boolean, depth: numbe
     case 'Duration':
       return durationFrom(value);
     case 'Struct':
-      return value === null ? {} : mapFrom(value);
+      if (value === null) return {};
+      if (typeof value === 'object' && !Array.isArray(value)) return value;
+      throw new DecodeProblem(`bad StructValue: ${mismatch(value, RAW_MAP).message}`);
     case 'Value':
     case 'Any':
     case 'Timestamp':
@@ -162,12 +164,33 @@ function numberFrom(type: string, value: unknown): number {
 }
 
 function numberInText(text: string): unknown {
-  if (text === '') throw new DecodeProblem('unexpected end of JSON input');
   try {
     return JSON.parse(text) as unknown;
   } catch {
-    throw new DecodeProblem(`invalid character '${text.charAt(0)}' looking for beginning of value`);
+    throw new DecodeProblem(problemOfNumber(text));
   }
+}
+
+const isDigit = (c: string): boolean => c >= '0' && c <= '9';
+
+/** What Go's JSON reader says of a text that is no value. */
+function problemOfNumber(text: string): string {
+  const first = text.charAt(0);
+  const ended = 'unexpected end of JSON input';
+  if (text === '' || first === '[' || first === '{' || text === '-') return ended;
+  if (!isDigit(first) && first !== '-') return `invalid character '${first}' looking for beginning of value`;
+  let at = first === '-' ? 1 : 0;
+  if (!isDigit(text.charAt(at))) return `invalid character '${text.charAt(at)}' in numeric literal`;
+  if (text.charAt(at) === '0') at++;
+  else while (isDigit(text.charAt(at))) at++;
+  if (text.charAt(at) === '.') {
+    at++;
+    if (at === text.length) return ended;
+    if (!isDigit(text.charAt(at)))
+      return `invalid character '${text.charAt(at)}' after decimal point in numeric literal`;
+    while (isDigit(text.charAt(at))) at++;
+  }
+  return at === text.length ? ended : `invalid character '${text.charAt(at)}' after top-level value`;
 }
 
 function durationFrom(value: unknown): string {
@@ -185,5 +208,8 @@ function enumFrom(type: string, numbers: ReadonlyMap<string, number>, value: unk
   }
   if (value !== null && typeof value !== 'number') throw mismatch(value, 'protoreflect.EnumNumber');
   const number = value ?? 0;
+  if (!Number.isInteger(number) || Math.abs(number) > 2 ** 31) {
+    throw new DecodeProblem(`json: cannot unmarshal number ${number} into Go value of type protoreflect.EnumNumber`);
+  }
   return [...numbers].find(([, known]) => known === number)?.[0] ?? number;
 }

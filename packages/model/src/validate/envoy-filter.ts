@@ -79,6 +79,12 @@ function checkPatch(entry: Json, findings: Findings): void {
   }
   if (!checkMatch(applyTo, match, findings)) return;
   if (value === undefined) return;
+  const { name: given } = value;
+  if (given !== null && !['string', 'undefined'].includes(typeof given)) {
+    const type = Array.isArray(given) ? 'array' : typeof given === 'boolean' ? 'bool' : typeof given;
+    error(`json: cannot unmarshal ${type} into Go value of type string`);
+    return;
+  }
   for (const name of untyped(applyTo, value)) {
     findings.warn(`using deprecated types by name without typed_config; ${name}`);
   }

@@ -5,7 +5,7 @@ import { quoted } from '../analyze/go-text.ts';
 import { DRY_RUN, goBoolean } from '../labels.ts';
 import { checkPeerAuthentication, checkRequestAuthentication } from './authentication.ts';
 import { checkAuthorizationPolicy } from './authorization-policy.ts';
-import { decodeSpec } from './decode.ts';
+import { type Decoded, decodeSpec } from './decode.ts';
 import { checkDestinationRule } from './destination-rule.ts';
 import { checkEnvoyFilter } from './envoy-filter.ts';
 import { checkProxyConfig, checkTrafficExtension, checkWasmPlugin } from './extensions.ts';
@@ -91,23 +91,22 @@ export function validateObject(object: KubernetesObject): Validation {
   return { errors: found.errors, warnings: found.warnings.map(({ text }) => text) };
 }
 
-/** Checks the spec of an object alone: no labels, no annotations, unknown fields ignored. Called by analysis. */
+/** Checks a decoded spec alone: no labels, no annotations. Called by analysis. */
 export function validateSpec(
   group: string,
   kind: string,
   { namespace, name, spec }: { readonly namespace: string; readonly name: string; readonly spec: Json },
 ): SpecValidation {
   const rules = rulesOfKind(group, kind);
-  const decoded = rules && decodeSpec(rules.message, spec, false);
-  if (rules === undefined || decoded === undefined || 'problem' in decoded) return { errors: [], warnings: [] };
-  return run(rules, { metadata: { namespace, name } }, decoded.spec, namespace);
+  return rules === undefined
+    ? { errors: [], warnings: [] }
+    : run(rules, { metadata: { namespace, name } }, spec, namespace);
 }
 
-/** Why a spec cannot be read at all, unknown fields aside; undefined for kinds without rules. */
-export function problemOfSpec(group: string, kind: string, spec: unknown): string | undefined {
+/** A spec as its kind reads it, unknown fields dropped; undefined for kinds without rules. */
+export function decodedSpec(group: string, kind: string, spec: unknown): Decoded | undefined {
   const rules = rulesOfKind(group, kind);
-  const decoded = rules && decodeSpec(rules.message, spec, false);
-  return decoded !== undefined && 'problem' in decoded ? decoded.problem : undefined;
+  return rules && decodeSpec(rules.message, spec, false);
 }
 
 function run(rules: Rules, object: KubernetesObject, spec: Json, namespace?: string): SpecValidation {

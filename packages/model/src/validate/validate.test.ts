@@ -61,3 +61,52 @@ test('a misspelled field deep inside a policy is found', () => {
     'cannot parse proto message: unknown field "principal" in istio.security.v1beta1.Source',
   ]);
 });
+
+const virtualService = (spec: object): KubernetesObject => ({
+  apiVersion: 'networking.istio.io/v1',
+  kind: 'VirtualService',
+  metadata: { name: 'x', namespace: 'apps' },
+  spec,
+});
+
+test('values of the wrong type are told in the words of the reader, numbers may be texts', () => {
+  const told = (spec: object): readonly string[] => validateObject(virtualService(spec)).errors;
+  assert.deepEqual(told({ hosts: 'web' }), [
+    'cannot parse proto message: json: cannot unmarshal string into Go value of type []json.RawMessage',
+  ]);
+  assert.deepEqual(told({ http: [{ timeout: '10' }] }), [
+    'cannot parse proto message: bad Duration: time: missing unit in duration "10"',
+  ]);
+  const route = [{ destination: { host: 'web', port: { number: '80' } } }];
+  assert.deepEqual(told({ hosts: ['web'], http: [{ route }] }), []);
+  assert.deepEqual(told({ hosts: ['web'], http: [{ route, match: [{ uri: { exact: '/a', prefix: '' } }] }] }), []);
+});
+
+test('a prefix that covers a later one is told with both names', () => {
+  const route = [{ destination: { host: 'web' } }];
+  const http = [
+    { name: 'a', match: [{ uri: { prefix: '/a' } }], route },
+    { match: [{ name: 'm', uri: { prefix: '/ab' } }], route },
+  ];
+  assert.deepEqual(validateObject(virtualService({ hosts: ['web'], http })).warnings, [
+    'virtualService rule #1 match "m" of prefix /ab is not used (duplicate/overlapping match in rule #0 of prefix /a on "a")',
+  ]);
+});
+
+test('places of load balancing may not overlap', () => {
+  const told = (places: readonly string[]): readonly string[] =>
+    validateObject({
+      apiVersion: 'networking.istio.io/v1',
+      kind: 'DestinationRule',
+      metadata: { name: 'x', namespace: 'apps' },
+      spec: {
+        host: 'web',
+        trafficPolicy: {
+          loadBalancer: { localityLbSetting: { distribute: places.map((from) => ({ from, to: { r: 100 } })) } },
+        },
+      },
+    }).errors;
+  assert.deepEqual(told(['r/z', 'r/y', 'q']), []);
+  assert.deepEqual(told(['r/*', 'r/z']), ['locality r/z overlap with previous specified ones']);
+  assert.deepEqual(told(['r//s']), ['locality r//s must not contain empty region/zone/subzone info']);
+});

@@ -11,8 +11,7 @@ export const serviceEntryAddressesAnalyzer: Analyzer = {
   analyze: (view, report) => {
     if (isAllocatedByProxies(view)) return;
     for (const entry of view.objects.all('ServiceEntry')) {
-      // An empty list counts as given.
-      if (Array.isArray(entry.spec['addresses']) || listOf(entry.status['addresses']).length > 0) continue;
+      if ([entry.spec, entry.status].some((part) => listOf(part['addresses']).length > 0)) continue;
       for (const [index, port] of mapsOf(entry.spec['ports']).entries()) {
         if (!['', 'TCP'].includes(textOf(port['protocol']).toUpperCase())) continue;
         const text = 'ServiceEntry addresses are required for this protocol.';
