@@ -8,6 +8,8 @@ import { type CompiledCors, compileCors } from './cors.ts';
 import { type CompiledFault, compileFault } from './fault.ts';
 import { compileHeaderOps, type HeaderEdit } from './headers.ts';
 import { type LocalReply, localReply, replies } from './local-reply.ts';
+import { indexByPath } from './match/path-index.ts';
+import { trimSegmentPrefix } from './match/path.ts';
 import { compileRequestMatch, type RequestTest } from './match/request-match.ts';
 import { redirectReply } from './redirect.ts';
 import type { RequestView } from './request-view.ts';
@@ -87,6 +89,7 @@ export interface RouteTableOptions {
 export const compileRouteTable = (table: RouteTable, options: RouteTableOptions = {}): CompiledRouteTable => {
   const defaultRetry = options.defaultRetry ?? defaultRetryPlan;
   const candidates = table.routes.flatMap((route) => compileCandidates(route, table.gatewaySemantics, defaultRetry));
+  const mayFit = indexByPath(candidates, literalOf);
   const serviceNamespace = table.meta?.namespace ?? '';
   const consumers = table.gatewaySemantics ? consumerNamespaces(candidates, serviceNamespace) : new Set<string>();
   return {
@@ -95,13 +98,23 @@ export const compileRouteTable = (table: RouteTable, options: RouteTableOptions 
     select: (request, random) => {
       const namespace = request.peer.namespace;
       const consumer = namespace !== undefined && consumers.has(namespace) ? namespace : undefined;
-      for (const candidate of candidates) {
+      for (const candidate of mayFit(request.path)) {
         if (consumers.size > 0 && !isVisible(candidate, consumer, consumers)) continue;
         if (candidate.test(request)) return candidate.rule.decide(request, matchedPrefixOf(candidate.match), random);
       }
       return { kind: 'reply', route: undefined, reply: replies.routeNotFound };
     },
   };
+};
+
+/** What a path has to begin with to fit; undefined where that cannot be told. */
+const literalOf = ({ match }: Candidate): string | undefined => {
+  const form = match?.path?.m;
+  if (match === undefined || match.ignoreCase || match.path?.invert === true || match.path?.ignoreCase === true)
+    return undefined;
+  if (form?.case === 'exact') return form.value;
+  if (form?.case !== 'prefix') return undefined;
+  return match.segmentPrefix ? trimSegmentPrefix(form.value) : form.value;
 };
 
 const compileCandidates = (route: HttpRoute, gatewaySemantics: boolean, defaultRetry: RetryPlan): Candidate[] => {

@@ -84,7 +84,8 @@ async function freePort(): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
-async function untilListening(port: number): Promise<void> {
+/** Waits until somebody accepts on a port. */
+export async function untilListening(port: number): Promise<void> {
   const deadline = Date.now() + START_MS;
   for (;;) {
     const socket = connect(port, HOST);

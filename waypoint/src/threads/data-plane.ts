@@ -10,7 +10,8 @@ import type { Backend } from '@ambit/proto/waypoint';
 import { background } from '@ambit/runtime/background';
 import type { RootLogger } from '@ambit/runtime/log';
 import { createMetricsRegistry } from '@ambit/runtime/metrics';
-import { addressKey, createStateStore, findWorkload } from '@ambit/state';
+import { noPeer } from '@ambit/l7';
+import { addressKey, createStateStore, findWorkload, formatIpPort } from '@ambit/state';
 import { createConnectionRegistry } from '../connections/registry.ts';
 import { serveTcp } from '../connections/tcp.ts';
 import { WaypointError } from '../errors.ts';
@@ -61,6 +62,11 @@ export interface DataPlane {
   receive(message: ToDataThread): void;
   /** Opens the listener; resolves with its port. */
   listen(): Promise<number>;
+  /**
+   * Serves a plain HTTP/1.1 connection that somebody else accepted, as one of the given frontend port. For measurements, and
+   * for roles without tunnels.
+   */
+  serveHttp(endpoint: Endpoint, frontend: string, port: number): void;
   /** Ends everything now. */
   destroy(): void;
 }
@@ -249,9 +255,28 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     }
   };
 
+  const serveHttp = (endpoint: Endpoint, key: string, port: number): void => {
+    const frontend = config.frontendPort(key, port);
+    if (typeof frontend === 'string') {
+      endpoint.destroy(new WaypointError('ERR_WAYPOINT_UPSTREAM', `${key}:${port} is not served here`));
+      return;
+    }
+    const remote = endpoint.remote;
+    h1.accept(endpoint, Buffer.alloc(0), {
+      peer: noPeer,
+      sourceIp: remote?.ip ?? '',
+      clientAddress: remote === undefined ? '-' : formatIpPort(remote.ip, remote.port),
+      authority: `${frontend.hostname}:${port}`,
+      destinationIp: undefined,
+      frontend,
+      headers: {},
+    });
+  };
+
   return {
     receive,
     destroy,
+    serveHttp,
     listen: async () => {
       const { domain, hbonePort, reusePort } = settings;
       const onConnection = (endpoint: Endpoint): void => server.accept(endpoint);
