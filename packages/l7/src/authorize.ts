@@ -10,6 +10,7 @@ import { AuthzPolicy_Action } from '@ambit/proto/waypoint';
 import { compileRule } from './authorize/rule.ts';
 import type { RuleContext, Subject, SubjectTest } from './authorize/subject.ts';
 import { L7Error } from './errors.ts';
+import { compileGlobalRateLimit } from './global-rate-limit.ts';
 import { createRateLimiter } from './rate-limit.ts';
 import { checkExtAuthz, compileCustom } from './ext-authz.ts';
 import { compileJwtRules } from './jwt.ts';
@@ -104,6 +105,7 @@ const addPolicy = (pool: Pool, key: string, policy: Policy, { protocol, scope, p
       checkExtAuthz(body.value, key, policy.meta?.namespace ?? ''); // enforced by ext-authz.ts
       return;
     }
+    if (body.case === 'globalRateLimit' && protocol === 'http') compileGlobalRateLimit(body.value); // likewise
     if (body.case === 'localRateLimit' && protocol === 'http') createRateLimiter(body.value); // whether it can be enforced
     if (notEnforced.has(body.case)) throw new L7Error('ERR_L7_UNSUPPORTED', `kind ${body.case} is not enforced yet`);
     return;

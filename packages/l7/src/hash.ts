@@ -82,7 +82,7 @@ export const chooseByHash = <T extends { readonly weight: number }>(
   return best;
 };
 
-const hash64 = (text: string): string =>
+export const hash64 = (text: string): string =>
   [hash32(text, 0), hash32(text, 0x9e3779b9)].map((part) => part.toString(16).padStart(8, '0')).join('');
 
 /** FNV-1a with the final mix of MurmurHash3: spreads well, is no protection against anybody. */

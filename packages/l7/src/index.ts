@@ -15,6 +15,15 @@ export { CHECK_PATH, grpcCheckOf, grpcVerdictOf } from './ext-authz/grpc.ts';
 export { type HttpCheck, httpCheckOf, httpVerdictOf } from './ext-authz/http.ts';
 export { type CompiledFault, compileFault, type FaultDecision } from './fault.ts';
 export { chooseByHash, type HashKey, hashKeyOf } from './hash.ts';
+export {
+  compileGlobalRateLimit,
+  type GlobalRateCheck,
+  globalRateErrorReply,
+  globalRateLimitsOf,
+  type GlobalRateVerdict,
+  globalRateVerdictOf,
+  RATE_LIMIT_PATH,
+} from './global-rate-limit.ts';
 export { HeaderList } from './header-list.ts';
 export { compileHeaderOps, type HeaderEdit, noHeaderEdit, type OperatorValues, removeHopByHop } from './headers.ts';
 export {
@@ -63,4 +72,6 @@ export {
   type RouteTableOptions,
   type RouteTarget,
 } from './route.ts';
+export { endpointMark, issueSession, type Session, sessionOf } from './session.ts';
 export { compileTimeouts, effectiveTimeoutMs, parseGrpcTimeout, type RouteTimeouts } from './timeouts.ts';
+export { setTraceContext, type TraceContext, traceContextOf, type TraceFormat } from './trace-context.ts';

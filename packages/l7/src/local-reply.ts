@@ -20,6 +20,7 @@ export type ResponseFlag =
   | 'DI'
   | 'FI'
   | 'RL'
+  | 'RLSE'
   | 'UAEX'
   | 'SI'
   | 'DPE'

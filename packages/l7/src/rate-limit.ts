@@ -128,8 +128,8 @@ const compileDescriptor = (descriptor: Descriptor, share: number): CompiledDescr
   };
 };
 
-/** Value of one key; undefined when the request does not have it. */
-const compileAction = ({ source }: RateAction): ((request: RequestView) => string | undefined) => {
+/** Value of one key; undefined when the request does not have it. Throws ERR_L7_UNSUPPORTED. */
+export const compileAction = ({ source }: RateAction): ((request: RequestView) => string | undefined) => {
   switch (source.case) {
     case 'requestHeader': {
       const name = source.value.toLowerCase();

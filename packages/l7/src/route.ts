@@ -37,6 +37,8 @@ export type RouteDecision =
       readonly kind: 'forward';
       readonly route: CompiledRoute;
       readonly target: RouteTarget;
+      /** All destinations of the rule, for sessions. */
+      readonly targets: readonly RouteTarget[];
       /** Prefix pattern that matched, the input of prefix rewrites. */
       readonly matchedPrefix: string | undefined;
     }
@@ -200,7 +202,7 @@ const compileForward = (
       };
     }
     if (target.invalid) return { kind: 'reply', route, reply: replies.backendNotFound(gatewaySemantics) };
-    return { kind: 'forward', route, target, matchedPrefix };
+    return { kind: 'forward', route, target, targets, matchedPrefix };
   };
 };
 

@@ -16,14 +16,14 @@ function bufBinary(): string {
 
 /** Generates into `<output>/gen` and leaves the package as it is. Needs no network, since no module has dependencies. */
 export function generateInto(packageDir: string, output: string): void {
-  execFileSync(bufBinary(), ['generate', '--output', output], { cwd: packageDir, stdio: 'inherit', timeout: 60_000 });
+  execFileSync(bufBinary(), ['generate', '--output', output], { cwd: packageDir, stdio: 'inherit', timeout: 240_000 });
 }
 
 /** Formats the .proto files and generates the package's own code anew. */
 export function generate(packageDir: string): void {
   const fresh = mkdtempSync(join(packageDir, '.gen-'));
   try {
-    execFileSync(bufBinary(), ['format', '-w', 'proto'], { cwd: packageDir, stdio: 'inherit', timeout: 60_000 });
+    execFileSync(bufBinary(), ['format', '-w', 'proto'], { cwd: packageDir, stdio: 'inherit', timeout: 240_000 });
     generateInto(packageDir, fresh);
     // Swapped in one step, so that a program started meanwhile never sees half of it.
     renameSync(join(packageDir, 'gen'), join(fresh, 'old'));

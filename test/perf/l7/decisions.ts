@@ -26,7 +26,12 @@ const tableOf = (count: number) =>
   create(RouteTableSchema, {
     routes: Array.from({ length: count }, (_one, index) => ({
       name: `r${index}`,
-      matches: [{ path: { m: { case: 'prefix' as const, value: `/team-${index % 100}/service-${index}` } }, segmentPrefix: true }],
+      matches: [
+        {
+          path: { m: { case: 'prefix' as const, value: `/team-${index % 100}/service-${index}` } },
+          segmentPrefix: true,
+        },
+      ],
       action: { case: 'forward' as const, value: { targets: [{ backend: 'b', weight: 1 }] } },
     })),
   });
@@ -56,7 +61,14 @@ export function decisionFigures(): BenchFigure[] {
     const path = `${count} routes`;
     return [
       { quantity: 'route decision', unit: 'us', path, median: median(rounds), rounds, ratio: undefined },
-      { quantity: 'table compiled', unit: 'ms', path, median: median(compiledMs), rounds: compiledMs, ratio: undefined },
+      {
+        quantity: 'table compiled',
+        unit: 'ms',
+        path,
+        median: median(compiledMs),
+        rounds: compiledMs,
+        ratio: undefined,
+      },
     ];
   });
 }

@@ -30,7 +30,8 @@ interface Path {
   readonly headers?: readonly string[];
 }
 
-const has = (program: string, flag: string): boolean => spawnSync(program, [flag], { stdio: 'ignore' }).error === undefined;
+const has = (program: string, flag: string): boolean =>
+  spawnSync(program, [flag], { stdio: 'ignore' }).error === undefined;
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, host);
@@ -52,7 +53,9 @@ http { access_log off; keepalive_requests 1000000000;
 const start = (program: string, args: readonly string[]): ChildProcess =>
   spawn(program, args, { stdio: ['ignore', 'ignore', 'ignore'] });
 
-async function startWaypoint(args: readonly string[]): Promise<{ child: ChildProcess; plain: number; tunnels: number }> {
+async function startWaypoint(
+  args: readonly string[],
+): Promise<{ child: ChildProcess; plain: number; tunnels: number }> {
   const file = join(root, 'waypoint/src/testing/bench-waypoint.ts');
   const child = spawn(process.execPath, ['--conditions=@ambit/source', file, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -82,7 +85,12 @@ async function measure(path: Path): Promise<Leg> {
   });
   await once(wrk, 'close');
   const cpu = cpuSecondsOf([path.process]) - before;
-  const words = text.split('\n').map((line) => line.trim().split(' ').filter((word) => word !== ''));
+  const words = text.split('\n').map((line) =>
+    line
+      .trim()
+      .split(' ')
+      .filter((word) => word !== ''),
+  );
   const valueOf = (name: string, index: number): string => words.find((line) => line[0] === name)?.[index] ?? '';
   const total = Number(words.find((line) => line[1] === 'requests' && line[2] === 'in')?.[0] ?? Number.NaN);
   if (words.some((line) => line[0] === 'Non-2xx')) throw new Error(`${path.name}: answers that are no 2xx\n${text}`);
@@ -198,7 +206,14 @@ async function compare(paths: readonly Path[]): Promise<BenchFigure[]> {
     [...legs].map(([path, list]) => {
       const rounds = list.map((leg) => leg[key]);
       const ratios = reference?.map((leg, index) => (rounds[index] ?? Number.NaN) / leg[key]);
-      return { quantity, unit, path, median: median(rounds), rounds, ratio: ratios === undefined ? undefined : median(ratios) };
+      return {
+        quantity,
+        unit,
+        path,
+        median: median(rounds),
+        rounds,
+        ratio: ratios === undefined ? undefined : median(ratios),
+      };
     }),
   );
 }

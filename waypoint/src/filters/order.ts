@@ -14,7 +14,9 @@ import type { Exchange } from '../http/exchange.ts';
 import { RequestBody } from '../http/request-body.ts';
 import { RequestRecord, type RecordSink } from '../telemetry/request-record.ts';
 import { WaypointError } from '../errors.ts';
+import { startTrace } from '../tracing/start.ts';
 import type { CompiledConfig, FrontendPort, ProxySettings } from '../updates/compiled-config.ts';
+import type { AskRateLimit } from '../upstream/ask-rate-limit.ts';
 import type { AskService } from '../upstream/ask-service.ts';
 import { noteReply, sendLocalReply } from './answer.ts';
 import { authorize } from './authorize.ts';
@@ -55,6 +57,8 @@ export interface PipelineOptions {
   readonly verifyToken: (check: JwtCheck) => Promise<string | undefined>;
   /** Asks a service about a request (upstream/ask-service.ts). */
   readonly askService: AskService;
+  /** Asks a rate limit service (upstream/ask-rate-limit.ts). */
+  readonly askRateLimit: AskRateLimit;
   readonly random: () => number;
   readonly log: Logger;
 }
@@ -133,6 +137,8 @@ const run = async (
     return;
   }
   const context = contextOf(exchange, tunnel, frontend, record, cleaned, options);
+  const tracing = frontend.tracing();
+  if (tracing !== undefined) record.trace = startTrace(context.request.headers, tracing, options.random);
   if (cleaned.answersContinue) exchange.interim(100, HeaderList.empty());
   for (const step of steps) {
     const pending = step(context);
@@ -195,6 +201,7 @@ const contextOf = (
       return body;
     },
     askService: (check, question) => options.askService(context, check, question),
+    askRateLimit: (check, question) => options.askRateLimit(context, check, question),
     localPrincipal: options.localPrincipal(),
     hasAnswered: false,
     onInterrupt: undefined,

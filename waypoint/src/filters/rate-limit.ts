@@ -1,5 +1,5 @@
-/** Step 6c: local rate limits of the frontend and of the chosen rule (spec/waypoint.md 4.5). Data thread. */
-import type { RateLimiter } from '@ambit/l7';
+/** Step 6c: rate limits of the frontend and of the chosen rule, local ones first (spec/waypoint.md 4.5). Data thread. */
+import { type GlobalRateCheck, globalRateErrorReply, type LocalReply, type RateLimiter } from '@ambit/l7';
 import type { Filter, RequestContext } from './request-context.ts';
 
 /** Takes tokens, or answers 429. */
@@ -12,7 +12,35 @@ export const rateLimit: Filter = (context) => {
       });
     if (reply !== undefined) return reply;
   }
+  const checks = checksOf(context);
+  return checks.length === 0 ? undefined : askAll(context, checks);
+};
+
+/** Asks one service after the other; the first that says no ends it. */
+const askAll = async (context: RequestContext, checks: readonly GlobalRateCheck[]): Promise<LocalReply | undefined> => {
+  for (const check of checks) {
+    const question = check.ask(context.request);
+    if (question === undefined) continue;
+    const verdict = await context.askRateLimit(check, question);
+    if (context.isOver()) return undefined;
+    context.record.explanation['rate_limit'] =
+      verdict === undefined ? 'error' : verdict.reply === undefined ? 'ok' : 'over';
+    if (verdict === undefined) {
+      const reply = globalRateErrorReply(check.config);
+      if (reply !== undefined) return reply;
+      continue;
+    }
+    if (verdict.reply !== undefined) return verdict.reply;
+    verdict.editRequest(context.request.headers);
+    context.onResponse.push(verdict.editResponse);
+  }
   return undefined;
+};
+
+const checksOf = ({ frontend, route, config }: RequestContext): readonly GlobalRateCheck[] => {
+  const own = frontend.globalRateLimits();
+  if (route === undefined || route.source.policies.length === 0) return own;
+  return [...own, ...config.rulePolicies(route.source, frontend.port).globalRateLimits];
 };
 
 const limitersOf = ({ frontend, route, config }: RequestContext): readonly RateLimiter[] => {

@@ -7,12 +7,15 @@ import type {
   ExtAuthzCheck,
   ExtAuthzQuestion,
   ExtAuthzVerdict,
+  GlobalRateCheck,
+  GlobalRateVerdict,
   HeaderList,
   JwtCheck,
   LocalReply,
   RequestView,
   RouteDecision,
 } from '@ambit/l7';
+import type { RateLimitRequest } from '@ambit/proto/rate-limit';
 import type { Snapshot } from '@ambit/state';
 import type { Tunnel } from '../hbone-in/tunnel.ts';
 import type { Exchange } from '../http/exchange.ts';
@@ -41,6 +44,8 @@ export interface RequestContext {
   readonly body: () => RequestBody;
   /** Asks a service for its verdict (upstream/ask-service.ts); never rejects. */
   readonly askService: (check: ExtAuthzCheck, question: ExtAuthzQuestion) => Promise<ExtAuthzVerdict>;
+  /** Asks a rate limit service (upstream/ask-rate-limit.ts); never rejects. */
+  readonly askRateLimit: (check: GlobalRateCheck, question: RateLimitRequest) => Promise<GlobalRateVerdict | undefined>;
   /** Own SPIFFE id. */
   readonly localPrincipal: string;
   /** Verifies a signature: undefined, or the words of the refusal. */

@@ -5,6 +5,7 @@
  */
 import type { HeaderList, ResponseFlag } from '@ambit/l7';
 import type { Backend } from '@ambit/proto/waypoint';
+import type { RequestTrace } from '../tracing/span.ts';
 import type { UpstreamEndpoint } from '../upstream/pick.ts';
 import type { Tunnel } from '../hbone-in/tunnel.ts';
 
@@ -49,6 +50,8 @@ export class RequestRecord {
   responseBodyBytes = 0;
   responseHeaderBytes = 0;
   responseHeaders: HeaderList | undefined;
+  /** Where the request stands in a trace; undefined where nothing is traced. */
+  trace: RequestTrace | undefined;
   /** What the decisions were based on, for the debug log. */
   readonly explanation: Record<string, string> = {};
   attempts = 0;

@@ -118,7 +118,13 @@ const diff = {
       ],
       [
         'mesh',
-        create(BackendSchema, { hostname: 'mesh.bench', port: 80, protocol: 1, serviceNamespace: 'bench', serviceName: 'mesh' }),
+        create(BackendSchema, {
+          hostname: 'mesh.bench',
+          port: 80,
+          protocol: 1,
+          serviceNamespace: 'bench',
+          serviceName: 'mesh',
+        }),
       ],
     ]),
     policy: rows([

@@ -10,8 +10,8 @@ import type { Backend } from '@ambit/proto/waypoint';
 import { background } from '@ambit/runtime/background';
 import type { RootLogger } from '@ambit/runtime/log';
 import { createMetricsRegistry } from '@ambit/runtime/metrics';
-import { noPeer } from '@ambit/l7';
-import { addressKey, createStateStore, findWorkload, formatIpPort } from '@ambit/state';
+import { noPeer, peerFactsOf } from '@ambit/l7';
+import { addressKey, createStateStore, findWorkload, formatIpPort, type Workload } from '@ambit/state';
 import { createConnectionRegistry } from '../connections/registry.ts';
 import { serveTcp } from '../connections/tcp.ts';
 import { WaypointError } from '../errors.ts';
@@ -26,10 +26,14 @@ import type { Sniffed } from '../http/sniff.ts';
 import { tunnelSocket } from '../http/tunnel-socket.ts';
 import { explainRequest } from '../telemetry/explain-request.ts';
 import { createWaypointMetrics, type Ends, serviceOfBackend } from '../telemetry/metrics.ts';
+import { baggageOf } from '../telemetry/own-baggage.ts';
 import { sourceLabels } from '../telemetry/peer-labels.ts';
 import type { RequestRecord } from '../telemetry/request-record.ts';
+import { createSpanExporter } from '../tracing/exporter.ts';
+import { spanOf } from '../tracing/span.ts';
 import { compileConfig, defaultAccessLog } from '../updates/compiled-config.ts';
 import { applyConfigDiff, emptyConfig } from '../updates/config-store.ts';
+import { createRateLimitAsker } from '../upstream/ask-rate-limit.ts';
 import { createServiceAsker } from '../upstream/ask-service.ts';
 import { createBreakers } from '../upstream/breakers.ts';
 import { createBackendCaller } from '../upstream/call-backend.ts';
@@ -134,9 +138,29 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     const format = accessLog === 'mesh' ? config.settings.accessLog : fixedFormat;
     if (format !== undefined) options.accessLine(format(record));
     explainRequest(record, explainLog);
+    const { trace } = record;
+    const provider = record.start.tunnel.frontend.tracing()?.provider;
+    if (trace?.isSampled === true && provider !== undefined)
+      spans.add(spanOf(record, trace, provider.maxTagLength), provider);
   };
 
+  let baggage: { readonly workload: Workload; readonly text: string } | undefined;
+  const ownBaggage = (): string | undefined => {
+    if (!config.settings.sendBaggage) return undefined;
+    const workload = findWorkload(store.snapshot(), config.settings.network, settings.ownIp);
+    if (workload === undefined) return undefined;
+    if (baggage?.workload !== workload) baggage = { workload, text: baggageOf(workload) };
+    return baggage.text;
+  };
   const callBackend = createBackendCaller({ picker, transport, tls, http1, http2, ownIp: settings.ownIp });
+  const spans = createSpanExporter({
+    call: callBackend,
+    config: () => config,
+    snapshot: () => store.snapshot(),
+    serviceName: () => serviceNameOf(own?.uri),
+    random,
+    log: log.child('tracing'),
+  });
   const pipeline = createPipeline({
     config: () => config,
     snapshot: () => store.snapshot(),
@@ -147,9 +171,10 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
       http1,
       http2,
       mirror: createMirrors(callBackend, settings.ownIp, log.child('mirror')),
-      baggage: () => undefined,
+      baggage: ownBaggage,
     }),
     askService: createServiceAsker(callBackend, log.child('ext_authz')),
+    askRateLimit: createRateLimitAsker(callBackend, log.child('rate_limit')),
     verifyToken: (check) => tokens.verify(check),
     random,
     log: log.child('http'),
@@ -209,6 +234,7 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     http2.close();
     transport.destroy();
     lookups.close();
+    spans.close();
     tokens.close();
     registry.close();
   };
@@ -285,6 +311,12 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
       return listener.address.port;
     },
   };
+};
+
+/** `<account>.<namespace>` of the own identity, as upstream names the service of a proxy. */
+const serviceNameOf = (uri: string | undefined): string => {
+  const { serviceAccount, namespace } = peerFactsOf(uri);
+  return serviceAccount === undefined || namespace === undefined ? 'waypoint' : `${serviceAccount}.${namespace}`;
 };
 
 const identityFrom = (certificate: WorkloadCertificate): OwnIdentity => ({

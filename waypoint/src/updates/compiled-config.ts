@@ -14,6 +14,8 @@ import {
   compileRouteTable,
   durationMs,
   type ExtAuthzCheck,
+  type GlobalRateCheck,
+  globalRateLimitsOf,
   type JwtAuthenticator,
   L7Error,
   type PathNormalization,
@@ -38,6 +40,7 @@ import {
 import type { Http1Settings } from '../http/h1/server.ts';
 import { type AccessLogEncoding, formatAccessLog } from '../telemetry/access-log.ts';
 import { type AccessLogFormatter, compileJsonFormat, compileTextFormat } from '../telemetry/log-format.ts';
+import type { Tracing } from '../tracing/start.ts';
 import { type ConfigSnapshot, PROXY_CONFIG_KEY } from './config-store.ts';
 import { defaultRoute, defaultTarget } from './default-route.ts';
 
@@ -84,6 +87,8 @@ export interface ProxySettings {
   readonly accessLog: AccessLogFormatter | undefined;
   /** Threads that share what is counted for the whole process. */
   readonly dataThreads: number;
+  /** How requests are traced; undefined when the mesh has no tracing provider. */
+  readonly tracing: Tracing | undefined;
   readonly source: ProxyConfig | undefined;
 }
 
@@ -110,6 +115,10 @@ export interface FrontendPort {
   extAuthz(): readonly ExtAuthzCheck[];
   /** Local rate limits; their buckets live as long as the policy is unchanged. */
   rateLimiters(): readonly RateLimiter[];
+  /** How requests are traced here; undefined = not at all. */
+  tracing(): Tracing | undefined;
+  /** Rate limit services that have to be asked. */
+  globalRateLimits(): readonly GlobalRateCheck[];
   /** Longest request body, which then is waited for whole; undefined = bodies stream. */
   bodyLimit(): number | undefined;
   /** Rules for tokens; undefined when there are none. */
@@ -136,6 +145,7 @@ export interface RulePolicies {
   readonly authorizer: Authorizer;
   readonly extAuthz: readonly ExtAuthzCheck[];
   readonly rateLimiters: readonly RateLimiter[];
+  readonly globalRateLimits: readonly GlobalRateCheck[];
 }
 
 const defaultConnectTimeoutMs = 10_000;
@@ -175,7 +185,8 @@ export const compileConfig = (snapshot: ConfigSnapshot, dataThreads = 1): Compil
         const input = { refs: route.policies, port, lookup: lookupIn(snapshot), provider: providerIn(settings) };
         const authorizer = compileAuthorizer({ ...input, protocol: 'http', scope: 'route' });
         const rateLimiters = rateLimitersOf(input, settings.dataThreads);
-        compiled = { authorizer, extAuthz: compileExtAuthz(input), rateLimiters };
+        const globalRateLimits = globalRateLimitsOf(input);
+        compiled = { authorizer, extAuthz: compileExtAuthz(input), rateLimiters, globalRateLimits };
         byPort.set(port, compiled);
       }
       return compiled;
@@ -286,8 +297,19 @@ const settingsOf = (proxy: ProxyConfig | undefined, dataThreads: number): ProxyS
     connectTimeoutMs: durationMs(proxy?.connectTimeout) || defaultConnectTimeoutMs,
     accessLog: accessLogOf(proxy),
     dataThreads,
+    tracing: tracingOf(proxy),
     source: proxy,
   };
+};
+
+/** The first tracing provider of the mesh. */
+const tracingOf = (proxy: ProxyConfig | undefined): Tracing | undefined => {
+  for (const { body } of proxy?.providers ?? []) {
+    if (body.case !== 'tracing' || body.value.backend === '') continue;
+    const samplingPercent = body.value.samplingPercent;
+    return { provider: body.value, samplingPercent, isReported: true, isPropagated: true };
+  }
+  return undefined;
 };
 
 const accessLogOf = (proxy: ProxyConfig | undefined): AccessLogFormatter | undefined => {
@@ -350,20 +372,38 @@ const makePort = (
     jwt: lazy(() => compileJwt(input)),
     extAuthz: lazy(() => compileExtAuthz(input)),
     rateLimiters: lazy(() => rateLimitersOf(input, settings.dataThreads)),
+    tracing: lazy(() => tracingAt(settings, input)),
+    globalRateLimits: lazy(() => globalRateLimitsOf(input)),
     bodyLimit: lazy(() => bodyLimitOf(input)),
   };
 };
 
+/** The mesh's tracing under the Telemetry policies of the port; later ones are more specific (spec/waypoint.md 7.2). */
+const tracingAt = (settings: ProxySettings, { refs, lookup }: PolicyLookup): Tracing | undefined => {
+  let tracing = settings.tracing;
+  for (const ref of refs) {
+    const body = lookup(ref.policy)?.body;
+    const use = body?.case === 'telemetry' ? body.value.tracing : undefined;
+    if (use === undefined) continue;
+    const named = settings.source?.providers.find(({ name }) => name === use.provider)?.body;
+    const provider = named?.case === 'tracing' ? named.value : tracing?.provider;
+    if (provider === undefined) continue;
+    const samplingPercent = use.samplingSet
+      ? use.samplingPercent
+      : (tracing?.samplingPercent ?? provider.samplingPercent);
+    tracing = { provider, samplingPercent, isReported: !use.disableReporting, isPropagated: !use.disablePropagation };
+  }
+  return tracing;
+};
+
 /** The smallest limit of the policies of kind `buffer`. */
-const bodyLimitOf = ({
-  refs,
-  port,
-  lookup,
-}: {
+interface PolicyLookup {
   readonly refs: readonly PolicyRef[];
   readonly port: number;
   readonly lookup: (key: string) => Policy | undefined;
-}): number | undefined => {
+}
+
+const bodyLimitOf = ({ refs, port, lookup }: PolicyLookup): number | undefined => {
   let limit: number | undefined;
   for (const ref of refs) {
     const body = lookup(ref.policy)?.body;
@@ -408,6 +448,7 @@ const defaultTable = (backend: string, settings: ProxySettings): CompiledRouteTa
     kind: 'forward',
     route: defaultRoute(retry),
     target: defaultTarget(backend),
+    targets: [],
     matchedPrefix: undefined,
   };
   return { gatewaySemantics: false, usesClaims: false, select: () => decision };

@@ -9,7 +9,6 @@ import {
   type ExtAuthzVerdict,
   grpcCheckOf,
   grpcVerdictOf,
-  HeaderList,
   httpCheckOf,
   httpVerdictOf,
 } from '@ambit/l7';
@@ -18,7 +17,8 @@ import { CheckRequestSchema, CheckResponseSchema } from '@ambit/proto/ext-authz'
 import { messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
 import type { RequestContext } from '../filters/request-context.ts';
-import type { BackendAnswer, BackendCall, CallBackend } from './call-backend.ts';
+import type { BackendCall, CallBackend } from './call-backend.ts';
+import { callUnary } from './grpc-unary.ts';
 
 /** Longest answer of a service. */
 const maxResponseBytes = 1024 * 1024;
@@ -71,30 +71,6 @@ const askGrpc = async (
   question: ExtAuthzQuestion,
 ): Promise<ExtAuthzVerdict> => {
   const message = toBinary(CheckRequestSchema, grpcCheckOf(config, question));
-  const frame = Buffer.alloc(5 + message.byteLength);
-  frame.writeUInt32BE(message.byteLength, 1);
-  frame.set(message, 5);
-  const timeout = `${Math.min(99_999_999, Math.ceil(base.timeoutMs))}m`;
-  const answer = await call({
-    ...base,
-    method: 'POST',
-    target: CHECK_PATH,
-    authority: base.backend.hostname,
-    headers: HeaderList.fromRaw(['content-type', 'application/grpc', 'te', 'trailers', 'grpc-timeout', timeout]),
-    body: frame,
-    isHttp2: true,
-  });
-  return grpcVerdictOf(fromBinary(CheckResponseSchema, messageBytes(answer)));
-};
-
-/** The one uncompressed message of a unary answer; throws for any other answer. */
-const messageBytes = ({ status, headers, trailers, body }: BackendAnswer): Buffer => {
-  const grpcStatus = trailers.get('grpc-status') ?? headers.get('grpc-status');
-  if (status !== 200 || grpcStatus !== '0') {
-    throw new Error(`status ${status}, grpc-status ${grpcStatus ?? 'absent'}`);
-  }
-  if (body.byteLength < 5 || body[0] !== 0 || body.readUInt32BE(1) !== body.byteLength - 5) {
-    throw new Error(`answer of ${body.byteLength} bytes is not one plain message`);
-  }
-  return body.subarray(5);
+  const answer = await callUnary(call, base, CHECK_PATH, message);
+  return grpcVerdictOf(fromBinary(CheckResponseSchema, answer));
 };

@@ -33,7 +33,8 @@ export interface BackendCall {
   readonly backend: Backend;
   readonly config: CompiledConfig;
   readonly snapshot: Snapshot;
-  readonly frontend: FrontendPort;
+  /** Where the request came in that this call is made for; undefined for calls of the waypoint itself. */
+  readonly frontend?: FrontendPort;
   readonly random: () => number;
   readonly method: string;
   readonly target: string;
@@ -88,7 +89,16 @@ const callOnce = async (
   const connectTimeoutMs = connectTimeoutOf(backend, config.settings);
   const self = findWorkload(snapshot, network, ownIp);
   await picker.prepare(backend, snapshot);
-  const endpoint = picker.pick({ backend, frontend, destinationIp: undefined, snapshot, network, self, avoid, random });
+  const endpoint = picker.pick({
+    backend,
+    frontend: frontend,
+    destinationIp: undefined,
+    snapshot,
+    network,
+    self,
+    avoid,
+    random,
+  });
   if (endpoint === undefined) throw new UpstreamError({ kind: 'connect', reason: 'no healthy upstream' }, false);
   avoid.add(endpoint.key);
   using _active = picker.begin(endpoint);

@@ -22,6 +22,7 @@ import type { Breakers } from './breakers.ts';
 import type { SendMirrors } from './mirror.ts';
 import type { Picker } from './pick.ts';
 import { relayResponse } from './relay-response.ts';
+import { type BoundSession, bindSession } from './session.ts';
 import type { TlsPlanner } from './tls-origination.ts';
 import type { Transport } from './transport.ts';
 import { Tries } from './try.ts';
@@ -47,13 +48,15 @@ export interface RouterOptions {
 /** Forwards one request. Resolves with the reply to send, or undefined when the client has its answer. */
 export const createRouter =
   (options: RouterOptions) =>
-  async (context: RequestContext, decision: ForwardDecision): Promise<LocalReply | undefined> => {
+  async (context: RequestContext, chosen: ForwardDecision): Promise<LocalReply | undefined> => {
+    const session = bindSession(context, chosen);
+    const decision = session?.decision ?? chosen;
     const backend = decision.target.backend === '' ? undefined : context.config.backend(decision.target.backend);
     if (decision.target.backend !== '' && backend === undefined) {
       return replies.backendNotFound(context.table?.gatewaySemantics ?? false);
     }
     context.record.backend = backend;
-    const reply = await forward(context, decision, backend, options);
+    const reply = await forward(context, decision, backend, options, session);
     return reply === undefined ? undefined : withAttempts(reply, context);
   };
 
@@ -68,12 +71,13 @@ const forward = async (
   decision: ForwardDecision,
   backend: Backend | undefined,
   options: RouterOptions,
+  session: BoundSession | undefined,
 ): Promise<LocalReply | undefined> => {
   const { record, request } = context;
   const plan = decision.route.retry;
   const body = context.body();
   const timeoutMs = effectiveTimeoutMs(decision.route.timeouts, request.headers.get('grpc-timeout'));
-  const tries = new Tries(context, decision, backend, options, timeoutMs);
+  const tries = new Tries(context, decision, backend, options, timeoutMs, session);
   context.onInterrupt = () => {
     body.detach();
     body.release();
@@ -107,6 +111,7 @@ const forward = async (
       return upstreamFailureReply(outcome.failure, attempt > 1);
     }
     context.hasAnswered = true;
+    tries.accepted();
     relayResponse(context, decision, outcome, (reason) => tries.cancel(reason));
     return undefined;
   }

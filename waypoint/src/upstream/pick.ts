@@ -33,13 +33,16 @@ export interface UpstreamEndpoint {
 /** What a pick depends on. */
 export interface PickInput {
   readonly backend: Backend | undefined;
-  readonly frontend: FrontendPort;
+  /** Undefined for calls of the waypoint itself, which always have a backend. */
+  readonly frontend: FrontendPort | undefined;
   /** Address that the client dialled, for PASSTHROUGH and workload frontends. */
   readonly destinationIp: string | undefined;
   readonly snapshot: Snapshot;
   readonly network: string;
   /** The waypoint's own workload, the reference of locality preferences; undefined while it is unknown. */
   readonly self: Workload | undefined;
+  /** True for the endpoint that a session is bound to. */
+  readonly prefers?: ((endpoint: UpstreamEndpoint) => boolean) | undefined;
   /** Keys of endpoints that this request has already tried and should avoid. */
   readonly avoid: ReadonlySet<string>;
   /** Key of consistent hashing; the same key leads to the same endpoint. */
@@ -96,6 +99,8 @@ export const createPicker = (options: PickerOptions = {}): Picker => {
     pick: (input) => {
       const known = candidatesOf(input, names);
       const all = withoutOutliers(input.backend, known);
+      const bound = input.prefers === undefined ? undefined : all.find(({ endpoint }) => input.prefers?.(endpoint));
+      if (bound !== undefined && !input.avoid.has(bound.endpoint.key)) return bound.endpoint;
       if (input.hashKey !== undefined)
         return chooseByHash(all, input.hashKey, ({ endpoint }) => endpoint.key)?.endpoint;
       const fresh = all.filter(({ endpoint }) => !input.avoid.has(endpoint.key));
@@ -103,7 +108,7 @@ export const createPicker = (options: PickerOptions = {}): Picker => {
       if (candidates.length < 2) return candidates[0]?.endpoint;
       switch (input.backend?.lb?.algo ?? LoadBalancer_Algo.LEAST_REQUEST) {
         case LoadBalancer_Algo.ROUND_ROBIN: {
-          const name = input.backend === undefined ? input.frontend.key : backendKeyOf(input.backend);
+          const name = input.backend === undefined ? (input.frontend?.key ?? '') : backendKeyOf(input.backend);
           const turn = turns.get(name) ?? Math.floor(input.random() * candidates.length);
           turns.set(name, turn + 1);
           return candidates[turn % candidates.length]?.endpoint;
@@ -163,7 +168,8 @@ const byWeight = (candidates: readonly Candidate[], random: number): Candidate =
 
 const candidatesOf = (input: PickInput, names: Names | undefined): Candidate[] => {
   const { backend, frontend, snapshot } = input;
-  if (backend === undefined) return workloadCandidates(input, frontend.workloadUid, frontend.port);
+  if (backend === undefined)
+    return frontend === undefined ? [] : workloadCandidates(input, frontend.workloadUid, frontend.port);
   if (backend.noTraffic) return [];
   switch (backend.kind) {
     case Backend_Kind.SERVICE:
@@ -173,8 +179,8 @@ const candidatesOf = (input: PickInput, names: Names | undefined): Candidate[] =
     case Backend_Kind.PASSTHROUGH: {
       const { destinationIp, network } = input;
       const workload = destinationIp === undefined ? undefined : findWorkload(snapshot, network, destinationIp);
-      if (workload !== undefined) return workloadCandidates(input, workload.uid, backend.port || frontend.port);
-      return destinationIp === undefined ? [] : [plain(destinationIp, backend.port || frontend.port, 1)];
+      if (workload !== undefined) return workloadCandidates(input, workload.uid, backend.port || (frontend?.port ?? 0));
+      return destinationIp === undefined ? [] : [plain(destinationIp, backend.port || (frontend?.port ?? 0), 1)];
     }
     case Backend_Kind.DNS:
     case Backend_Kind.DNS_ROUND_ROBIN:

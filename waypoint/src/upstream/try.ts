@@ -15,6 +15,7 @@ import { openerOf } from './open.ts';
 import type { UpstreamEndpoint } from './pick.ts';
 import { isHttp2Upstream } from './protocol.ts';
 import { upstreamRequestOf } from './request-of.ts';
+import type { BoundSession } from './session.ts';
 
 /** How a try ended, unless its request was given up meanwhile. */
 export type TryResult = UpstreamResponse | UpstreamError | 'no-endpoint';
@@ -27,9 +28,11 @@ export class Tries {
   readonly #options: RouterOptions;
   readonly #body: RequestBody;
   readonly #timeoutMs: number | undefined;
+  readonly #session: BoundSession | undefined;
   readonly #avoid = new Set<string>();
   #hash: { readonly key: HashKey | undefined } | undefined;
   #call: UpstreamCall | undefined;
+  #endpoint: UpstreamEndpoint | undefined;
 
   constructor(
     context: RequestContext,
@@ -37,6 +40,7 @@ export class Tries {
     backend: Backend | undefined,
     options: RouterOptions,
     timeoutMs: number | undefined,
+    session: BoundSession | undefined,
   ) {
     this.#context = context;
     this.#decision = decision;
@@ -44,6 +48,12 @@ export class Tries {
     this.#options = options;
     this.#body = context.body();
     this.#timeoutMs = timeoutMs;
+    this.#session = session;
+  }
+
+  /** The response of the last try goes to the client. */
+  accepted(): void {
+    if (this.#endpoint !== undefined) this.#session?.answered(this.#endpoint);
   }
 
   /** Ends the try in flight, or the response of the last one. */
@@ -81,6 +91,7 @@ export class Tries {
         : setTimeout(() => call.cancel(new UpstreamError({ kind: 'per-try-timeout' }, call.requestSent)), perTryMs);
     try {
       const response = await call.response;
+      this.#endpoint = endpoint;
       record.upstreamServiceMs = performance.now() - startedMs;
       picker.report(this.#backend, endpoint, { kind: 'response', status: statusForHealth(response) });
       return response;
@@ -104,6 +115,7 @@ export class Tries {
       self: findWorkload(snapshot, network, this.#options.ownIp),
       avoid: this.#avoid,
       hashKey: this.#hashKey(),
+      prefers: this.#session?.prefers,
       random,
     });
   }

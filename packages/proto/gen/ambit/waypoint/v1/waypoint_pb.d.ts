@@ -3546,6 +3546,13 @@ export declare type TracingProvider = Message<"ambit.waypoint.v1.TracingProvider
    * @generated from field: map<string, string> headers = 6;
    */
   headers: { [key: string]: string };
+
+  /**
+   * Zipkin JSON over HTTP instead of OTLP; contexts travel as B3.
+   *
+   * @generated from field: bool zipkin = 7;
+   */
+  zipkin: boolean;
 };
 
 /**
