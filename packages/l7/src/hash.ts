@@ -82,6 +82,7 @@ export const chooseByHash = <T extends { readonly weight: number }>(
   return best;
 };
 
+/** Sixteen hexadecimal digits that stand for a text; equal texts have equal ones. No secret, and no signature. */
 export const hash64 = (text: string): string =>
   [hash32(text, 0), hash32(text, 0x9e3779b9)].map((part) => part.toString(16).padStart(8, '0')).join('');
 

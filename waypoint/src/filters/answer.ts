@@ -5,7 +5,7 @@
 import { type HeaderList, type LocalReply, renderLocalReply } from '@ambit/l7';
 import type { Exchange } from '../http/exchange.ts';
 import type { RequestRecord } from '../telemetry/request-record.ts';
-import type { ProxySettings } from '../updates/compiled-config.ts';
+import type { ProxySettings } from '../updates/proxy-settings.ts';
 import type { RequestContext } from './request-context.ts';
 
 /** Writes a local reply; `finish` is called when it was handed to the transport. */

@@ -15,7 +15,7 @@ import { isIP } from 'node:net';
 import { randomUUID } from 'node:crypto';
 import type { Tunnel } from '../hbone-in/tunnel.ts';
 import type { Exchange } from '../http/exchange.ts';
-import type { ProxySettings } from '../updates/compiled-config.ts';
+import type { ProxySettings } from '../updates/proxy-settings.ts';
 import { appendVia } from './answer.ts';
 
 /** Most header fields of an HTTP/2 request (spec/waypoint.md 4.6.2); those of HTTP/1.1 are counted by the codec. */

@@ -12,85 +12,32 @@ import {
   compileRetryPlan,
   createRateLimiter,
   compileRouteTable,
-  durationMs,
   type ExtAuthzCheck,
   type GlobalRateCheck,
   globalRateLimitsOf,
   type JwtAuthenticator,
   L7Error,
-  type PathNormalization,
-  positiveMs,
   type RateLimiter,
   type RouteDecision,
 } from '@ambit/l7';
 import {
-  AccessLogProvider_Format,
   type Backend,
   type Frontend,
   type ExtAuthz,
-  HttpDefaults_Normalize,
   type HttpRoute,
   type L4Route,
   Listener_Protocol,
   type Policy,
   type PolicyRef,
-  type ProxyConfig,
   type RouteTable,
 } from '@ambit/proto/waypoint';
-import type { Http1Settings } from '../http/h1/server.ts';
-import { type AccessLogEncoding, formatAccessLog } from '../telemetry/access-log.ts';
-import { type AccessLogFormatter, compileJsonFormat, compileTextFormat } from '../telemetry/log-format.ts';
 import type { Tracing } from '../tracing/start.ts';
+import { type ProxySettings, settingsOf } from './proxy-settings.ts';
 import { type ConfigSnapshot, PROXY_CONFIG_KEY } from './config-store.ts';
 import { defaultRoute, defaultTarget } from './default-route.ts';
 
 /** Wire protocol of a service port (the numbers of istio.workload.AppProtocol). */
 export const AppProtocol = { unknown: 0, http11: 1, http2: 2, grpc: 3, tcp: 4, tls: 5 } as const;
-
-/** Settings that hold for the whole proxy, with defaults filled in. */
-export interface ProxySettings {
-  readonly network: string;
-  readonly clusterId: string;
-  readonly trustDomain: string;
-  readonly trustDomains: readonly string[];
-  readonly skipTrustDomainValidation: boolean;
-  readonly normalize: PathNormalization;
-  readonly acceptHttp10: boolean;
-  /** Value of the `server` header. */
-  readonly serverName: string;
-  readonly keepServerHeader: boolean;
-  readonly attemptCountInResponse: boolean;
-  readonly requestIdInResponse: boolean;
-  /** Pseudonym for `via`; empty = no such field. */
-  readonly via: string;
-  /** The client's address is the peer's: forwarding headers are extended, not believed (gateways). */
-  readonly useRemoteAddress: boolean;
-  /** Entries of `x-forwarded-for` that proxies in front of us wrote. */
-  readonly trustedProxies: number;
-  readonly keepForwardedFor: boolean;
-  readonly trustRequestId: boolean;
-  readonly omitRequestId: boolean;
-  readonly underscores: 'allow' | 'reject' | 'drop';
-  readonly http10Host: string;
-  readonly stripHostPort: boolean;
-  readonly stripHostDot: boolean;
-  /** `Expect: 100-continue` is the backend's business. */
-  readonly relaysContinue: boolean;
-  readonly streamIdleMs: number | undefined;
-  readonly requestMs: number | undefined;
-  readonly maxStreamMs: number | undefined;
-  readonly http1: Http1Settings;
-  readonly includeClientIdentity: boolean;
-  readonly sendBaggage: boolean;
-  readonly connectTimeoutMs: number;
-  /** Form of access lines on standard output; undefined when the mesh wants none. */
-  readonly accessLog: AccessLogFormatter | undefined;
-  /** Threads that share what is counted for the whole process. */
-  readonly dataThreads: number;
-  /** How requests are traced; undefined when the mesh has no tracing provider. */
-  readonly tracing: Tracing | undefined;
-  readonly source: ProxyConfig | undefined;
-}
 
 /** How the requests of a frontend port are routed. */
 export type PortRoutes = { readonly kind: 'table'; readonly table: CompiledRouteTable } | { readonly kind: 'missing' }; // named but not here, or not compilable: 404
@@ -147,8 +94,6 @@ export interface RulePolicies {
   readonly rateLimiters: readonly RateLimiter[];
   readonly globalRateLimits: readonly GlobalRateCheck[];
 }
-
-const defaultConnectTimeoutMs = 10_000;
 
 /** Wraps a snapshot; nothing is compiled before it is asked for. */
 export const compileConfig = (snapshot: ConfigSnapshot, dataThreads = 1): CompiledConfig => {
@@ -234,101 +179,6 @@ const rateLimitersOf = (
     }
     return [limiter];
   });
-
-const normalizations: Readonly<Record<number, PathNormalization>> = {
-  [HttpDefaults_Normalize.BASE]: 'base',
-  [HttpDefaults_Normalize.NONE]: 'none',
-  [HttpDefaults_Normalize.MERGE_SLASHES]: 'merge-slashes',
-  [HttpDefaults_Normalize.DECODE_AND_MERGE]: 'decode-and-merge-slashes',
-  [HttpDefaults_Normalize.DECODE_AND_REDIRECT]: 'decode-and-redirect',
-  [HttpDefaults_Normalize.REJECT_ESCAPED]: 'reject-escaped-slashes',
-};
-
-/** Bytes and fields of a request head (spec/waypoint.md 4.6.2). */
-const defaultHeadBytes = 60 * 1024;
-const defaultFields = 100;
-/** Silence between two requests of a connection. */
-const defaultIdleMs = 3_600_000;
-/** First byte of a head to its last (spec/waypoint.md 4.6.4). */
-const defaultHeadersMs = 60_000;
-
-const underscoreRules: Readonly<Record<number, ProxySettings['underscores']>> = { 0: 'allow', 1: 'reject', 2: 'drop' };
-
-const settingsOf = (proxy: ProxyConfig | undefined, dataThreads: number): ProxySettings => {
-  const trustDomain = proxy?.trustDomain ?? '';
-  const http = proxy?.http;
-  const serverName = http?.serverName || 'istio-envoy';
-  return {
-    network: proxy?.network ?? '',
-    clusterId: proxy?.clusterId ?? '',
-    trustDomain,
-    trustDomains: [trustDomain, ...(proxy?.trustDomainAliases ?? [])].filter((domain) => domain !== ''),
-    skipTrustDomainValidation: proxy?.skipTdValidation ?? false,
-    normalize: normalizations[proxy?.http?.normalize ?? 0] ?? 'base',
-    acceptHttp10: proxy?.http?.acceptHttp10 ?? false,
-    serverName,
-    keepServerHeader: http?.keepServerHeader ?? false,
-    attemptCountInResponse: http?.attemptCountInResponse ?? false,
-    requestIdInResponse: http?.requestIdInResponse ?? false,
-    via: http?.via ?? '',
-    useRemoteAddress: http?.useRemoteAddress ?? false,
-    trustedProxies: proxy?.trustedProxies ?? 0,
-    keepForwardedFor: http?.keepForwardedFor ?? false,
-    trustRequestId: http?.trustRequestId ?? false,
-    omitRequestId: http?.omitRequestId ?? false,
-    underscores: underscoreRules[http?.underscores ?? 0] ?? 'reject',
-    http10Host: http?.http10Host ?? '',
-    stripHostPort: http?.stripHostPort ?? false,
-    stripHostDot: http?.stripHostDot ?? false,
-    relaysContinue: http === undefined || http.proxy100Continue,
-    streamIdleMs: positiveMs(http?.streamIdle),
-    requestMs: positiveMs(http?.request),
-    maxStreamMs: positiveMs(http?.maxStream),
-    http1: {
-      maxHeadBytes: http?.maxHeaderBytes || defaultHeadBytes,
-      maxFields: http?.maxHeaders || defaultFields,
-      idleMs: positiveMs(http?.idle) ?? defaultIdleMs,
-      headersMs: positiveMs(http?.requestHeaders) ?? defaultHeadersMs,
-      keepSpelling: http?.preserveH1Case ?? false,
-      serverName,
-    },
-    includeClientIdentity: proxy?.xfccIncludeClientIdentity ?? false,
-    sendBaggage: proxy?.sendBaggage ?? false,
-    connectTimeoutMs: durationMs(proxy?.connectTimeout) || defaultConnectTimeoutMs,
-    accessLog: accessLogOf(proxy),
-    dataThreads,
-    tracing: tracingOf(proxy),
-    source: proxy,
-  };
-};
-
-/** The first tracing provider of the mesh. */
-const tracingOf = (proxy: ProxyConfig | undefined): Tracing | undefined => {
-  for (const { body } of proxy?.providers ?? []) {
-    if (body.case !== 'tracing' || body.value.backend === '') continue;
-    const samplingPercent = body.value.samplingPercent;
-    return { provider: body.value, samplingPercent, isReported: true, isPropagated: true };
-  }
-  return undefined;
-};
-
-const accessLogOf = (proxy: ProxyConfig | undefined): AccessLogFormatter | undefined => {
-  for (const { body } of proxy?.providers ?? []) {
-    if (body.case !== 'accessLog' || body.value.path !== '/dev/stdout') continue;
-    const { format, textFormat, jsonFields } = body.value;
-    if (format === AccessLogProvider_Format.JSON) {
-      return Object.keys(jsonFields).length === 0 ? defaultAccessLog('JSON') : compileJsonFormat(jsonFields);
-    }
-    return textFormat === '' ? defaultAccessLog('TEXT') : compileTextFormat(textFormat);
-  }
-  return undefined;
-};
-
-/** Istio's own fields in one of the two encodings. */
-export const defaultAccessLog =
-  (encoding: AccessLogEncoding): AccessLogFormatter =>
-  (record) =>
-    formatAccessLog(record, encoding);
 
 const indexByHostname = (snapshot: ConfigSnapshot): Map<string, string[]> => {
   const index = new Map<string, string[]>();
