@@ -1,5 +1,6 @@
 // `bench <suite> [--json]`: runs one suite of measurements and prints it. In: argv. Out: a table or JSON on standard
 // output, progress on standard error. Figures are never an assertion of `test` (decisions 7).
+import { runControlPlane } from './control-plane/suite.ts';
 import { runL4 } from './l4/suite.ts';
 import { runL7 } from './l7/suite.ts';
 import { runNodeAgent } from './node-agent.ts';
@@ -8,6 +9,7 @@ import { type BenchReport, formatReport } from './report.ts';
 import { runRolloutSuite } from './rollout.ts';
 
 const SUITES: Readonly<Record<string, () => Promise<BenchReport>>> = {
+  'control-plane': runControlPlane,
   l4: runL4,
   l7: runL7,
   'node-agent': runNodeAgent,

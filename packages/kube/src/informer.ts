@@ -1,6 +1,7 @@
 // Keeps a copy of all objects of one kind. In: list and watch of a KubeClient. Out: changes, in order, and a synced promise.
 // Never reports a deletion that a failed or partial list suggests; survives restarts of the API server by listing again.
 // Called by the control plane and the node agent; main thread.
+import { setImmediate } from 'node:timers/promises';
 import { type Backoff, createBackoff } from '@ambit/runtime/backoff';
 import { sleep } from '@ambit/runtime/clock';
 import { messageOf } from '@ambit/runtime/errors';
@@ -45,6 +46,9 @@ export interface Informer {
   close(): void;
 }
 
+/** Listed objects that are taken in one turn of the event loop. */
+const TURN_ITEMS = 2_000;
+
 const keyOf = (object: KubernetesObject): string =>
   `${object.metadata?.namespace ?? ''}/${object.metadata?.name ?? ''}`;
 
@@ -67,7 +71,10 @@ export function startInformer(options: InformerOptions): Informer {
     const { items, resourceVersion } = await client.list(kind, query);
     const gone = new Map(objects);
     const changes: InformerChange[] = [];
+    let sinceTurn = 0;
     for (const item of items) {
+      // A hundred thousand objects take a while: others get their turns.
+      if (++sinceTurn % TURN_ITEMS === 0) await setImmediate();
       const key = keyOf(item);
       const known = objects.get(key);
       gone.delete(key);
