@@ -20,7 +20,7 @@ import { unprotectedRoutes, unprotectedSocketName } from './enrol/unprotected-ro
 import { hasPluginExecutable, type Installer } from './install/installer.ts';
 import { keepListening } from './keep-socket.ts';
 import { installPlugin } from './install/install-plugin.ts';
-import { cmdAddRoute, pluginSocketName } from './plugin/cmdadd-route.ts';
+import { cmdAddRoute, decideAndAddRoute, pluginSocketName } from './plugin/cmdadd-route.ts';
 import { UnprotectedConnections } from './enrol/unprotected.ts';
 import { watchUnprotected } from './enrol/watch-unprotected.ts';
 import { serveStatus } from './serve-status.ts';
@@ -180,20 +180,19 @@ export async function startNodeAgent(config: NodeAgentConfig, source: PodSource,
     stack.defer(() => checking[Symbol.dispose]());
   }
   metrics.conditions.set({ condition: 'adopted' }, 1);
+  const adding = {
+    source,
+    enrolment,
+    rules,
+    log: log.child('cni-plugin'),
+    onAnswer: (status: number) => metrics.plugin.add({ response_code: String(status) }),
+  };
   if (capture.hasNamespaces) {
     stack.defer(
       await keepServing({
         path: join(config.CNI_AGENT_RUN_DIR, pluginSocketName),
         mode: 0o666,
-        routes: {
-          '/cmdadd': cmdAddRoute({
-            source,
-            enrolment,
-            rules,
-            log: log.child('cni-plugin'),
-            onAnswer: (status) => metrics.plugin.add({ response_code: String(status) }),
-          }),
-        },
+        routes: { '/cmdadd': cmdAddRoute(adding), '/ambit/add': decideAndAddRoute(adding) },
         log: log.child('cni-plugin'),
       }),
     );

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { AdminRequest } from '@ambit/runtime/admin';
+import type { AdminRequest, AdminRoute } from '@ambit/runtime/admin';
 import { silentLogger } from '@ambit/runtime/log';
 import type { KubernetesObject } from '@ambit/resources';
 import type { PodSource } from '../cluster/pod-source.ts';
 import { standardSelectors } from '../select/eligible.ts';
-import { cmdAddRoute } from './cmdadd-route.ts';
+import { type CmdAddParts, cmdAddRoute, decideAndAddRoute } from './cmdadd-route.ts';
 
 const body = JSON.stringify({
   netns: '/var/run/netns/a',
@@ -26,22 +26,22 @@ function setUp(options: { readonly knownAfter?: number; readonly mode?: string; 
     },
     namespace: () => ({ metadata: { labels: { 'istio.io/dataplane-mode': options.mode ?? 'ambient' } } }),
   } as unknown as PodSource;
-  const route = cmdAddRoute({
+  const parts = {
     source,
     enrolment: {
-      enrol: async (_pod, ips, path) => {
+      enrol: async (_pod: KubernetesObject, ips: readonly string[], path?: string) => {
         if (options.fails === true) throw new Error('no node proxy is connected');
         enrolled.push(`${ips.join()} ${path}`);
       },
     },
     rules: { selectors: standardSelectors, excludedNamespaces: [] },
     log: silentLogger,
-    onAnswer: (status) => answers.push(status),
+    onAnswer: (status: number) => answers.push(status),
     pause: async () => undefined,
-  });
-  const ask = async (text: string) =>
+  } satisfies CmdAddParts;
+  const asking = (route: AdminRoute) => async (text: string) =>
     route({ method: 'POST', text: async () => text, signal: new AbortController().signal } as unknown as AdminRequest);
-  return { ask, enrolled, answers };
+  return { ask: asking(cmdAddRoute(parts)), decide: asking(decideAndAddRoute(parts)), enrolled, answers };
 }
 
 test('a pod that the watch does not know yet is waited for', async () => {
@@ -59,6 +59,17 @@ test('a pod that stays unknown, is not selected, or cannot be enrolled is refuse
   const failed = await setUp({ fails: true }).ask(body);
   assert.equal(failed.status, 500);
   assert.match(String(failed.body as string), /no node proxy is connected/);
+});
+
+test('our plugin leaves the decision to the agent, and asks the API about a pod that the agent does not know', async () => {
+  const selected = setUp({});
+  assert.equal((await selected.decide(body)).status, 200);
+  assert.equal(selected.enrolled.length, 1);
+  const plain = setUp({ mode: 'none' });
+  assert.equal((await plain.decide(body)).status, 200);
+  assert.deepEqual([plain.enrolled, plain.answers], [[], []]);
+  assert.equal((await setUp({ knownAfter: 1000 }).decide(body)).status, 404);
+  assert.equal((await setUp({ fails: true }).decide(body)).status, 500);
 });
 
 test('what is no request is told apart from what failed', async () => {

@@ -101,13 +101,13 @@ const world: PluginWorld = {
       return { pod: found, namespace: around };
     };
   },
-  post: async (runDir, body) =>
+  post: async (runDir, path, body) =>
     call({
       isTls: false,
       body,
       options: {
         socketPath: join(runDir, 'pluginevent.sock'),
-        path: '/cmdadd',
+        path,
         method: 'POST',
         headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
       },

@@ -26,7 +26,13 @@ const ambient: ApiObject = { metadata: { labels: { 'istio.io/dataplane-mode': 'a
 const plain: ApiObject = { metadata: { labels: {} } };
 
 function world(
-  change: Partial<PluginWorld> & { readonly command?: string; readonly pod?: string; readonly settings?: object } = {},
+  change: Partial<PluginWorld> & {
+    readonly command?: string;
+    readonly pod?: string;
+    readonly settings?: object;
+    /** Answer to the question whether the pod belongs in the mesh; 404 from agents that do not know the question. */
+    readonly decides?: number;
+  } = {},
 ): { readonly world: PluginWorld; readonly posts: string[] } {
   const posts: string[] = [];
   return {
@@ -39,9 +45,10 @@ function world(
       },
       stdin: JSON.stringify({ ...config, ...change.settings }),
       connect: () => async () => ({ pod: { metadata: { name: 'web', namespace: 'shop' } }, namespace: ambient }),
-      post: async (_runDir, body) => {
+      post: async (_runDir, path, body) => {
+        if (path === '/ambit/add' && change.decides === undefined) return { status: 404, body: 'not found\n' };
         posts.push(body);
-        return { status: 200, body: '' };
+        return { status: change.decides ?? 200, body: '' };
       },
       pause: async () => undefined,
       ...change,
@@ -97,6 +104,15 @@ test('what cannot be known is asked again, then the pod does not start, unless t
     world({ connect: () => read, settings: { enable_ambient_detection_retry: false } }).world,
   );
   assert.equal(open.status, 0);
+});
+
+test('an agent that decides is asked once, and nothing else is', async () => {
+  const connect = (): never => assert.fail('the API was asked');
+  const yes = world({ connect, decides: 200 });
+  assert.equal((await runPlugin(yes.world)).status, 0);
+  assert.equal(yes.posts.length, 1);
+  const no = world({ connect, decides: 500 });
+  assert.equal((await runPlugin(no.world)).status, 1);
 });
 
 test('without what the agent leaves in its run folder the pod does not start, at once and whatever the operator chose', async () => {

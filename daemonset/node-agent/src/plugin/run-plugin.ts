@@ -11,14 +11,20 @@ export type ApiObject = Parameters<typeof shouldBeEnrolled>[0];
 /** Reads a pod and its namespace. Rejects when the API cannot be asked. */
 export type ReadPod = (namespace: string, name: string) => Promise<{ pod: ApiObject; namespace: ApiObject }>;
 
+/** What the agent says. */
+export interface AgentAnswer {
+  readonly status: number;
+  readonly body: string;
+}
+
 /** The plugin's world. */
 export interface PluginWorld {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly stdin: string;
   /** Prepares the way to the API with what the agent left in its run folder. Throws when that is not there, as after a restart of the node. */
   readonly connect: (runDir: string) => ReadPod;
-  /** Posts to the agent; resolves with status and body. Rejects when it is not there. */
-  readonly post: (runDir: string, body: string) => Promise<{ readonly status: number; readonly body: string }>;
+  /** Posts to a path of the agent; resolves with status and body. Rejects when it is not there. */
+  readonly post: (runDir: string, path: string, body: string) => Promise<AgentAnswer>;
   readonly pause: (ms: number) => Promise<void>;
 }
 
@@ -31,6 +37,9 @@ export interface PluginOutcome {
 const supportedVersions = ['0.1.0', '0.2.0', '0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0'];
 const ownPodPrefix = 'istio-cni-node-';
 const errorCode = 999;
+/** Upstream's path, and ours where the agent decides too. */
+const addPath = '/cmdadd';
+const decidePath = '/ambit/add';
 const attempts = { once: 2, retrying: 31 };
 
 const failure = (cniVersion: string, message: string): PluginOutcome => ({
@@ -73,6 +82,41 @@ async function addPod(world: PluginWorld, config: NetworkConfig): Promise<Plugin
   if (name.startsWith(ownPodPrefix) && namespace === config.agentNamespace) return success(config);
   if (name === '' || namespace === '' || config.excludedNamespaces.includes(namespace)) return success(config);
   if (!config.ambientEnabled) return success(config);
+  const body = JSON.stringify({
+    Netns: world.environment['CNI_NETNS'] ?? '',
+    PodName: name,
+    PodNamespace: namespace,
+    IPs: addressesOfResult(config.previous),
+  });
+  const decided = await askAgent(world, config.runDir, body);
+  return decided === undefined ? addByOwnDecision(world, config, [namespace, name], body) : outcomeOf(config, decided);
+}
+
+/** Lets the agent decide. Undefined when it is not there, is another make's, or does not know the pod yet. */
+async function askAgent(world: PluginWorld, runDir: string, body: string): Promise<AgentAnswer | undefined> {
+  try {
+    const answer = await world.post(runDir, decidePath, body);
+    return answer.status === 404 ? undefined : answer;
+  } catch {
+    return undefined; // the way over the API tells what is wrong, and lets pods start that do not belong in the mesh
+  }
+}
+
+const outcomeOf = (config: NetworkConfig, { status, body }: AgentAnswer): PluginOutcome =>
+  status === 200
+    ? success(config)
+    : failure(
+        config.cniVersion,
+        `istio-cni cmdAdd failed to contact node Istio CNI agent: status ${status}: ${body.trim()}`,
+      );
+
+/** Decides as upstream's plugin does: with the pod and its namespace from the API. */
+async function addByOwnDecision(
+  world: PluginWorld,
+  config: NetworkConfig,
+  [namespace, name]: readonly [string, string],
+  body: string,
+): Promise<PluginOutcome> {
   let read: ReadPod;
   try {
     read = world.connect(config.runDir);
@@ -90,19 +134,8 @@ async function addPod(world: PluginWorld, config: NetworkConfig): Promise<Plugin
     return success(config);
   }
   if (!selected) return success(config);
-  const body = JSON.stringify({
-    Netns: world.environment['CNI_NETNS'] ?? '',
-    PodName: name,
-    PodNamespace: namespace,
-    IPs: addressesOfResult(config.previous),
-  });
   try {
-    const answer = await world.post(config.runDir, body);
-    if (answer.status === 200) return success(config);
-    return failure(
-      config.cniVersion,
-      `istio-cni cmdAdd failed to contact node Istio CNI agent: status ${answer.status}: ${answer.body.trim()}`,
-    );
+    return outcomeOf(config, await world.post(config.runDir, addPath, body));
   } catch (error) {
     return failure(config.cniVersion, `istio-cni cmdAdd failed to contact node Istio CNI agent: ${text(error)}`);
   }

@@ -1,0 +1,206 @@
+// A node that restarts and an agent that dies: what enrolled pods send meanwhile, and the number of unprotected pods. Root only.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { bindListener, connect, toDuplex } from '@ambit/net';
+import { eventually } from '../fixtures/agent-process.ts';
+import { type AgentNode, type AgentTestPod, createAgentNode } from '../fixtures/node-agent.ts';
+import { countOnWire } from '../fixtures/wire.ts';
+
+const skip = process.getuid?.() === 0 ? false : 'needs root for network namespaces';
+const chain = '{"cniVersion":"1.0.0","name":"net","plugins":[{"type":"bridge"}]}';
+const marker = 'in-plaintext-on-the-wire';
+const settings = { NATIVE_NFTABLES: 'true' };
+const unprotected = 'ambit_unprotected_pods';
+
+/** A server of the node that takes whatever it is sent. */
+async function listenIn(pod: AgentTestPod, port: number): Promise<AsyncDisposable> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+    socket.resume();
+  });
+  server.listen({ fd: bindListener({ kind: 'netns', fd: pod.netns.fd }, { port }) });
+  await once(server, 'listening');
+  return {
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** What an application does: connects and sends. Returns whether it could. */
+async function send(from: AgentTestPod, to: string): Promise<boolean> {
+  try {
+    const stream = toDuplex(
+      await connect({ kind: 'netns', fd: from.netns.fd }, { host: to, port: 8080, timeoutMs: 2000 }),
+    );
+    stream.on('error', () => undefined);
+    await new Promise((resolve) => stream.write(marker, resolve));
+    stream.destroy();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Sends from every pod again and again until stopped; returns how often that worked. */
+function keepSending(pods: readonly AgentTestPod[], to: string): AsyncDisposable & { stop(): Promise<number> } {
+  let isOn = true;
+  let sent = 0;
+  const work = Promise.all(
+    pods.map(async (pod) => {
+      while (isOn) {
+        if (await send(pod, to)) sent += 1;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }),
+  );
+  const stop = async (): Promise<number> => {
+    isOn = false;
+    await work;
+    return sent;
+  };
+  return { stop, [Symbol.asyncDispose]: async () => void (await stop()) };
+}
+
+const names = ['p1', 'p2', 'p3'];
+
+async function enrolAll(node: AgentNode): Promise<void> {
+  for (const name of names) node.label(name, 'ambient');
+  for (const name of names) await node.until(name, 'enabled');
+}
+
+test(
+  'after a restart of the node no container starts before it is captured, and nothing leaves in plaintext',
+  { skip, timeout: 90_000 },
+  async () => {
+    await using node = await createAgentNode();
+    writeFileSync(join(node.cniFolder, '10-net.conflist'), chain);
+    const server = node.pod('s', '10.202.0.9');
+    await using _server = await listenIn(server, 8080);
+    for (const [index, name] of names.entries()) node.pod(name, `10.202.0.${index + 1}`);
+    const first = await node.start(settings);
+    {
+      using _proxy = await node.proxy();
+      await enrolAll(node);
+      assert.equal(await first.metric(unprotected), 0);
+    }
+    using wire = countOnWire(node.bridgeFd, marker);
+
+    // The machine goes down: processes, namespaces and the run folder are gone; annotations and files on disk are not.
+    await first.kill();
+    node.clearRunFolder();
+    const pods = names.map((name) => node.renew(name, false));
+    const started = new Set<string>();
+    /** What the container runtime does: the application starts when the chain of plugins says so. */
+    const startPod = async (pod: AgentTestPod): Promise<void> => {
+      const { status } = await node.cni('ADD', pod);
+      if (status !== 0) return;
+      started.add(pod.name);
+      await send(pod, server.ip);
+    };
+    for (const pod of pods) await startPod(pod);
+    assert.deepEqual([...started], [], 'without an agent no pod of the mesh starts');
+
+    const second = await node.start(settings);
+    assert.equal(
+      await second.metric(unprotected),
+      names.length,
+      'their annotation says enabled, and nobody captured them',
+    );
+    for (const pod of pods) await startPod(pod);
+    assert.deepEqual([...started], [], 'without a node proxy no pod of the mesh starts');
+
+    using _proxy = await node.proxy();
+    for (const pod of pods) await startPod(pod);
+    assert.deepEqual([...started], names, second.lines.slice(-20).join('\n'));
+    assert.equal(await second.metric(unprotected), 0);
+    assert.equal(wire.marked(), 0);
+    // The wire would have shown it.
+    assert.ok(await send(node.pod('plain', '10.202.0.20'), server.ip));
+    await eventually(
+      () => wire.marked() > 0,
+      () => `${wire.total()} packets, none with the marker`,
+    );
+  },
+);
+
+test(
+  'pods that a lost CNI configuration let start uncaptured are counted, captured, and the count reaches zero',
+  { skip, timeout: 90_000 },
+  async () => {
+    await using node = await createAgentNode();
+    const server = node.pod('s', '10.202.0.9');
+    await using _server = await listenIn(server, 8080);
+    for (const [index, name] of names.entries()) node.pod(name, `10.202.0.${index + 1}`);
+    const first = await node.start(settings);
+    {
+      using _proxy = await node.proxy();
+      await enrolAll(node);
+    }
+    await first.kill();
+    node.clearRunFolder();
+    const pods = names.map((name) => node.renew(name, true));
+    assert.ok(await send(pods[0] as AgentTestPod, server.ip), 'uncaptured, it speaks in plaintext');
+
+    // The namespace of one pod cannot be found at first.
+    node.hide('p3');
+    const second = await node.start(settings);
+    assert.equal(await second.metric(unprotected), 1, 'what is found is captured before the agent is ready');
+    assert.match(
+      await second.page(9876, '/debug/enrolment'),
+      /"name": "p3",\s+"namespace": "shop",\s+"state": "unprotected"/,
+    );
+    using wire = countOnWire(node.bridgeFd, marker);
+    for (const pod of pods.slice(0, 2)) assert.equal(await send(pod, server.ip), false);
+    assert.equal(wire.marked(), 0);
+    using proxy = await node.proxy();
+    node.unhide('p3');
+    await eventually(
+      async () => (await second.metric(unprotected)) === 0,
+      () => second.lines.slice(-20).join('\n'),
+      20_000,
+    );
+    const late = `add ${(pods[2] as AgentTestPod).uid}`;
+    await eventually(
+      () => proxy.seen.includes(late),
+      () => `${late} in ${proxy.seen.join()}`,
+    );
+    for (const pod of pods) assert.equal(await send(pod, server.ip), false);
+    assert.equal(wire.marked(), 0);
+    assert.ok(wire.total() > 0);
+  },
+);
+
+test(
+  'an agent that is killed and comes back lets nothing out, and knows at once that all pods are captured',
+  { skip, timeout: 90_000 },
+  async () => {
+    await using node = await createAgentNode();
+    writeFileSync(join(node.cniFolder, '10-net.conflist'), chain);
+    const server = node.pod('s', '10.202.0.9');
+    await using _server = await listenIn(server, 8080);
+    const pods = names.map((name, index) => node.pod(name, `10.202.0.${index + 1}`));
+    let agent = await node.start(settings);
+    {
+      using _proxy = await node.proxy();
+      await enrolAll(node);
+      using wire = countOnWire(node.bridgeFd, marker);
+      await using sending = keepSending(pods, server.ip);
+      for (let round = 0; round < 3; round += 1) {
+        await agent.kill();
+        agent = await node.start(settings);
+        assert.equal(await agent.metric(unprotected), 0);
+        assert.match(await agent.page(8000, '/readyz'), /^200/);
+      }
+      assert.equal(await sending.stop(), 0, 'nobody listens in the pods of this test, so everything is refused');
+      assert.equal(wire.marked(), 0);
+    }
+  },
+);
