@@ -57,7 +57,7 @@ interface Given {
   readonly control: MeshControl;
   readonly seen: string[];
   /** Starts one more generation of the proxy. */
-  generation(): Promise<NodeProxyProcess>;
+  readonly generation: () => Promise<NodeProxyProcess>;
 }
 
 async function setUp(t: TestContext, program: readonly string[] | undefined): Promise<Given> {

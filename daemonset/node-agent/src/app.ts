@@ -15,6 +15,7 @@ import { DriftCheck, watchDrift } from './enrol/drift.ts';
 import { NetnsCache } from './enrol/netns-cache.ts';
 import { countUnprotected, type PodState, podStates } from './enrol/pod-states.ts';
 import { Reconciler } from './enrol/reconciler.ts';
+import { releasePods } from './enrol/release.ts';
 import { Enrolment } from './enrol/sequence.ts';
 import { unprotectedRoutes, unprotectedSocketName } from './enrol/unprotected-routes.ts';
 import { hasPluginExecutable, type Installer } from './install/installer.ts';
@@ -226,10 +227,13 @@ export async function startNodeAgent(config: NodeAgentConfig, source: PodSource,
   return {
     close: async () => {
       isReady = false;
-      const fate = config.AMBIENT_DISABLE_SAFE_UPGRADE ? 'remove' : await source.fateOfOwnDaemonSet();
-      installer?.close(fate === 'remove');
-      if (fate === 'remove') await capture.host?.uninstall();
-      log.info('node agent stops', { hostRules: fate === 'remove' ? 'removed' : 'kept for the next agent' });
+      const fate = await source.fateOfOwnDaemonSet();
+      const isUninstall = fate !== 'keep' || config.AMBIENT_DISABLE_SAFE_UPGRADE;
+      installer?.close(isUninstall);
+      if (fate === 'removed' && config.AMBIT_UNINSTALL_PODS === 'release')
+        await releasePods({ source, cache, enrolment, reconciler, log: log.child('uninstall') });
+      if (isUninstall) await capture.host?.uninstall();
+      log.info('node agent stops', { hostRules: isUninstall ? 'removed' : 'kept for the next agent' });
       await running.disposeAsync();
     },
   };

@@ -67,6 +67,11 @@ export const nodeAgentEnv = {
     '/var/run/secrets/kubernetes.io/serviceaccount',
     "Folder with this pod's token and the API server's CA.",
   ),
+  AMBIT_UNINSTALL_PODS: choice(
+    ['release', 'keep'],
+    'release',
+    'When the DaemonSet is deleted: take running pods out of the mesh, or leave their rules, which refuse traffic without a node proxy.',
+  ),
   AMBIT_DRIFT_INTERVAL_SECONDS: count(
     60,
     'How often rules of pods and node are compared with what they should be; 0: never.',

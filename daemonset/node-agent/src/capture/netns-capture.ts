@@ -2,6 +2,7 @@
 import { insideNetns, openNetns, type NetnsHandle } from '@ambit/net';
 import type { KubernetesObject } from '@ambit/resources';
 import type { Logger } from '@ambit/runtime/log';
+import { statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { NodeAgentConfig } from '../config.ts';
 import type { CaptureBackend } from '../enrol/capture-backend.ts';
@@ -53,7 +54,17 @@ export function ruleSettingsOf(pod: KubernetesObject, config: NodeAgentConfig, l
   };
 }
 
-function openPath(hostRoot: string, path: string): NetnsHandle {
+/** Inodes of the node's namespace and of this process's. */
+const nodeInodes = (hostProc: string): readonly (bigint | undefined)[] =>
+  [join(hostProc, '1/ns/net'), '/proc/self/ns/net'].map(
+    (path) => statSync(path, { bigint: true, throwIfNoEntry: false })?.ino,
+  );
+
+/** Opens what the container runtime names. Rules in the node's own namespace would capture the node itself: it is refused. */
+function openPath(
+  { AMBIT_HOST_ROOT: hostRoot, AMBIT_HOST_PROC: hostProc }: NodeAgentConfig,
+  path: string,
+): NetnsHandle {
   if (!path.startsWith('/') || path.split('/').includes('..'))
     throw new NodeAgentError('ERR_NODE_AGENT_NETNS', `"${path}" is not an absolute path of a network namespace`);
   let handle: NetnsHandle | undefined;
@@ -61,6 +72,8 @@ function openPath(hostRoot: string, path: string): NetnsHandle {
     handle = openNetns(join(hostRoot, path));
     // Without propagation of mounts the file is there and is no namespace.
     insideNetns(handle.fd, () => undefined);
+    const { inode } = handle;
+    if (nodeInodes(hostProc).includes(inode)) throw new Error("it is the node's own network namespace");
     return handle;
   } catch (cause) {
     handle?.close();
@@ -82,7 +95,7 @@ export function createNetnsCapture(
     hasNamespaces: true,
     host,
     find: (pods) => findNamespaces(config.AMBIT_HOST_PROC, pods),
-    openPath: (path) => openPath(config.AMBIT_HOST_ROOT, path),
+    openPath: (path) => openPath(config, path),
     prepare: async (pod) => {
       if (pod.netns !== undefined) preparePod(pod.netns.fd, log);
     },

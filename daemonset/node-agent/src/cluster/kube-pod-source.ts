@@ -113,10 +113,10 @@ export async function connectPodSource(config: NodeAgentConfig, log: Logger): Pr
     fateOfOwnDaemonSet: async () => {
       try {
         const own = await client.get({ kind: 'DaemonSet', namespace: config.POD_NAMESPACE, name: ownDaemonSet });
-        return own === undefined || own.metadata?.deletionTimestamp !== undefined ? 'remove' : 'keep';
+        return own === undefined || own.metadata?.deletionTimestamp !== undefined ? 'removed' : 'keep';
       } catch (error) {
         // The service account went first: the mesh is being removed. Anything else is a bad moment, not an uninstall.
-        return KubeError.is(error, 'ERR_KUBE_UNAUTHORIZED', 'ERR_KUBE_FORBIDDEN') ? 'remove' : 'keep';
+        return KubeError.is(error, 'ERR_KUBE_UNAUTHORIZED', 'ERR_KUBE_FORBIDDEN') ? 'refused' : 'keep';
       }
     },
     close: () => closers.forEach((close) => close()),

@@ -17,6 +17,12 @@ export interface PodEvent {
   readonly message: string;
 }
 
+/**
+ * `keep`: a successor comes, its traces stay. `removed`: the DaemonSet is gone or going, the mesh leaves this node. `refused`: this agent may not
+ * ask any more, because its account went first; what needs no API is removed.
+ */
+export type OwnFate = 'keep' | 'removed' | 'refused';
+
 /** The cluster as this agent sees it. */
 export interface PodSource {
   /** Starts watching; resolves when the first lists are complete. */
@@ -27,7 +33,7 @@ export interface PodSource {
   readonly patchPodStatus: (pod: KubernetesObject, patch: object) => Promise<void>;
   /** Writes an event about the pod. Rejects when the server refuses; nothing depends on it. */
   readonly tell: (pod: KubernetesObject, event: PodEvent) => Promise<void>;
-  /** State of the agent's own DaemonSet: `keep` its traces for a successor, or `remove` them. */
-  readonly fateOfOwnDaemonSet: () => Promise<'keep' | 'remove'>;
+  /** What the agent's own DaemonSet says about the mesh. */
+  readonly fateOfOwnDaemonSet: () => Promise<OwnFate>;
   readonly close: () => void;
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -70,6 +71,10 @@ test('the plugin is chained when a configuration appears, put back when another 
     installer.close(true);
   }
   assert.deepEqual(JSON.parse(readFileSync(file, 'utf8')), JSON.parse(config));
-  assert.deepEqual([readdirSync(places.binFolder), readdirSync(places.runFolder)], [[], []]);
+  assert.deepEqual(readdirSync(places.runFolder), []);
+  // What is left deletes pods that were started with the plugin, and adds none.
+  const left = (command: string): number | null =>
+    spawnSync(join(places.binFolder, 'istio-cni'), { env: { CNI_COMMAND: command } }).status;
+  assert.deepEqual([left('DEL'), left('CHECK'), left('ADD')], [0, 0, 1]);
   assert.ok(results.every((result) => result === 'SUCCESS'));
 });

@@ -54,6 +54,13 @@ const settleMs = 50;
 /** Looked at again without an event, because watches can be lost. */
 const lookAgainMs = 30_000;
 const ownBinary = 'istio-cni';
+/** What stays of the plugin when the mesh is removed: it adds no pod, and deletes every one. */
+const farewell = `#!/bin/sh
+# The mesh was removed from this node. Pods that were started with its plugin need this file to be deleted; afterwards it may go.
+[ "$CNI_COMMAND" = ADD ] || exit 0
+echo '{"cniVersion":"0.3.1","code":999,"msg":"istio-cni was removed from this node, but a CNI configuration still names it"}'
+exit 1
+`;
 
 function readConfigs(folder: string): readonly ConfigFile[] {
   return readdirSync(folder)
@@ -130,7 +137,8 @@ function uninstall({ places, way, log }: InstallerParts): void {
   if (plan?.kind === 'write') replaceFile(path, plan.text, modeOf(path, 0o600));
   if (plan?.kind === 'delete') rmSync(path, { force: true });
   rmSync(join(places.runFolder, kubeconfigName), { force: true });
-  rmSync(join(places.binFolder, ownBinary), { force: true });
+  // A runtime calls DEL with the configuration that a pod was started with: without an executable such pods could not be deleted (gap G20).
+  replaceFile(join(places.binFolder, ownBinary), farewell, 0o755);
   log.info('plugin taken out of the CNI configuration');
 }
 
