@@ -9,6 +9,7 @@ import { createAgentNode } from '../fixtures/node-agent.ts';
 
 const missing = missingForContainerd();
 const skip = process.getuid?.() === 0 ? (missing ?? false) : 'needs root for network namespaces';
+if (missing !== undefined) process.stdout.write(`not run: containerd (${missing})\n`);
 
 const chain = (scratch: string): string =>
   JSON.stringify({

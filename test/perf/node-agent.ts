@@ -9,10 +9,17 @@ import { type AgentProcess, eventually } from '../fixtures/agent-process.ts';
 import { type AgentNode, createAgentNode } from '../fixtures/node-agent.ts';
 import { type BenchFigure, type BenchReport, median } from './report.ts';
 
-const PODS = 250;
-const SINGLE = 40;
-const CALLS = 30;
-const IDLE_SECONDS = 20;
+/** How much is measured. */
+interface Size {
+  readonly pods: number;
+  /** Of them, enrolled one after the other; the others come at once. */
+  readonly single: number;
+  /** Calls of the plugin per command. */
+  readonly calls: number;
+  readonly idleSeconds: number;
+}
+
+const full: Size = { pods: 250, single: 40, calls: 30, idleSeconds: 20 };
 const TICKS_PER_SECOND = 100;
 const BUILD = fileURLToPath(new URL('../../daemonset/node-agent/src/install/build-plugin.ts', import.meta.url));
 
@@ -46,20 +53,24 @@ function cpuSecondsOf(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
-async function enrolment(node: AgentNode, agent: AgentProcess): Promise<readonly BenchFigure[]> {
+async function enrolment(
+  node: AgentNode,
+  agent: AgentProcess,
+  { pods, single: count }: Size,
+): Promise<readonly BenchFigure[]> {
   const single: number[] = [];
-  for (let index = 0; index < SINGLE; index += 1)
+  for (let index = 0; index < count; index += 1)
     single.push(
       await timed(async () => {
         node.label(`p${index}`, 'ambient');
         await node.until(`p${index}`, 'enabled');
       }),
     );
-  process.stderr.write(`${SINGLE} pods enrolled one by one\n`);
+  process.stderr.write(`${count} pods enrolled one by one\n`);
   const startedMs = performance.now();
   node.cluster.put({ kind: 'Namespace', metadata: { name: 'shop', labels: { 'istio.io/dataplane-mode': 'ambient' } } });
   const rest: number[] = [];
-  const open = new Set(Array.from({ length: PODS - SINGLE }, (_, index) => `p${index + SINGLE}`));
+  const open = new Set(Array.from({ length: pods - count }, (_, index) => `p${index + count}`));
   await eventually(
     () => {
       for (const name of open)
@@ -76,12 +87,12 @@ async function enrolment(node: AgentNode, agent: AgentProcess): Promise<readonly
   return [...figuresOf('enrolment', 'one by one', single), ...figuresOf('enrolment', `${rest.length} at once`, rest)];
 }
 
-async function plugin(node: AgentNode): Promise<readonly BenchFigure[]> {
+async function plugin(node: AgentNode, { calls: times }: Size): Promise<readonly BenchFigure[]> {
   const pod = node.sandbox('new', '10.202.0.251');
   node.label('new', 'ambient');
   const calls = async (command: string): Promise<readonly number[]> => {
     const rounds: number[] = [];
-    for (let index = 0; index < CALLS; index += 1)
+    for (let index = 0; index < times; index += 1)
       rounds.push(
         await timed(async () => {
           const { status, stdout } = await node.cni(command, pod);
@@ -98,7 +109,8 @@ async function plugin(node: AgentNode): Promise<readonly BenchFigure[]> {
 }
 
 /** Runs the suite. */
-export async function runNodeAgent(): Promise<BenchReport> {
+export async function runNodeAgent(size: Size = full): Promise<BenchReport> {
+  const { pods, idleSeconds } = size;
   const startedMs = performance.now();
   const scratch = mkdtempSync(join(tmpdir(), 'ambit-bench-'));
   try {
@@ -109,18 +121,18 @@ export async function runNodeAgent(): Promise<BenchReport> {
       join(node.cniFolder, '10-net.conflist'),
       '{"cniVersion":"1.0.0","name":"net","plugins":[{"type":"bridge"}]}',
     );
-    for (let index = 0; index < PODS; index += 1) node.pod(`p${index}`, `10.202.0.${index + 1}`);
-    process.stderr.write(`${PODS} pods are there\n`);
+    for (let index = 0; index < pods; index += 1) node.pod(`p${index}`, `10.202.0.${index + 1}`);
+    process.stderr.write(`${pods} pods are there\n`);
     const agent = await node.start({ NATIVE_NFTABLES: 'true', AMBIENT_DNS_CAPTURE: 'true', AMBIENT_IPV6: 'true' });
     using _proxy = await node.proxy();
-    const figures = [...(await enrolment(node, agent)), ...(await plugin(node))];
+    const figures = [...(await enrolment(node, agent, size)), ...(await plugin(node, size))];
     const before = cpuSecondsOf(agent.pid);
-    await new Promise((resolve) => setTimeout(resolve, IDLE_SECONDS * 1000));
-    const used = ((cpuSecondsOf(agent.pid) - before) / IDLE_SECONDS) * 100;
+    await new Promise((resolve) => setTimeout(resolve, idleSeconds * 1000));
+    const used = ((cpuSecondsOf(agent.pid) - before) / idleSeconds) * 100;
     figures.push({
       quantity: 'idle',
       unit: '% of cpu',
-      path: `${PODS} pods`,
+      path: `${pods} pods`,
       median: used,
       rounds: [used],
       ratio: undefined,

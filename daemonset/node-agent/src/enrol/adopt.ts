@@ -3,7 +3,7 @@
 import { messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
 import type { PodSource } from '../cluster/pod-source.ts';
-import { addressesOf, hasEnded } from '../select/pod-events.ts';
+import { addressesOf, groupUidOf, hasEnded } from '../select/pod-events.ts';
 import type { CaptureBackend } from './capture-backend.ts';
 import type { NetnsCache } from './netns-cache.ts';
 import { heldPodOf } from './sequence.ts';
@@ -23,7 +23,7 @@ export async function adoptEnrolled(
   const pods = source
     .pods()
     .filter((pod) => pod.metadata?.annotations?.[redirectionAnnotation] === 'enabled' && !hasEnded(pod))
-    .map((pod) => ({ pod, uid: pod.metadata?.uid ?? '', ips: addressesOf(pod) }));
+    .map((pod) => ({ pod, uid: pod.metadata?.uid ?? '', ips: addressesOf(pod), groupUid: groupUidOf(pod) }));
   const found = capture.find(pods);
   for (const { pod, uid, ips } of pods) cache.put(heldPodOf(pod, ips, found.get(uid), 'expected'));
   await capture.host?.reset(new Map(pods.flatMap(({ uid, ips }) => ips.map((ip) => [ip, uid] as const))));

@@ -6,7 +6,7 @@ import type { KubernetesObject } from '@ambit/resources';
 import type { Logger } from '@ambit/runtime/log';
 import type { PodSource } from '../cluster/pod-source.ts';
 import { NodeAgentError } from '../errors.ts';
-import { addressesOf } from '../select/pod-events.ts';
+import { addressesOf, groupUidOf } from '../select/pod-events.ts';
 import type { ZdsServer } from '../zds/server.ts';
 import type { CaptureBackend } from './capture-backend.ts';
 import { podConnections } from './connection-table.ts';
@@ -115,7 +115,9 @@ export class Enrolment {
     if (!capture.hasNamespaces) return cache.put(heldPodOf(pod, ips, undefined, before?.capture ?? 'new'));
     // A pod whose sandbox is new has no process yet that could be found: what the plugin named before is still right.
     const netns =
-      path === undefined ? (capture.find([{ uid, ips }]).get(uid) ?? before?.netns) : capture.openPath(path);
+      path === undefined
+        ? (capture.find([{ uid, ips, groupUid: groupUidOf(pod) }]).get(uid) ?? before?.netns)
+        : capture.openPath(path);
     if (netns === undefined)
       throw new NodeAgentError(
         'ERR_NODE_AGENT_NETNS',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { podUidOfPath, podUidOfProcess } from './cgroup.ts';
+import { canonicalUid, podUidOfPath, podUidOfProcess } from './cgroup.ts';
 
 const uid = '12345678-9abc-def0-1234-56789abcdef0';
 const underscored = uid.replaceAll('-', '_');
@@ -39,6 +39,12 @@ test('paths without a pod, and pods without a container, name nobody', () => {
 test('lines that disagree name nobody', () => {
   assert.equal(podUidOfProcess(`1:cpu:/kubepods/pod${uid}/c\n0::/kubepods/pod${uid}/c\n`), uid);
   assert.equal(podUidOfProcess(`1:cpu:/kubepods/pod${uid}/c\n0::/kubepods/pod${uid.replace('1', '2')}/c\n`), undefined);
+});
+
+test('the hash of a static pod is found whether its groups are separated or not', () => {
+  const hash = uid.replaceAll('-', '');
+  assert.equal(podUidOfPath(`/kubepods/pod${hash}/${container}`), canonicalUid(hash));
+  assert.equal(canonicalUid('no-uid'), 'no-uid');
 });
 
 test('any text is read without throwing', () => {

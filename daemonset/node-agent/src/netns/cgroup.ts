@@ -29,6 +29,12 @@ function readUid(text: string, start: number): { readonly uid: string; readonly 
   return { uid: groups.join('-').toLowerCase(), end: at };
 }
 
+/** A UID in the form that {@link podUidOfPath} returns, whatever stands between its groups; other texts stay as they are. */
+export function canonicalUid(text: string): string {
+  const found = readUid(text, 0);
+  return found?.end === text.length ? found.uid : text;
+}
+
 function lastPunctuation(text: string): number {
   for (let at = text.length - 1; at >= 0; at -= 1) if (isPunctuation(text[at])) return at;
   return -1;

@@ -4,12 +4,14 @@ import { insideNetns, openNetns, type NetnsHandle } from '@ambit/net';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import { podUidOfProcess } from './cgroup.ts';
+import { canonicalUid, podUidOfProcess } from './cgroup.ts';
 
 /** A pod to look for. */
 export interface WantedPod {
   readonly uid: string;
   readonly ips: readonly string[];
+  /** UID in control groups where it is another one: static pods carry the hash of their configuration there (gap G30). */
+  readonly groupUid?: string | undefined;
 }
 
 interface Candidate {
@@ -33,10 +35,11 @@ function startTimeOf(text: string): number {
   return Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? 0);
 }
 
-function candidateOf(procRoot: string, pid: string, wanted: ReadonlySet<string>): Candidate | undefined {
+function candidateOf(procRoot: string, pid: string, wanted: ReadonlyMap<string, string>): Candidate | undefined {
   try {
-    const uid = podUidOfProcess(readFileSync(join(procRoot, pid, 'cgroup'), 'utf8'));
-    if (uid === undefined || !wanted.has(uid)) return undefined;
+    const inGroup = podUidOfProcess(readFileSync(join(procRoot, pid, 'cgroup'), 'utf8'));
+    const uid = inGroup === undefined ? undefined : wanted.get(inGroup);
+    if (uid === undefined) return undefined;
     return {
       uid,
       path: join(procRoot, pid, 'ns/net'),
@@ -72,7 +75,7 @@ function ownsAddress(handle: NetnsHandle, ips: readonly string[]): boolean {
  * Candidates of every wanted pod, one per pod and namespace, oldest process first. The node's own namespace is never among them. A foreign
  * process in a pod's namespace does not hide the pod's own process.
  */
-function candidates(procRoot: string, wanted: ReadonlySet<string>): readonly Candidate[] {
+function candidates(procRoot: string, wanted: ReadonlyMap<string, string>): readonly Candidate[] {
   const home = new Set([identityOf(join(procRoot, '1/ns/net')), identityOf('/proc/thread-self/ns/net')]);
   const found = new Map<string, Candidate>();
   for (const pid of readdirSync(procRoot)) {
@@ -91,8 +94,13 @@ function candidates(procRoot: string, wanted: ReadonlySet<string>): readonly Can
 /** Opens the namespaces of these pods; a pod without a process or an address of its own is left out. The caller closes them. */
 export function findNamespaces(procRoot: string, pods: readonly WantedPod[]): ReadonlyMap<string, NetnsHandle> {
   const byUid = new Map(pods.map((pod) => [pod.uid, pod]));
+  // A pod's own UID wins: an annotation that names another pod's finds nothing of it.
+  const wanted = new Map([
+    ...pods.flatMap(({ uid, groupUid }) => (groupUid === undefined ? [] : [[canonicalUid(groupUid), uid] as const])),
+    ...pods.map(({ uid }) => [uid, uid] as const),
+  ]);
   const found = new Map<string, NetnsHandle>();
-  for (const candidate of candidates(procRoot, new Set(byUid.keys()))) {
+  for (const candidate of candidates(procRoot, wanted)) {
     if (found.has(candidate.uid)) continue;
     const handle = openOwned(candidate.path, byUid.get(candidate.uid)?.ips ?? []);
     if (handle !== undefined) found.set(candidate.uid, handle);

@@ -28,6 +28,10 @@ export function addressesOf(pod: KubernetesObject): readonly string[] {
   return all.length > 0 || podIP === undefined || podIP === '' ? all : [podIP];
 }
 
+/** The UID that a pod's control groups carry where it is not the pod's own: the kubelet names static pods by their configuration. */
+export const groupUidOf = (pod: KubernetesObject): string | undefined =>
+  pod.metadata?.annotations?.['kubernetes.io/config.hash'];
+
 /** True for a pod that has ended. */
 export const hasEnded = (pod: KubernetesObject): boolean => ['Succeeded', 'Failed'].includes(statusOf(pod).phase ?? '');
 
