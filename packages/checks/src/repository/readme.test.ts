@@ -57,7 +57,7 @@ test('every app describes its architecture in less than 200 lines', () => {
   assert.deepEqual(findings, []);
 });
 
-test('the examples of the READMEs run', { timeout: 120_000 }, async () => {
+test('the examples of the READMEs run', { timeout: 300_000 }, async () => {
   const examples = libraries
     .filter(({ folder }) => existsSync(`${repositoryRoot}${folder}/README.md`))
     .flatMap(({ folder }) =>
