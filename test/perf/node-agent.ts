@@ -147,7 +147,7 @@ export async function runNodeAgent(size: Size = full): Promise<BenchReport> {
       notRun: [],
       notes: [
         'enrolment: from the label to the annotation, through the API of the test; a proxy of the test acknowledges at once',
-        'plugin: the single executable, from its start to its end, with two requests to the API over TLS and the enrolment of the pod for ADD',
+        'plugin: the single executable, from its start to its end; ADD with the decision of the agent and the enrolment of the pod',
         'idle: processor time of the agent, without the programs that the drift check starts every minute',
       ],
       elapsedSeconds: Math.round(performance.now() - startedMs) / 1000,
