@@ -3,6 +3,7 @@
 import { runControlPlane } from './control-plane/suite.ts';
 import { runL4 } from './l4/suite.ts';
 import { runL7 } from './l7/suite.ts';
+import { runModel } from './model.ts';
 import { runNodeAgent } from './node-agent.ts';
 import { runRbac } from './rbac.ts';
 import { type BenchReport, formatReport } from './report.ts';
@@ -12,6 +13,7 @@ const SUITES: Readonly<Record<string, () => Promise<BenchReport>>> = {
   'control-plane': runControlPlane,
   l4: runL4,
   l7: runL7,
+  model: runModel,
   'node-agent': runNodeAgent,
   rbac: runRbac,
   rollout: runRolloutSuite,

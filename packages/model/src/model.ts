@@ -77,6 +77,7 @@ export class Model {
   readonly #unreadable = new Map<string, string>();
   readonly #failed = new Map<string, string>();
   readonly #dirty = new Set<string>(['static-strict', 'proxy-config']);
+  #recomputed = 0;
 
   constructor(options: ModelOptions) {
     this.options = options;
@@ -89,6 +90,11 @@ export class Model {
     for (const key of this.#dirty) this.#recompute(key, diff);
     this.#dirty.clear();
     return diff;
+  }
+
+  /** Units of work done since the start: what a change cost is the difference before and after it. */
+  get recomputed(): number {
+    return this.#recomputed;
   }
 
   /** Objects and units that could not be translated; their last good result stays in force. */
@@ -163,6 +169,7 @@ export class Model {
   }
 
   #recompute(key: string, diff: MutableDiff): void {
+    this.#recomputed++;
     const before = this.#units.get(key);
     const view = new View(this.#objects, this.options);
     let output: UnitOutput | undefined;

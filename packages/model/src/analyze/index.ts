@@ -1,5 +1,6 @@
 // Entry of @ambit/model/analyze/index: configuration analysis, pure.
 export type { AnalysisView, Analyzer } from './analyzer.ts';
+export { ambientAnalyzers } from './ambient/registry.ts';
 export type { AnalysisFile } from './files.ts';
 export { type AnalyzedKind, analyzedKinds } from './kinds.ts';
 export { isAtLeast, type Level, levels, lineOf, type Message, messageTypes } from './message.ts';

@@ -12,7 +12,7 @@ export function isAtLeast(level: Level, threshold: Level): boolean {
   return levels.indexOf(level) <= levels.indexOf(threshold);
 }
 
-/** Codes of upstream that this program emits or that users may name when they suppress messages. */
+/** Codes that this program emits or that users may name when they suppress messages. */
 export const messageTypes = {
   IST0001: ['Error', 'InternalError'],
   IST0002: ['Warning', 'Deprecated'],
@@ -82,6 +82,14 @@ export const messageTypes = {
   IST0175: ['Warning', 'JwksUriFetchUnrestricted'],
   IST0176: ['Warning', 'GatewayAPICRDVersionBelowMinimum'],
   IST0177: ['Warning', 'ConflictingServiceEntryProtocol'],
+  // Ours: what upstream does not tell of an ambient mesh.
+  AMB0101: ['Warning', 'PodNotCaptured'],
+  AMB0102: ['Error', 'WaypointMissing'],
+  AMB0103: ['Error', 'PolicyNeedsWaypoint'],
+  AMB0104: ['Error', 'NetworkPolicyBlocksTunnel'],
+  AMB0105: ['Error', 'NodeProxyMissing'],
+  AMB0106: ['Warning', 'RouteWithoutWaypoint'],
+  AMB0107: ['Warning', 'ServiceEntryWithoutAddress'],
 } as const satisfies Readonly<Record<string, readonly [level: Level, name: string]>>;
 
 /** A code of the table above. */

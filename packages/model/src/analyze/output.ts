@@ -14,9 +14,10 @@ export const DOCUMENTATION = 'https://istio.io/v1.30/docs/reference/config/analy
 /** A message as structured output has it, with its keys in order. */
 export function messageJson(message: Message): Readonly<Record<string, string>> {
   const { code, level, text, subject, reference } = message;
+  const isUpstreams = code.startsWith('IST');
   return {
     code,
-    documentationUrl: `${DOCUMENTATION}/${code.toLowerCase()}/?ref=istioctl-analyze`,
+    ...(isUpstreams && { documentationUrl: `${DOCUMENTATION}/${code.toLowerCase()}/?ref=istioctl-analyze` }),
     level,
     message: text,
     ...(subject !== undefined && { origin: subject.origin }),
