@@ -3,6 +3,7 @@ import { repositoryRoot, report, runStep, sourceFlags, type StepResult } from '.
 
 const generators = [
   { name: 'protobuf', file: 'packages/proto/src/generate.ts' },
+  { name: 'charts', file: 'packages/charts/src/generate.ts' },
   { name: 'reference pages', file: 'packages/checks/src/reference/write.ts' },
 ];
 

@@ -5,6 +5,7 @@ import { nameOf } from '../cluster/object-fields.ts';
 import { waitForRollouts } from '../cluster/rollout.ts';
 import type { CliConfig } from '../config.ts';
 import { applyMesh, meshWorkloads } from '../install/install.ts';
+import type { InstallWishes } from '../install/wishes.ts';
 import { launchCluster } from '../local/launch.ts';
 import { startProgress } from '../output/progress.ts';
 import { waitUntil } from '../output/wait-until.ts';
@@ -44,11 +45,16 @@ async function waitForPage(url: string, signal: AbortSignal): Promise<void> {
   );
 }
 
-/** Values of the demo's mesh. */
-export const demoValues = {
+/** The demo's mesh. */
+export const demoWishes: InstallWishes = {
   namespace: meshNamespace,
-  ztunnel: { terminationGracePeriodSeconds: drainLimitSeconds, env: {} },
-} as const;
+  revision: '',
+  charts: ['base', 'istiod', 'cni', 'ztunnel'],
+  values: {
+    meshConfig: { accessLogFile: '/dev/stdout' },
+    ztunnel: { terminationGracePeriodSeconds: drainLimitSeconds },
+  },
+};
 
 /** Brings everything up. What it started is removed by the caller, also when it throws. */
 export async function bringUp(config: CliConfig, flags: DemoFlags, signal: AbortSignal): Promise<Stage> {
@@ -66,7 +72,7 @@ export async function bringUp(config: CliConfig, flags: DemoFlags, signal: Abort
   const { connectCluster } = await import('../cluster/connect.ts');
   const api = await connectCluster(cluster.description.kubeconfig, undefined);
   const ports = { page: await freePort(Number(flags.port)), load: await freePort(0) };
-  const [deployments] = await Promise.all([applyShop(api, ports), applyMesh(api, demoValues)]);
+  const [deployments] = await Promise.all([applyShop(api, ports), applyMesh(api, demoWishes)]);
   const workloads = [
     ...meshWorkloads(meshNamespace),
     ...deployments.map((name) => ({ ...kinds.deployment, namespace: shop, name })),

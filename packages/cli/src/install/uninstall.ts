@@ -1,47 +1,148 @@
-// In: values of an installation. Out: no pod captured, no object of the mesh left. Called by `ambit uninstall` and the demo.
-import { type PartialMeshValues, renderMesh } from '@ambit/charts';
-import type { KubernetesObject } from '@ambit/resources';
-import type { ClusterApi } from '../cluster/cluster-api.ts';
+// In: what was installed. Out: no pod captured, no object of the mesh left (spec user-tools 1.6, INS-6). Called by `ambit uninstall` and
+// the demo. The order matters: pods are released while node agents can still remove their rules, waypoints go while the control plane
+// can still remove what it made for them.
+import { customResourceDefinitions, type KubernetesObject } from '@ambit/resources';
+import type { ClusterApi, ObjectRef } from '../cluster/cluster-api.ts';
 import { kinds, labels } from '../cluster/kinds.ts';
-import { nameOf } from '../cluster/object-fields.ts';
-import { waitUntilReleased } from '../mesh/remove.ts';
+import { nameOf, namespaceOf } from '../cluster/object-fields.ts';
+import { meshRemove } from '../mesh/remove.ts';
+import { confirmPlan, type PlanFlags, type PlannedChange } from '../output/confirm.ts';
 import { startProgress } from '../output/progress.ts';
 import { waitUntil } from '../output/wait-until.ts';
+import { isWaypoint } from '../waypoint/gateway.ts';
+import { installationObjects } from './install.ts';
+import type { InstallWishes } from './wishes.ts';
 
-/** Takes every namespace out of the mesh, while the node agents can still remove their rules. */
-async function releaseAll(api: ClusterApi, onMissing: (text: string) => void): Promise<void> {
-  for (const namespace of await api.list(kinds.namespace)) {
-    if (namespace.metadata?.labels?.[labels.dataplaneMode] === undefined) continue;
-    await api.patch(
-      { ...kinds.namespace, name: nameOf(namespace) },
-      { metadata: { labels: { [labels.dataplaneMode]: null, [labels.useWaypoint]: null } } },
-    );
-    await waitUntilReleased(api, nameOf(namespace), 60_000, onMissing);
-  }
+/** Options of the command. */
+export interface UninstallOptions extends PlanFlags {
+  /** Also remove definitions, the root certificate and the namespace. */
+  readonly purge: boolean;
 }
 
 const isShared = (object: KubernetesObject): boolean =>
   object.kind === 'CustomResourceDefinition' || object.kind === 'Namespace';
 
-async function remove(api: ClusterApi, object: KubernetesObject): Promise<void> {
-  const { apiVersion = '', kind = '' } = object;
-  const namespace = object.metadata?.namespace;
-  await api.delete({ apiVersion, kind, name: nameOf(object), ...(namespace === undefined ? {} : { namespace }) });
+const refOf = (object: KubernetesObject): ObjectRef => ({
+  apiVersion: object.apiVersion ?? '',
+  kind: object.kind ?? '',
+  name: nameOf(object),
+  ...(object.metadata?.namespace === undefined ? {} : { namespace: object.metadata.namespace }),
+});
+
+const show = ({ kind, name, namespace }: ObjectRef): string =>
+  `${kind} ${namespace === undefined ? '' : `${namespace}/`}${name}`;
+
+const enrolled = (namespace: KubernetesObject): boolean =>
+  namespace.metadata?.labels?.[labels.dataplaneMode] !== undefined;
+
+/** Takes every namespace out of the mesh, while the node agents can still remove their rules. */
+async function releaseAll(api: ClusterApi): Promise<void> {
+  for (const namespace of (await api.list(kinds.namespace)).filter(enrolled)) {
+    await meshRemove(api, nameOf(namespace), { yes: true, timeoutMs: 60_000 });
+    await api.patch(
+      { ...kinds.namespace, name: nameOf(namespace) },
+      { metadata: { labels: { [labels.useWaypoint]: null, [labels.useWaypointNamespace]: null } } },
+    );
+  }
 }
 
-/** Releases all pods, then deletes the objects in reverse order; `purge` also takes the definitions and the namespace. */
+const waypointsOf = async (api: ClusterApi): Promise<readonly KubernetesObject[]> =>
+  (await api.list(kinds.gateway)).filter(isWaypoint);
+
+async function removeWaypoints(api: ClusterApi, onMissing: (text: string) => void): Promise<void> {
+  for (const gateway of await waypointsOf(api))
+    await api.delete({ ...kinds.gateway, namespace: namespaceOf(gateway), name: nameOf(gateway) });
+  await waitUntil(
+    'end of the waypoints',
+    60_000,
+    async () => {
+      const left = await api.list(kinds.deployment, {
+        labelSelector: 'gateway.networking.k8s.io/gateway-class-name=istio-waypoint',
+      });
+      return left.length === 0 ? { value: true } : { missing: `still there: ${left.map(nameOf).join(', ')}` };
+    },
+    { onMissing },
+  );
+}
+
+/** Objects that no chart renders and the mesh makes while it runs. */
+async function ownRemains(api: ClusterApi, namespace: string, purge: boolean): Promise<readonly ObjectRef[]> {
+  const roots = (await api.list(kinds.configMap, { labelSelector: 'istio.io/config=true' })).filter(
+    (map) => nameOf(map) === 'istio-ca-root-cert',
+  );
+  const leaders = (await api.list(kinds.configMap, { namespace })).filter(
+    (map) => map.metadata?.annotations?.['control-plane.alpha.kubernetes.io/leader'] !== undefined,
+  );
+  const leases = (await api.list(kinds.lease, { namespace })).filter((lease) => nameOf(lease).startsWith('istio-'));
+  const classes = (await api.list(kinds.gatewayClass)).filter((one) => nameOf(one).startsWith('istio'));
+  return [
+    ...[...roots, ...leaders].map((map) => ({ ...kinds.configMap, namespace: namespaceOf(map), name: nameOf(map) })),
+    ...leases.map((lease) => ({ ...kinds.lease, namespace, name: nameOf(lease) })),
+    ...classes.map((one) => ({ ...kinds.gatewayClass, name: nameOf(one) })),
+    ...(purge ? [{ ...kinds.secret, namespace, name: 'istio-ca-secret' }] : []),
+  ];
+}
+
+/** Objects of the mesh that are still in the cluster; definitions and the namespace do not count unless purged. */
+export async function leftovers(api: ClusterApi, namespace: string): Promise<readonly string[]> {
+  const of = { labelSelector: 'app.kubernetes.io/part-of=istio' };
+  const found = await Promise.all(
+    [
+      kinds.deployment,
+      kinds.daemonSet,
+      kinds.service,
+      kinds.serviceAccount,
+      kinds.configMap,
+      kinds.mutatingWebhook,
+      kinds.validatingWebhook,
+    ].map(async (kind) => (await api.list(kind, of)).map((object) => show(refOf({ ...object, ...kind })))),
+  );
+  const remains = (await ownRemains(api, namespace, false)).map(show);
+  return [
+    ...found.flat(),
+    ...remains,
+    ...(await waypointsOf(api)).map((gateway) => `Gateway ${namespaceOf(gateway)}/${nameOf(gateway)}`),
+  ];
+}
+
+/** Removes an installation and looks at what is left. Returns it; empty when nothing is. */
 export async function uninstall(
   api: ClusterApi,
-  values: PartialMeshValues,
-  options: { readonly purge: boolean },
-): Promise<void> {
+  wishes: InstallWishes,
+  options: UninstallOptions,
+): Promise<readonly string[]> {
+  const { namespace } = wishes;
+  const objects = (await installationObjects(api, wishes)).toReversed();
+  const definitions = options.purge ? customResourceDefinitions() : [];
+  const doomed = [...objects.filter((object) => options.purge || !isShared(object)), ...definitions];
+  const changes: readonly PlannedChange[] = [
+    ...(await api.list(kinds.namespace))
+      .filter(enrolled)
+      .map((one) => ({ action: 'unlabel' as const, object: `Namespace ${nameOf(one)}`, detail: labels.dataplaneMode })),
+    ...(await waypointsOf(api)).map((one) => ({
+      action: 'delete' as const,
+      object: `Gateway ${namespaceOf(one)}/${nameOf(one)}`,
+    })),
+    ...doomed.map((object) => ({ action: 'delete' as const, object: show(refOf(object)) })),
+  ];
+  if (!(await confirmPlan(changes, options))) return [];
   const progress = startProgress('releasing all pods');
-  await releaseAll(api, progress.update);
+  await releaseAll(api);
+  progress.update('deleting waypoints');
+  await removeWaypoints(api, progress.update);
   progress.update('deleting the objects of the mesh');
-  const objects = renderMesh(values).toReversed();
-  for (const object of objects.filter((candidate) => options.purge || !isShared(candidate))) await remove(api, object);
-  await endMeshPods(api, values.namespace ?? 'istio-system', progress.update);
-  progress.done('the mesh is uninstalled');
+  for (const object of doomed) await api.delete(refOf(object));
+  await endMeshPods(api, namespace, progress.update);
+  for (const ref of await ownRemains(api, namespace, options.purge)) await api.delete(ref);
+  const left = await leftovers(api, namespace);
+  progress.done(
+    left.length === 0
+      ? 'the mesh is uninstalled, nothing is left'
+      : `the mesh is uninstalled, but ${left.length} objects are left`,
+  );
+  if (!options.purge)
+    process.stderr.write('  definitions, with the objects of these kinds, stay: --purge removes them\n');
+  return left;
 }
 
 /** How long the pods of the mesh get to end by themselves. */
@@ -58,7 +159,9 @@ async function endMeshPods(api: ClusterApi, namespace: string, onMissing: (text:
     'end of the mesh workloads',
     90_000,
     async () => {
-      const pods = await api.list(kinds.pod, { namespace });
+      const pods = (await api.list(kinds.pod, { namespace })).filter(
+        (pod) => pod.metadata?.labels?.['app.kubernetes.io/part-of'] === 'istio',
+      );
       if (!isHurried && performance.now() - started > patienceMs) {
         isHurried = true;
         for (const pod of pods)

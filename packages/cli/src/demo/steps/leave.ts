@@ -8,7 +8,7 @@ import { isAlive } from '../../local/state-folder.ts';
 import { waitUntilReleased } from '../../mesh/remove.ts';
 import { waitUntil } from '../../output/wait-until.ts';
 import { labels } from '../../cluster/kinds.ts';
-import { demoValues } from '../bring-up.ts';
+import { demoWishes } from '../bring-up.ts';
 import { demoName, hasRedirection, shop, type Stage } from '../stage.ts';
 import { expect, type TourStep } from '../step.ts';
 import { podRules } from '../wire.ts';
@@ -49,7 +49,8 @@ export const leaveStep: TourStep = {
     const traffic = await plainAgain(stage);
     // A replaced proxy keeps serving its long-lived connections until they end; these have shown what they were opened for.
     await stage.load.releaseHeld();
-    await uninstall(stage.api, demoValues, { purge: false });
+    const left = await uninstall(stage.api, demoWishes, { purge: false });
+    expect(left.length === 0, 'objects of the mesh are left', left.join(', '));
     const { pid, id } = stage.cluster.description;
     await removeCluster(dirname(stage.cluster.directory), demoName);
     const namespaces = existsSync('/run/netns')

@@ -1,0 +1,53 @@
+// In: values and the chart that is to get them. Out: nothing, or an error that names every problem (INS-1). Called by render.ts.
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import { ChartError } from '../errors.ts';
+import type { Dictionary } from '../template/values.ts';
+import { type ChartName, valueSchemas } from '../values/index.ts';
+
+const internal = '_internal_defaults_do_not_set';
+
+/** The schema as `values.schema.json` has it: Helm checks the chart's own defaults too. */
+export function schemaOf(chart: ChartName): Record<string, unknown> {
+  const schema = JSON.parse(JSON.stringify(valueSchemas[chart])) as { properties: Record<string, unknown> };
+  return {
+    $schema: 'http://json-schema.org/draft-07/schema#',
+    title: `Values of the chart ${chart}`,
+    ...schema,
+    properties: {
+      ...schema.properties,
+      [internal]: { type: 'object', description: 'Defaults; set the fields at the root instead.' },
+      enabled: { type: 'boolean' },
+    },
+  };
+}
+
+const compiled = new Map<ChartName, ValidateFunction>();
+
+function validatorOf(chart: ChartName): ValidateFunction {
+  const validate = compiled.get(chart) ?? new Ajv({ allErrors: true, strict: false }).compile(schemaOf(chart));
+  compiled.set(chart, validate);
+  return validate;
+}
+
+function sentence({ instancePath, keyword, message, params }: ErrorObject): string {
+  const path = instancePath.split('/').slice(1).join('.');
+  if (keyword === 'additionalProperties') {
+    const { additionalProperty } = params as { additionalProperty: string };
+    return `${path === '' ? '' : `${path}.`}${additionalProperty} is no value of this chart`;
+  }
+  const allowed =
+    keyword === 'enum'
+      ? ` (${(params as { allowedValues: readonly unknown[] }).allowedValues.map((value) => JSON.stringify(value)).join(', ')})`
+      : '';
+  return `${path === '' ? 'the values' : path} ${message ?? 'cannot be used'}${allowed}`;
+}
+
+/** Throws ERR_CHARTS_VALUES naming every problem. */
+export function checkValues(chart: ChartName, values: Dictionary): void {
+  const validate = validatorOf(chart);
+  if (validate(values)) return;
+  const problems = [...new Set((validate.errors ?? []).filter(({ keyword }) => keyword !== 'anyOf').map(sentence))];
+  throw new ChartError('ERR_CHARTS_VALUES', `values do not fit the chart ${chart}: ${problems.join('; ')}`, {
+    hint: `packages/charts/charts/${chart}/values.yaml lists what there is`,
+  });
+}
