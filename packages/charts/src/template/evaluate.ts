@@ -79,7 +79,7 @@ export class Evaluator {
     if (node.kind === 'range') return this.#range(node, value, scope);
     const inner = child(scope, node.kind === 'with' && !isEmpty(value) ? value : scope.dot);
     if (node.variable !== undefined) inner.variables.set(node.variable, value);
-    return this.#nodes(isEmpty(value) ? node.otherwise : node.then, inner);
+    return this.#nodes(isEmpty(value) ? node.otherwise : node.body, inner);
   }
 
   #range(node: Extract<Node, { kind: 'range' }>, value: unknown, scope: Scope): string {
@@ -94,7 +94,7 @@ export class Evaluator {
       const inner = child(scope, item);
       if (node.key !== undefined) inner.variables.set(node.key, key);
       if (node.value !== undefined) inner.variables.set(node.value, item);
-      output += this.#nodes(node.then, inner);
+      output += this.#nodes(node.body, inner);
     }
     return output;
   }

@@ -31,7 +31,7 @@ export type Node =
       readonly kind: 'if' | 'with';
       readonly variable?: string;
       readonly pipeline: Pipeline;
-      readonly then: readonly Node[];
+      readonly body: readonly Node[];
       readonly otherwise: readonly Node[];
       readonly line: number;
     }
@@ -40,7 +40,7 @@ export type Node =
       readonly key?: string;
       readonly value?: string;
       readonly pipeline: Pipeline;
-      readonly then: readonly Node[];
+      readonly body: readonly Node[];
       readonly otherwise: readonly Node[];
       readonly line: number;
     };
@@ -180,7 +180,7 @@ class TemplateReader {
     const variables =
       assign < 0 ? [] : words.slice(0, assign).flatMap((word) => (word.kind === 'variable' ? [word.name] : []));
     const pipeline = new PipelineReader(words.slice(assign + 1), fail).whole();
-    const { nodes: then, ending } = this.#block();
+    const { nodes: body, ending } = this.#block();
     if (ending === undefined) throw fail(`${keyword} is not closed`);
     let otherwise: readonly Node[] = [];
     if (ending.word === 'else') {
@@ -194,9 +194,9 @@ class TemplateReader {
     }
     const [one, two] = variables;
     if (keyword !== 'range')
-      return { kind: keyword, ...(one === undefined ? {} : { variable: one }), pipeline, then, otherwise, line };
+      return { kind: keyword, ...(one === undefined ? {} : { variable: one }), pipeline, body, otherwise, line };
     const names = two === undefined ? (one === undefined ? {} : { value: one }) : { key: one ?? '', value: two };
-    return { kind: 'range', ...names, pipeline, then, otherwise, line };
+    return { kind: 'range', ...names, pipeline, body, otherwise, line };
   }
 }
 
