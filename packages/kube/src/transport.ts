@@ -65,25 +65,39 @@ function bodyHeaders({ body, contentType }: ApiRequest): Record<string, string> 
   return { 'content-type': contentType ?? 'application/json', 'content-length': String(Buffer.byteLength(body)) };
 }
 
+/**
+ * Sends. A server may close a pooled connection just as a request goes out on it; then nobody has read the request, and it goes out once
+ * more on a new one. A creation does not: it could have been read after all.
+ */
 async function exchange(
+  send: typeof httpRequest,
+  request: ApiRequest,
+  options: RequestOptions,
+): Promise<IncomingMessage> {
+  const first = await attempt(send, request, options);
+  if (!('stale' in first)) return first;
+  const { agent: _pool, ...fresh } = options;
+  const second = await attempt(send, request, { ...fresh, agent: false });
+  if ('stale' in second) throw second.stale;
+  return second;
+}
+
+async function attempt(
   send: typeof httpRequest,
   { body, signal, method, path, timeoutMs = 30_000 }: ApiRequest,
   options: RequestOptions,
-): Promise<IncomingMessage> {
+): Promise<IncomingMessage | { readonly stale: KubeError }> {
   return new Promise((resolve, reject) => {
-    const fail = (cause: unknown): void => {
+    const fail = (cause: Error & { code?: string }): void => {
       const reason = signal?.aborted === true ? signal.reason : cause;
-      const text = cause instanceof Error ? cause.message : String(cause);
-      reject(
-        new KubeError(
-          'ERR_KUBE_UNREACHABLE',
-          `${method} ${path} at ${options.hostname}:${options.port} failed: ${text}`,
-          {
-            cause: reason,
-            hint: 'is the API server up, and does its certificate fit?',
-          },
-        ),
+      const error = new KubeError(
+        'ERR_KUBE_UNREACHABLE',
+        `${method} ${path} at ${options.hostname}:${options.port} failed: ${cause.message}`,
+        { cause: reason, hint: 'is the API server up, and does its certificate fit?' },
       );
+      const isStale = request.reusedSocket && cause.code === 'ECONNRESET' && method !== 'POST';
+      if (isStale && signal?.aborted !== true) resolve({ stale: error });
+      else reject(error);
     };
     const request = send({ ...options, ...(signal && { signal }) }, resolve);
     request.on('error', fail);
