@@ -2,14 +2,20 @@
 import { Command, Option } from 'commander';
 import { basename } from 'node:path';
 import { addAgentCommand } from './agent/command.ts';
+import { addAnalyzeCommands } from './analyze/command.ts';
 import { addCheckCommand } from './check/command.ts';
 import { addCompletionCommand } from './completion/command.ts';
 import type { CliConfig } from './config.ts';
 import { addDemoCommand } from './demo/command.ts';
+import { addExplainCommand } from './explain/command.ts';
 import { addHelpCommand } from './help/command.ts';
 import { addInstallCommands } from './install/command.ts';
 import { addLocalCommand } from './local/command.ts';
 import { addMeshCommand } from './mesh/command.ts';
+import { addNodeCommand } from './node/command.ts';
+import { addPolicyCommand } from './policy/command.ts';
+import { addProxyCommand } from './proxy/command.ts';
+import { addTagCommand } from './tag/command.ts';
 import { addVersionCommand } from './version/command.ts';
 import { addWaypointCommand } from './waypoint/command.ts';
 
@@ -46,7 +52,13 @@ export function buildProgram(config: CliConfig, script: string): Command {
   addCheckCommand(program, config);
   addMeshCommand(program, config);
   addWaypointCommand(program, config);
+  addNodeCommand(program, config);
   addAgentCommand(program, config);
+  addProxyCommand(program, config);
+  addTagCommand(program, config);
+  addAnalyzeCommands(program, config);
+  addExplainCommand(program, config);
+  addPolicyCommand(program, config);
   addLocalCommand(program, config);
   addDemoCommand(program, config);
   addCompletionCommand(program, config);

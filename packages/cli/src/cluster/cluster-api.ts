@@ -44,6 +44,8 @@ export interface ClusterApi {
     readonly name: string;
     readonly container?: string;
     readonly sinceSeconds?: number;
+    /** Of the container before its last restart. */
+    readonly previous?: boolean;
   }) => Promise<string>;
   /** One HTTP request to a port inside a pod, loopback listeners included (needs create on pods/portforward). */
   readonly askPod: (request: {

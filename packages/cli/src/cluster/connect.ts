@@ -37,9 +37,10 @@ export async function connectCluster(
     patchJson: async (ref, patch) =>
       client.patch({ ...ref, kind: kindName(ref) }, patch, { type: 'json', fieldManager: 'ambit' }),
     delete: async (ref, options) => client.delete({ ...ref, kind: kindName(ref) }, options),
-    podLog: async ({ namespace, name, container, sinceSeconds }) => {
+    podLog: async ({ namespace, name, container, sinceSeconds, previous }) => {
       const query = new URLSearchParams({
         ...(container === undefined ? {} : { container }),
+        ...(previous === true ? { previous: 'true' } : {}),
         ...(sinceSeconds === undefined ? {} : { sinceSeconds: String(sinceSeconds) }),
       });
       return client.text(

@@ -1,0 +1,117 @@
+// In: files, flags, a cluster. Out: messages on standard output, the verdict on standard error, the exit status. The analysis itself is
+// pure and lives in @ambit/model. Called by command.ts.
+import {
+  type AnalysisOptions,
+  analyzedKinds,
+  analyzerList,
+  type Level,
+  type OutputFormat,
+  runAnalyze,
+} from '@ambit/model/analyze/index';
+import { type KindName, kinds as knownKinds, type KubernetesObject } from '@ambit/resources';
+import { readFileSync } from 'node:fs';
+import { kinds } from '../cluster/kinds.ts';
+import type { OpenedCluster } from '../cluster/open.ts';
+import { CliError } from '../errors.ts';
+import { exitStatus } from '../output/exit-status.ts';
+import { hasColour } from '../output/style.ts';
+import { readTexts } from './files.ts';
+
+/** Flags of the command. */
+export interface AnalyzeFlags {
+  readonly allNamespaces?: boolean;
+  readonly useKube: string;
+  readonly recursive?: boolean;
+  readonly listAnalyzers?: boolean;
+  readonly suppress?: readonly string[];
+  readonly analyzer?: readonly string[];
+  readonly failureThreshold: string;
+  readonly outputThreshold: string;
+  readonly output: string;
+  readonly meshConfigFile?: string;
+  readonly ignoreUnknown?: boolean;
+  readonly color?: string;
+}
+
+/** Every object that an analyzer may look at, of the whole cluster: references cross namespaces. */
+async function clusterObjects(api: OpenedCluster): Promise<readonly KubernetesObject[]> {
+  const wanted = Object.values(analyzedKinds) as readonly { readonly kind?: string }[];
+  const names = new Set([
+    ...Object.keys(analyzedKinds),
+    ...wanted.flatMap(({ kind }) => (kind === undefined ? [] : [kind])),
+  ]);
+  const known = [...names].filter((name): name is KindName => Object.hasOwn(knownKinds, name));
+  const lists = await Promise.all(
+    known.map(async (name) => {
+      const { group, version, kind } = knownKinds[name];
+      return api.list({ apiVersion: group === '' ? version : `${group}/${version}`, kind });
+    }),
+  );
+  return lists.flat();
+}
+
+async function meshConfigOf(api: OpenedCluster): Promise<string | undefined> {
+  const map = await api.get({ ...kinds.configMap, namespace: api.istioNamespace, name: 'istio' });
+  return ((map?.['data'] ?? {}) as { mesh?: string }).mesh;
+}
+
+async function requireNamespaceOf(api: OpenedCluster, namespace: string): Promise<void> {
+  if ((await api.get({ ...kinds.namespace, name: namespace })) === undefined)
+    throw new CliError('ERR_CLI_NOT_FOUND', `namespace "${namespace}" does not exist`, {
+      hint: 'kubectl get namespaces',
+    });
+}
+
+/** Analyzes and prints. Returns the exit status. */
+export async function analyze(
+  open: () => Promise<OpenedCluster>,
+  globals: { readonly namespace?: string; readonly verbose?: boolean },
+  names: readonly string[],
+  flags: AnalyzeFlags,
+): Promise<number> {
+  if (flags.listAnalyzers === true) {
+    process.stdout.write(`${analyzerList()}\n`);
+    return exitStatus.done;
+  }
+  const isCluster = flags.useKube !== 'false';
+  if (!isCluster && names.length === 0)
+    throw new CliError('ERR_CLI_INVALID', 'there is nothing to analyze', {
+      hint: 'name files, or leave --use-kube=false out',
+    });
+  const api = isCluster ? await open() : undefined;
+  const namespace = globals.namespace ?? api?.namespace;
+  if (api !== undefined && flags.allNamespaces !== true && namespace !== undefined)
+    await requireNamespaceOf(api, namespace);
+  const meshConfig =
+    flags.meshConfigFile === undefined
+      ? api === undefined
+        ? undefined
+        : await meshConfigOf(api)
+      : readFileSync(flags.meshConfigFile, 'utf8');
+  const options: AnalysisOptions = {
+    failureThreshold: flags.failureThreshold as Level,
+    outputThreshold: flags.outputThreshold as Level,
+    format: flags.output as OutputFormat,
+    isColored: flags.color === undefined ? hasColour() : flags.color === 'true',
+    isExitCodeStrict: true,
+    ...(flags.allNamespaces === true ? { allNamespaces: true } : {}),
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(flags.suppress === undefined ? {} : { suppressions: flags.suppress }),
+    ...(flags.analyzer === undefined ? {} : { analyzers: flags.analyzer }),
+    ...(flags.ignoreUnknown === true ? { ignoreUnknown: true } : {}),
+    ...(globals.verbose === true ? { isVerbose: true } : {}),
+  };
+  const result = runAnalyze(
+    {
+      files: readTexts(names, flags.recursive === true),
+      nowMs: Date.now(),
+      ...(api === undefined ? {} : { clusters: [{ name: '', objects: await clusterObjects(api) }] }),
+      ...(meshConfig === undefined ? {} : { meshConfig }),
+    },
+    options,
+  );
+  api?.close();
+  process.stdout.write(result.stdout);
+  process.stderr.write(result.stderr);
+  return result.exitCode === 1 ? exitStatus.usage : result.exitCode;
+}

@@ -1,0 +1,71 @@
+// `ambit policy list|where|simulate|test`: authorization policies: where they are enforced, and what a change would do.
+import { type Command, Option } from 'commander';
+import { openCluster } from '../cluster/open.ts';
+import type { CliConfig } from '../config.ts';
+import { exitStatusHelp } from '../output/exit-status.ts';
+import { type OutputFlags, outputOptions } from '../output/print-listing.ts';
+import type { SimulateFlags } from './simulate.ts';
+
+const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
+
+/** Adds `policy` and its subcommands. */
+export function addPolicyCommand(program: Command, config: CliConfig): void {
+  const policy = program
+    .command('policy')
+    .description('Authorization policies: where they are enforced, and what a change would do');
+  outputOptions(
+    policy
+      .command('list')
+      .description('List policies with the places that enforce them')
+      .option('-A, --all-namespaces', 'all namespaces'),
+  ).action(async (flags: OutputFlags & { allNamespaces?: boolean }) => {
+    const { policyList } = await import('./where.ts');
+    const api = await openCluster(program, config);
+    await policyList(api, flags.allNamespaces === true ? undefined : api.namespace, flags);
+    api.close();
+  });
+  outputOptions(
+    policy
+      .command('where')
+      .argument('<policy>', 'NAME or NAME.NAMESPACE')
+      .description('Show who enforces a policy: node proxies for which pods, which waypoints for which services'),
+    '3 nobody enforces it',
+  ).action(async (name: string, flags: OutputFlags) => {
+    const { policyWhere } = await import('./where.ts');
+    const api = await openCluster(program, config);
+    await policyWhere(api, name, flags);
+    api.close();
+  });
+  policy
+    .command('simulate')
+    .requiredOption('-f, --filename <file>', 'policies as they would be; repeatable', collect)
+    .option('--delete <policy>', 'NAME.NAMESPACE that would be gone; repeatable', collect)
+    .option(
+      '--recording <file>',
+      'connections to replay, one JSON object per line: {from, to, port, method, path}; default: every workload to every service port',
+    )
+    .option('--method <method>', 'method of the requests that are tried', 'GET')
+    .option('--path <path>', 'path of the requests that are tried', '/')
+    .addOption(new Option('-o, --output <format>', 'form').choices(['text', 'json', 'yaml']).default('text'))
+    .description('Compare who may talk to whom now and with other policies')
+    .addHelpText('after', exitStatusHelp('3 something would be newly denied'))
+    .action(async (flags: SimulateFlags) => {
+      const { policySimulate } = await import('./simulate.ts');
+      const api = await openCluster(program, config);
+      process.exitCode = await policySimulate(api, flags);
+      api.close();
+    });
+  policy
+    .command('test')
+    .requiredOption(
+      '-f, --filename <file>',
+      'cases: a list of {name, from, to, port, method, path, expect: allow|deny}',
+    )
+    .option('--objects <file>', 'objects to decide with instead of those of the cluster; repeatable', collect)
+    .description('Check that policies decide as a table says; with --objects without a cluster')
+    .addHelpText('after', exitStatusHelp('3 a case is decided otherwise'))
+    .action(async (flags: { filename: string; objects?: readonly string[] }) => {
+      const { policyTest } = await import('./test-cases.ts');
+      process.exitCode = await policyTest(async () => openCluster(program, config), flags);
+    });
+}
