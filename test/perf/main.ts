@@ -1,6 +1,7 @@
 // `bench <suite> [--json]`: runs one suite of measurements and prints it. In: argv. Out: a table or JSON on standard
 // output, progress on standard error. Figures are never an assertion of `test` (decisions 7).
 import { runControlPlane } from './control-plane/suite.ts';
+import { runCli } from './cli.ts';
 import { runL4 } from './l4/suite.ts';
 import { runL7 } from './l7/suite.ts';
 import { runModel } from './model.ts';
@@ -11,6 +12,7 @@ import { runRolloutSuite } from './rollout.ts';
 
 const SUITES: Readonly<Record<string, () => Promise<BenchReport>>> = {
   'control-plane': runControlPlane,
+  cli: runCli,
   l4: runL4,
   l7: runL7,
   model: runModel,

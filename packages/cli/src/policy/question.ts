@@ -54,18 +54,16 @@ export function allFlows(world: World, request: { readonly method?: string; read
   for (const workload of world.snapshot.workloads.values()) {
     if (workload.hostname === '') sources.set(`${workload.namespace}/sa/${workload.serviceAccount}`, workload.uid);
   }
-  return [...sources.keys()]
-    .toSorted()
-    .flatMap((from) =>
-      [...world.snapshot.services.values()]
-        .filter((service) => service.vips.length > 0)
-        .flatMap((service) =>
-          Object.keys(service.ports).map((port) => ({
-            from,
-            to: `${service.namespace}/${service.name}`,
-            port: Number(port),
-            ...request,
-          })),
-        ),
-    );
+  return [...sources.keys()].toSorted().flatMap((from) =>
+    [...world.snapshot.services.values()]
+      .filter((service) => service.vips.length > 0)
+      .flatMap((service) =>
+        Object.keys(service.ports).map((port) => ({
+          from,
+          to: `${service.namespace}/${service.name}`,
+          port: Number(port),
+          ...request,
+        })),
+      ),
+  );
 }
