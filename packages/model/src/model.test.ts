@@ -283,6 +283,28 @@ test('a request authentication that cannot be used denies what it covers', () =>
   }
 });
 
+test('sessions of a rule reach the waypoint, in a cookie named after the rule unless it has a name', () => {
+  const rule = (sessionPersistence: object) => ({
+    ...route,
+    spec: { ...(route['spec'] as object), rules: [{ backendRefs: [{ name: 'web', port: 80 }], sessionPersistence }] },
+  });
+  const sessionIn = (sessionPersistence: object) => {
+    const model = testModel(
+      pool.map((object) => (object === route ? rule(sessionPersistence) : object)) as typeof pool,
+    );
+    const resource = model.config.get(ROUTE_TABLE_TYPE_URL, 'apps/web.apps.svc.cluster.local:80');
+    return fromBinary(RouteTableSchema, resource?.bytes ?? new Uint8Array()).routes[0]?.session;
+  };
+  const header = sessionIn({ type: 'Header', sessionName: 'x-s', absoluteTimeout: '1h', idleTimeout: '5m' });
+  assert.deepEqual(
+    [header?.type, header?.name, header?.absolute?.seconds, header?.idle?.seconds],
+    [1, 'x-s', 3600n, 300n],
+  );
+  const cookie = sessionIn({ cookieConfig: { lifetimeType: 'Permanent' }, absoluteTimeout: '1h' });
+  assert.deepEqual([cookie?.type, cookie?.permanentCookie], [0, true]);
+  assert.match(cookie?.name ?? '', /^session-apps-/);
+});
+
 const backendOf = (model: Model, name: string) =>
   fromBinary(BackendSchema, model.config.get(BACKEND_TYPE_URL, name)?.bytes ?? new Uint8Array());
 

@@ -1,6 +1,12 @@
 // Routes of one service port -> HttpRoutes in evaluation order (spec waypoint 3.3-3.5). Pure.
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { HttpRouteSchema, RetrySchema, TargetSchema } from '@ambit/proto/waypoint';
+import {
+  type HttpRouteSchema,
+  type RetrySchema,
+  type SessionPersistenceSchema,
+  SessionPersistence_Type,
+  type TargetSchema,
+} from '@ambit/proto/waypoint';
 import type { BackendRef, GrpcRouteRule, HttpRouteRule } from '@ambit/resources';
 import type { AnyRoute, View } from '../../index/view.ts';
 import type { ServiceDefinition } from '../service/definition.ts';
@@ -14,6 +20,7 @@ import type { AttachedRoute } from './parents.ts';
 
 type Init<T> = Exclude<T, { $typeName: string }>;
 type HttpRouteInit = Init<MessageInitShape<typeof HttpRouteSchema>>;
+type SessionInit = Init<MessageInitShape<typeof SessionPersistenceSchema>>;
 type RetryInit = Init<MessageInitShape<typeof RetrySchema>>;
 type TargetInit = Init<MessageInitShape<typeof TargetSchema>>;
 
@@ -70,6 +77,9 @@ function ruleOf(
     name: rule.name ?? `${namespace}.${name}.${index}`,
     origin: metaOf(route.kind, route.object),
     ...(route.kind === 'HTTPRoute' ? timing(rule as HttpRouteRule) : {}),
+    ...(rule.sessionPersistence !== undefined && {
+      session: sessionOf(rule.sessionPersistence, `${namespace}.${name}.${index}`),
+    }),
   };
   // A rule with a filter that we do not know answers 500: leaving the filter out could open what it closes.
   if (filters.unknown !== undefined) return { ...base, action: FAILED };
@@ -108,6 +118,23 @@ function targetsOf(
     });
   }
   return targets;
+}
+
+/** Session persistence (GEP-1619): a cookie of the rule's name unless the rule names one. */
+function sessionOf(
+  { sessionName, absoluteTimeout, idleTimeout, type, cookieConfig }: NonNullable<HttpRouteRule['sessionPersistence']>,
+  ruleName: string,
+): SessionInit {
+  const absoluteMs = durationMs(absoluteTimeout);
+  const idleMs = durationMs(idleTimeout);
+  const { lifetimeType } = (cookieConfig ?? {}) as { readonly lifetimeType?: unknown };
+  return {
+    type: type === 'Header' ? SessionPersistence_Type.HEADER : SessionPersistence_Type.COOKIE,
+    name: sessionName ?? `session-${ruleName.replaceAll('.', '-')}`,
+    permanentCookie: lifetimeType === 'Permanent',
+    ...(absoluteMs !== undefined && { absolute: durationOf(absoluteMs) }),
+    ...(idleMs !== undefined && { idle: durationOf(idleMs) }),
+  };
 }
 
 function timing(rule: HttpRouteRule): Pick<HttpRouteInit, 'timeout' | 'timeoutSet' | 'retry'> {
