@@ -11,6 +11,7 @@ import { addExplainCommand } from './explain/command.ts';
 import { addHelpCommand } from './help/command.ts';
 import { addInstallCommands } from './install/command.ts';
 import { addLocalCommand } from './local/command.ts';
+import { addLogsCommands } from './logs/command.ts';
 import { addMeshCommand } from './mesh/command.ts';
 import { addNodeCommand } from './node/command.ts';
 import { addPolicyCommand } from './policy/command.ts';
@@ -59,6 +60,7 @@ export function buildProgram(config: CliConfig, script: string): Command {
   addAnalyzeCommands(program, config);
   addExplainCommand(program, config);
   addPolicyCommand(program, config);
+  addLogsCommands(program, config);
   addLocalCommand(program, config);
   addDemoCommand(program, config);
   addCompletionCommand(program, config);

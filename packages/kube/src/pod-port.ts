@@ -33,6 +33,8 @@ class ChannelStream extends Duplex {
     super();
     this.#socket = socket;
     this.#target = target;
+    // An error may come before the owner listens; it stays readable as `errored`.
+    this.on('error', () => undefined);
     socket.on('message', (data: Buffer) => this.#take(data));
     socket.on('close', () => this.push(null));
     socket.on('error', (error) => this.destroy(error));
@@ -127,22 +129,40 @@ export async function askPod(
   const { method = 'GET', path, timeoutMs = 10_000, maxBytes = 256 * 1024 * 1024 } = request;
   const stream = await openPodPort(access, request);
   try {
-    const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      const call = httpRequest(
-        { method, path, host: 'localhost', headers: { connection: 'close' }, createConnection: () => stream },
-        resolve,
-      );
-      call.once('error', reject);
-      call.setTimeout(timeoutMs, () => call.destroy(new Error(`no answer within ${timeoutMs} ms`)));
-      call.end();
-    });
-    const body = await readAtMost(response, maxBytes);
-    if (body === undefined) throw new Error(`the answer is longer than ${maxBytes} bytes`);
-    return { status: response.statusCode ?? 0, body: body.toString('utf8') };
+    const body = await Promise.race([exchange(stream, { method, path, maxBytes }), brokenOrLate(stream, timeoutMs)]);
+    return body;
   } catch (cause) {
     if (KubeError.is(cause)) throw cause;
     throw new KubeError('ERR_KUBE_UNREACHABLE', `${describe(request)} did not answer ${method} ${path}`, { cause });
   } finally {
     stream.destroy();
   }
+}
+
+/** Rejects when the stream breaks or takes too long; an HTTP client would notice neither on a stream that is no socket. */
+async function brokenOrLate(stream: Duplex, timeoutMs: number): Promise<never> {
+  if (stream.errored !== null) throw stream.errored;
+  return new Promise((_resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+    timer.unref();
+    stream.once('error', reject);
+    stream.once('close', () => clearTimeout(timer));
+  });
+}
+
+async function exchange(
+  stream: Duplex,
+  { method, path, maxBytes }: { readonly method: string; readonly path: string; readonly maxBytes: number },
+): Promise<{ readonly status: number; readonly body: string }> {
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    const call = httpRequest(
+      { method, path, host: 'localhost', headers: { connection: 'close' }, createConnection: () => stream },
+      resolve,
+    );
+    call.on('error', reject);
+    call.end();
+  });
+  const body = await readAtMost(response, maxBytes);
+  if (body === undefined) throw new Error(`the answer is longer than ${maxBytes} bytes`);
+  return { status: response.statusCode ?? 0, body: body.toString('utf8') };
 }
