@@ -9,7 +9,7 @@ import { quoted } from './go-text.ts';
 import { type AnalyzedKind, analyzedKindOf, analyzedKinds } from './kinds.ts';
 import { linesOf } from './lines.ts';
 import { Subject } from './subject.ts';
-import { yamlProblem } from './yaml-problem.ts';
+import { yamlProblem, yamlValue } from './yaml-problem.ts';
 
 /** A file as the user named it, with its text. */
 export interface AnalysisFile {
@@ -61,12 +61,9 @@ export function readFile({ name, text }: AnalysisFile, options: ReadOptions): Re
 /** Throws `SyntaxError` with upstream's words for what cannot be read. */
 function subjectsOf(file: string, text: string, line: number, options: ReadOptions): Subject[] {
   const counter = new LineCounter();
-  const [document] = parseAllDocuments(text, { uniqueKeys: false, lineCounter: counter });
+  const [document] = parseAllDocuments(text, { merge: true, uniqueKeys: false, lineCounter: counter });
   if (document === undefined || !('contents' in document)) return [];
-  if (document.errors[0] !== undefined) {
-    throw new SyntaxError(`failed converting YAML to JSON: ${yamlProblem(document.errors[0])}`);
-  }
-  const value: unknown = document.toJS({ maxAliasCount: 100 });
+  const value = valueOf(document, text);
   if (value === null || value === undefined) return [];
   if (!isMap(document.contents)) {
     throw new SyntaxError(
@@ -91,6 +88,17 @@ function subjectsOf(file: string, text: string, line: number, options: ReadOptio
   const namespace = analyzedKinds[known].isClusterWide ? '' : namespaceOf(object) || options.defaultNamespace;
   const read = decoded === undefined ? object : { ...object, spec: decoded.spec };
   return [new Subject(known, read, { namespace, place: { file, line, lineOf } })];
+}
+
+function valueOf(document: Document.Parsed, text: string): unknown {
+  const [error] = document.errors;
+  if (error !== undefined) throw new SyntaxError(`failed converting YAML to JSON: ${yamlProblem(error, text)}`);
+  try {
+    return yamlValue(document);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new SyntaxError(`failed converting YAML to JSON: ${why}`, { cause });
+  }
 }
 
 /** The reader of whole objects names the field that a wrong type stands in. */

@@ -5,7 +5,7 @@ import { parseAllDocuments } from 'yaml';
 import { documentsOf } from '../analyze/documents.ts';
 import { errorList } from '../analyze/files.ts';
 import { quoted } from '../analyze/go-text.ts';
-import { yamlProblem } from '../analyze/yaml-problem.ts';
+import { yamlProblem, yamlValue } from '../analyze/yaml-problem.ts';
 import { protocolOfText } from '../translate/service/protocol.ts';
 import { validateObject } from './index.ts';
 import { type Json, mapOf, mapsOf, optionalMap, textOf } from './json.ts';
@@ -65,15 +65,18 @@ function findingsOf({ name, text }: ValidationFile, systemNamespace: string): Fi
     return found;
   }
   for (const document of documentsOf(text)) {
-    const [parsed] = parseAllDocuments(document.text, { uniqueKeys: true });
+    const [parsed] = parseAllDocuments(document.text, { merge: true, uniqueKeys: true });
     if (parsed === undefined || !('contents' in parsed)) continue;
-    if (parsed.errors[0] !== undefined) {
+    let value: unknown;
+    try {
+      if (parsed.errors[0] !== undefined) throw new SyntaxError(yamlProblem(parsed.errors[0], document.text));
+      value = yamlValue(parsed);
+    } catch (error) {
       // What follows an unreadable document is not looked at.
-      const why = `error converting YAML to JSON: ${yamlProblem(parsed.errors[0])}`;
-      found.errors.push(`failed to decode file ${name}:  ${why}`);
+      const why = error instanceof Error ? error.message : String(error);
+      found.errors.push(`failed to decode file ${name}:  error converting YAML to JSON: ${why}`);
       return found;
     }
-    const value: unknown = parsed.toJS({ maxAliasCount: 100 });
     const object = optionalMap(value);
     if (object !== undefined) check(object as KubernetesObject, systemNamespace, found);
   }
