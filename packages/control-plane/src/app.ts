@@ -12,6 +12,7 @@ import {
 } from '@ambit/identity';
 import type { KubeClient } from '@ambit/kube';
 import { createAdminServer } from '@ambit/runtime/admin';
+import { explain } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
 import type { MetricsRegistry } from '@ambit/runtime/metrics';
 import { createXdsServer, XdsError, type XdsServer } from '@ambit/xds/server';
@@ -23,7 +24,7 @@ import { type AuthorityKeeper, keepAuthority } from './ca/authority-keeper.ts';
 import { materialOfFolder, watchPluggedCa } from './ca/plugged-ca.ts';
 import { selfSignedMaterial, watchSelfSigned } from './ca/self-signed-ca.ts';
 import { type Authenticator, type Caller, createAuthenticator } from './clients/authenticate.ts';
-import { authorizeClient } from './clients/authorize.ts';
+import { authorizeClient, gatewayOf } from './clients/authorize.ts';
 import type { ControlPlaneConfig } from './config.ts';
 import { type GrpcListener, listenGrpc } from './listen.ts';
 import { createSnapshot } from './snapshot/sources.ts';
@@ -32,6 +33,7 @@ import { type ClusterState, watchCluster } from './sources/cluster-state.ts';
 import { meshConfigName, type MeshSettings, meshTextOf, settingsOf, watchMeshConfig } from './sources/mesh-config.ts';
 import { PodIndex } from './sources/pod-index.ts';
 import { watchRevisionTags } from './sources/revision-tags.ts';
+import { createForeignWaypoints } from './status/foreign-waypoints.ts';
 import { createStatusWriter } from './status/writer.ts';
 import { type CaResult, registerMetrics } from './telemetry/metrics.ts';
 import { keepWebhooks } from './webhooks/configuration.ts';
@@ -109,6 +111,7 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
     log: log.child('auth'),
   });
   const isReady = (): boolean => cluster.isSynced;
+  const foreign = createForeignWaypoints(client, () => cluster.model, log.child('gateways'));
 
   const xds = createXdsServer({
     sources: snapshot.sources,
@@ -124,7 +127,16 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
       if (caller === undefined) throw new XdsError('ERR_XDS_UNAUTHENTICATED', 'authentication failure');
       return { identities: caller.identities, details: { podName: caller.podName, podUid: caller.podUid } };
     },
-    authorize: (node, identity) => authorizeClient(node, identity, config.PILOT_ENABLE_XDS_IDENTITY_CHECK),
+    authorize: (node, identity) => {
+      try {
+        authorizeClient(node, identity, config.PILOT_ENABLE_XDS_IDENTITY_CHECK);
+      } catch (error) {
+        const isForeign = XdsError.is(error) && error.code === 'ERR_XDS_UNSUPPORTED_CLIENT';
+        if (isForeign && node.type === 'waypoint') foreign.refused(gatewayOf(cluster.model, node), explain(error));
+        throw error;
+      }
+      if (node.type === 'waypoint') foreign.served(gatewayOf(cluster.model, node));
+    },
     debug: answerOverXds({
       pages: () => pages,
       xds: () => xds,

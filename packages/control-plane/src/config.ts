@@ -51,6 +51,7 @@ export const environment = {
   PILOT_IP_AUTOALLOCATE_IPV4_PREFIX: text('240.240.0.0/16', 'Range of these addresses.'),
   PILOT_IP_AUTOALLOCATE_IPV6_PREFIX: text('2001:2::/48', 'Range of these addresses, IPv6.'),
   AMBIT_PROXY_IMAGE: text('ambit/proxyv2:latest', 'Image of the waypoints that are deployed.'),
+  AMBIT_REPLACE_WAYPOINTS: bool(false, "Take over Deployments of waypoints that run upstream's proxy."),
   AMBIT_LISTEN_HOST: text('0.0.0.0', 'Address of the xDS, CA, readiness and metrics ports.'),
   AMBIT_LOG_FORMAT: choice(['plain', 'json'], 'plain', 'Form of the log.'),
 } as const;

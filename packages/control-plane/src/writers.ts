@@ -147,6 +147,7 @@ function renderSettings({ config, cluster: { model }, values, mesh }: WriterPart
     proxyConfig: mesh().proxyConfig,
     copiesMetadata: config.PILOT_ENABLE_GATEWAY_API_COPY_LABELS_ANNOTATIONS,
     waypoints: config.PILOT_ENABLE_AMBIENT_WAYPOINTS,
+    replacesForeign: config.AMBIT_REPLACE_WAYPOINTS,
     values: values.current,
   };
 }

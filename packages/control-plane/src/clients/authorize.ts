@@ -22,9 +22,13 @@ export function isOwnWaypoint(node: XdsNode): boolean {
   return node.type === 'waypoint' && node.text('GENERATOR') === 'ambit';
 }
 
-/** Key of the Gateway that a waypoint client belongs to; undefined for other clients. The pod's own label decides. */
+/** Key of the Gateway that a waypoint client of ours belongs to; undefined for other clients. */
 export function waypointOf(model: Model, { node }: ClientInfo): string | undefined {
-  if (!isOwnWaypoint(node)) return undefined;
+  return isOwnWaypoint(node) ? gatewayOf(model, node) : undefined;
+}
+
+/** Key of the Gateway that a proxy says it serves; the pod's own label decides. */
+export function gatewayOf(model: Model, node: XdsNode): string {
   const namespace = node.text('NAMESPACE') ?? node.podNamespace;
   const pod = model.object('Pod', `${namespace}/${node.podName}`);
   const labels = node.metadata['LABELS'];

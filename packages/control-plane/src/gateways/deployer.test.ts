@@ -129,3 +129,24 @@ test('a Deployment from an old release keeps the selector that it can never chan
   assert.deepEqual(deployment?.spec?.selector, { matchLabels: labels });
   assert.equal(deployment?.spec?.template?.metadata?.labels?.['istio.io/gateway-name'], 'gw');
 });
+
+test("a Deployment that runs upstream's proxy is left alone until it may be replaced", async () => {
+  const cluster = memoryCluster();
+  cluster.put(gateway('istio-waypoint'));
+  const container = { name: 'istio-proxy', image: 'docker.io/istio/proxyv2:1.32.0' };
+  cluster.put({
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'gw', namespace: 'apps', labels: { 'gateway.istio.io/managed': 'istio.io-mesh-controller' } },
+    spec: { selector: { matchLabels: {} }, template: { spec: { containers: [container] } } },
+  });
+  assert.deepEqual(await deploy(cluster), ['patch status Gateway', 'apply ServiceAccount', 'apply Service']);
+  assert.deepEqual(await deploy(cluster, { replacesForeign: true }), ['apply Deployment']);
+});
+
+test('our own image from a mirror is no foreign one', async () => {
+  const cluster = memoryCluster();
+  cluster.put(gateway('istio-waypoint'));
+  await deploy(cluster, { image: 'mirror.example/ambit/proxyv2:1' });
+  assert.deepEqual(await deploy(cluster, { image: 'ambit/proxyv2:2' }), ['apply Deployment']);
+});

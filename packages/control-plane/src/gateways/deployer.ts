@@ -151,6 +151,10 @@ export function deployGateways(options: DeployerOptions): Deployer {
     const object = isLabelled ? withLegacySelector(rendered, live) : rendered;
     const key = keyOf(object);
     const text = JSON.stringify(object);
+    if (isLabelled && settings().replacesForeign !== true && runsForeignProxy(live, object)) {
+      log.info('a proxy of another make runs there, left alone', { object: keyOf(object) });
+      return;
+    }
     if (isLabelled) {
       const record = applied.get(key);
       if (record?.text === text && record.generation === live.metadata?.generation) return;
@@ -204,6 +208,28 @@ function withLegacySelector(object: KubernetesObject, live: KubernetesObject): K
   const labels = { ...spec?.template?.metadata?.labels, ...(label !== undefined && { [LEGACY_SELECTOR]: label }) };
   const metadata = { ...spec?.template?.metadata, labels };
   return { ...object, spec: { ...spec, selector: old?.selector, template: { ...spec?.template, metadata } } };
+}
+
+/**
+ * True when a Deployment that upstream made runs upstream's proxy: the last two parts of the repository differ from ours, and the
+ * last is the name of upstream's images (decision W1). A mirror of our own images keeps both parts.
+ */
+function runsForeignProxy(live: KubernetesObject, wanted: KubernetesObject): boolean {
+  if (wanted.kind !== 'Deployment') return false;
+  const [theirs, ours] = [live, wanted].map((object) => repositoryOf(object));
+  return theirs !== undefined && theirs !== ours && FOREIGN_IMAGES.has(theirs.split('/').at(-1) ?? '');
+}
+
+const FOREIGN_IMAGES = new Set(['proxyv2', 'agentgateway']);
+
+/** `<folder>/<name>` of the proxy's image, without registry, tag and digest. */
+function repositoryOf(object: KubernetesObject): string | undefined {
+  type Spec = { template?: { spec?: { containers?: readonly { name: string; image?: string }[] } } };
+  const containers = (object['spec'] as Spec | undefined)?.template?.spec?.containers ?? [];
+  const image = containers.find(({ name }) => name === 'istio-proxy')?.image?.split('@')[0];
+  if (image === undefined) return undefined;
+  const parts = image.split('/').slice(-2);
+  return [...parts.slice(0, -1), parts.at(-1)?.split(':')[0] ?? ''].join('/');
 }
 
 /** Marks the Gateway with the version of its controller; a newer or unknown mark means hands off. */

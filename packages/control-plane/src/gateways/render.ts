@@ -32,6 +32,8 @@ export interface RenderSettings {
   readonly copiesMetadata: boolean;
   /** Waypoints are on: other gateways are kept out of ambient. */
   readonly waypoints: boolean;
+  /** Deployments that run upstream's proxy are taken over (decision W1). Default false. */
+  readonly replacesForeign?: boolean;
   /** Chart values. */
   readonly values: GatewayValues;
 }
