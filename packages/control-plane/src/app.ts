@@ -117,6 +117,12 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
     sources: snapshot.sources,
     isReady,
     log: log.child('ads'),
+    events: {
+      connected: (c) => series.xds.connected?.(c),
+      disconnected: (c) => series.xds.disconnected?.(c),
+      sent: (c, type, bytes) => series.xds.sent?.(c, type, bytes),
+      nacked: (c, type, text) => series.xds.nacked?.(c, type, text),
+    },
     debounceMs: config.PILOT_DEBOUNCE_AFTER,
     debounceMaxMs: config.PILOT_DEBOUNCE_MAX,
     maxStreamsPerSecond: config.PILOT_MAX_REQUESTS_PER_SECOND,

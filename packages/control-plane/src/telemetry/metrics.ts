@@ -4,6 +4,8 @@ import { X509Certificate } from 'node:crypto';
 import type { CaServiceOptions } from '@ambit/identity';
 import type { ModelDiff } from '@ambit/model';
 import type { MetricsRegistry } from '@ambit/runtime/metrics';
+import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL, WORKLOAD_TYPE_URL } from '@ambit/proto/type-urls';
+import type { ClientInfo, ServerEvents } from '@ambit/xds/server';
 
 /** Result of one certificate request. */
 export type CaResult = Parameters<NonNullable<CaServiceOptions<never>['onResult']>>[0];
@@ -22,6 +24,8 @@ export interface ControlPlaneMetrics {
   onCaResult(result: CaResult): void;
   onDiff(diff: ModelDiff | undefined): void;
   onValidation(isAllowed: boolean): void;
+  /** For the xDS server. */
+  readonly xds: ServerEvents;
 }
 
 /** Registers everything. */
@@ -64,6 +68,7 @@ export function registerMetrics(registry: MetricsRegistry, sources: MetricSource
   });
 
   return {
+    xds: xdsEvents(registry),
     onCaResult(result) {
       csrs.add();
       if (result === 'issued') issued.add();
@@ -86,6 +91,47 @@ export function registerMetrics(registry: MetricsRegistry, sources: MetricSource
     },
   };
 }
+
+/** Upstream's short names of types; our own types are counted under their message name. */
+const SHORT_TYPES: Readonly<Record<string, string>> = {
+  [ADDRESS_TYPE_URL]: 'wds',
+  [WORKLOAD_TYPE_URL]: 'wds',
+  [AUTHORIZATION_TYPE_URL]: 'wads',
+};
+const shortType = (typeUrl: string): string => SHORT_TYPES[typeUrl] ?? typeUrl.slice(typeUrl.lastIndexOf('.') + 1);
+
+function xdsEvents(registry: MetricsRegistry): ServerEvents {
+  const clients = registry.gauge({ name: 'pilot_xds', help: 'Connected proxies.', labels: ['version'] });
+  const pushes = registry.counter({ name: 'pilot_xds_pushes', help: 'Responses sent.', labels: ['type'] });
+  const rejects = registry.counter({ name: 'pilot_total_xds_rejects', help: 'Responses refused.', labels: ['type'] });
+  const sizes = registry.histogram({
+    name: 'pilot_xds_config_size_bytes',
+    help: 'Size of responses.',
+    labels: ['type'],
+    buckets: [1, 1e4, 1e6, 4e6, 1e7, 4e7],
+  });
+  const counts = new Map<string, number>();
+  const count = ({ node }: ClientInfo, change: number): void => {
+    const version = node.text('ISTIO_VERSION') ?? 'unknown';
+    // A client may say any version: what is over the limit is counted together.
+    const label = counts.has(version) || counts.size < MAX_VERSIONS ? version : 'other';
+    const next = Math.max((counts.get(label) ?? 0) + change, 0);
+    counts.set(label, next);
+    clients.set({ version: label }, next);
+  };
+  return {
+    connected: (client) => count(client, 1),
+    disconnected: (client) => count(client, -1),
+    sent(_client, typeUrl, bytes) {
+      pushes.add({ type: shortType(typeUrl) });
+      sizes.observe({ type: shortType(typeUrl) }, bytes);
+    },
+    nacked: (_client, typeUrl) => rejects.add({ type: shortType(typeUrl) }),
+  };
+}
+
+/** Versions of proxies with a series of their own. */
+const MAX_VERSIONS = 20;
 
 /** Expiry of the first root; of several, the others are on their way in or out. */
 function registerExpiry(registry: MetricsRegistry, rootPem: () => string): void {
