@@ -27,6 +27,8 @@ export interface ImageEntry {
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly workingDir?: string;
+  /** Files and folders of this machine that the image contains, by their place inside; read-only, netns mode only. */
+  readonly files?: Readonly<Record<string, string>>;
   readonly grants?: ImageGrants;
   /** `supervisor`: listening sockets are kept by the node runtime in loopback mode (decision W20). */
   readonly listeners?: 'supervisor' | 'own';
@@ -100,7 +102,7 @@ export async function readImageMap(file: string): Promise<ImageEntry[]> {
 export function parseImageMap(text: string, file: string): ImageEntry[] {
   const fail = (why: string): never => {
     throw new LocalClusterError('ERR_LOCAL_CLUSTER_IMAGES', `cannot use the image map ${file}: ${why}`, {
-      hint: 'give a list of { match, command, args?, env?, workingDir?, grants?, listeners? }',
+      hint: 'give a list of { match, command, args?, env?, workingDir?, files?, grants?, listeners? }',
     });
   };
   if (text.length > MAX_FILE_BYTES) fail(`larger than ${MAX_FILE_BYTES} bytes`);
@@ -116,9 +118,17 @@ export function parseImageMap(text: string, file: string): ImageEntry[] {
         fail(`\`${field}\` of entry ${index + 1} is not a list of texts`);
       }
     }
+    const files: unknown = item['files'] ?? {};
+    const isMap = typeof files === 'object' && files !== null && !Array.isArray(files);
+    if (!isMap || !Object.entries(files).every((pair) => pair.every(isCleanPath))) {
+      fail(`\`files\` of entry ${index + 1} is not a map from paths to paths, all absolute`);
+    }
     return item as unknown as ImageEntry;
   });
 }
+
+const isCleanPath = (path: unknown): boolean =>
+  typeof path === 'string' && path.startsWith('/') && path.length > 1 && !path.split('/').includes('..');
 
 /** The repository of a reference without registry host, tag and digest: `docker.io/istio/pilot:1.2` -> `istio/pilot`. */
 export function repositoryOf(reference: string): string {

@@ -24,7 +24,7 @@ import { hasHandler, sendSignal } from './host-process.ts';
 import type { ResolvedImage } from './images.ts';
 import { buildRootScript, CONTAINER_HOME, CONTAINER_NODE } from './root-script.ts';
 import type { HostLayout } from './root-script.ts';
-import type { ContainerExit, ContainerProcess, ContainerStart, PodSandbox, SandboxFactory } from './sandbox.ts';
+import type { ContainerExit, ContainerProcess, ContainerStart, HostMount, PodSandbox, SandboxFactory } from './sandbox.ts';
 
 /** What the sandboxes of one node share. */
 export interface NetnsNode {
@@ -172,7 +172,7 @@ async function startContainer(
       ambitHome: node.ambitHome,
       nodeBinary: node.nodeBinary,
       hidden: hiddenIn(node.ambitHome, node.stateDir),
-      mounts: start.mounts,
+      mounts: [...imageFiles(start.image), ...start.mounts],
       sharedPid: grants?.sharedPid === true,
       user,
       group: user,
@@ -209,6 +209,9 @@ async function startContainer(
   });
   return containerProcess(child, { pidFile, netns, podUid }, start, user);
 }
+
+const imageFiles = (image: ResolvedImage): HostMount[] =>
+  Object.entries(image.files ?? {}).map(([target, source]) => ({ source, target, readOnly: true }));
 
 // The state folder inside the checkout would otherwise come along with it.
 function hiddenIn(ambitHome: string, stateDir: string): string[] {
