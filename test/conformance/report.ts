@@ -54,3 +54,11 @@ export function reportLines(profiles: readonly ProfileResult[]): readonly string
     }),
   );
 }
+
+const FAILURE = '    --- FAIL: TestConformance/';
+
+/** Names of the tests that failed, from the suite's own output. */
+export function failedTests(output: string): readonly string[] {
+  const lines = output.split('\n').filter((line) => line.startsWith(FAILURE));
+  return lines.map((line) => line.slice(FAILURE.length).split(' ')[0] ?? '').toSorted();
+}
