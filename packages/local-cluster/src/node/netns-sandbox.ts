@@ -24,7 +24,14 @@ import { hasHandler, sendSignal } from './host-process.ts';
 import type { ResolvedImage } from './images.ts';
 import { buildRootScript, CONTAINER_HOME, CONTAINER_NODE } from './root-script.ts';
 import type { HostLayout } from './root-script.ts';
-import type { ContainerExit, ContainerProcess, ContainerStart, HostMount, PodSandbox, SandboxFactory } from './sandbox.ts';
+import type {
+  ContainerExit,
+  ContainerProcess,
+  ContainerStart,
+  HostMount,
+  PodSandbox,
+  SandboxFactory,
+} from './sandbox.ts';
 
 /** What the sandboxes of one node share. */
 export interface NetnsNode {
