@@ -3,7 +3,7 @@
  * a kubeconfig, and the in-process `ObjectApi`. Called by the cluster's main. Main thread.
  */
 
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { createSecureServer } from 'node:http2';
 import type { Http2SecureServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
@@ -179,8 +179,10 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   ];
   const credentials = openCredentials(options.stateDir, names, now());
   const file = join(options.stateDir, 'cluster.db');
-  const store = new ObjectStore(new Database(file), now);
+  // SQLite gives its log and its index the mode of the database.
+  closeSync(openSync(file, 'a', 0o600));
   chmodSync(file, 0o600);
+  const store = new ObjectStore(new Database(file), now);
   const registry = new Registry();
   const admission: Admission[] = [...(options.admission ?? [])];
   let { podStreams } = options;

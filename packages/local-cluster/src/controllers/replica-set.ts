@@ -23,6 +23,8 @@ export function startReplicaSetController(context: ControllerContext): Controlle
   );
 }
 
+const BURST = 500;
+
 function enqueueAdopters(context: ControllerContext, pod: Pod, add: (key: string) => void): void {
   if (pod.metadata.labels === undefined) return;
   const sets = context.api.list<ReplicaSet>('replicasets.apps', { namespace: pod.metadata.namespace ?? '' }).items;
@@ -63,7 +65,8 @@ async function adopt(context: ControllerContext, set: ReplicaSet, pod: Pod): Pro
 async function scale(context: ControllerContext, set: ReplicaSet, active: readonly Pod[]): Promise<void> {
   const wanted = set.spec.replicas ?? 1;
   if (active.length > wanted) return removePods(context, set, active, active.length - wanted);
-  let missing = wanted - active.length;
+  // As many at once as Kubernetes makes; their events lead to the next ones.
+  let missing = Math.min(wanted - active.length, BURST);
   for (let batch = 1; missing > 0; batch *= 2) {
     const count = Math.min(batch, missing);
     await Promise.all(Array.from({ length: count }, () => createPod(context, set)));

@@ -3,12 +3,14 @@
  * out: value and the paths of fields given twice, or 400/415. Pure.
  */
 
+import { isUtf8 } from 'node:buffer';
+import { messageOf } from '@ambit/runtime/errors';
 import { parseDocument } from 'yaml';
 import { isObject } from '../json.ts';
 import type { JsonObject } from '../json.ts';
 import { decodeProtobufBody, ProtobufBodyError } from '../protobuf/decode.ts';
 import type { Resource } from '../resources/resource.ts';
-import { badRequest, unsupportedMediaType } from '../status.ts';
+import { ApiError, badRequest, unsupportedMediaType } from '../status.ts';
 import { duplicateFields } from './duplicate-fields.ts';
 
 const types = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'];
@@ -23,11 +25,61 @@ export interface DecodedBody {
 export const mediaType = (header: string | undefined): string =>
   (header ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
 
+/** Deepest nesting of a body. Kubernetes stops at 10,000; what follows the parser here recurses, and real objects need 60. */
+const MAX_DEPTH = 500;
+
+/** The deepest nesting of brackets outside strings; stops counting beyond the limit. */
+function isTooDeep(text: string): boolean {
+  let depth = 0;
+  let inString = false;
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index);
+    if (inString) {
+      if (code === 0x5c) index += 1;
+      else if (code === 0x22) inString = false;
+    } else if (code === 0x22) inString = true;
+    else if (code === 0x5b || code === 0x7b) {
+      depth += 1;
+      if (depth > MAX_DEPTH) return true;
+    } else if (code === 0x5d || code === 0x7d) depth -= 1;
+  }
+  return false;
+}
+
+/** The text of a body; 400 where it is not UTF-8. */
+export function textOf(bytes: Buffer): string {
+  if (!isUtf8(bytes)) throw badRequest('invalid character in body: the text is not UTF-8');
+  return bytes.toString('utf8');
+}
+
+/** What a parsed body may not hold: a number no double can hold (`1e400` reads as infinity), a field that is no plain field here. */
+function problemOf(value: unknown): string | undefined {
+  if (typeof value === 'number') return Number.isFinite(value) ? undefined : 'a number of the body is out of range';
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (Object.hasOwn(value, '__proto__')) return 'a field of the body is called "__proto__"';
+  for (const item of Object.values(value)) {
+    const problem = problemOf(item);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+function checkValue(value: unknown): void {
+  const problem = problemOf(value);
+  if (problem !== undefined) throw badRequest(problem);
+}
+
+const tooDeep = (): Error => badRequest(`exceeded max depth: values nest deeper than ${MAX_DEPTH} levels`);
+
 /** Parses JSON; the error's message is like the one of Go for an early end. */
 export function parseJson(text: string): DecodedBody {
+  if (isTooDeep(text)) throw tooDeep();
   try {
-    return { value: JSON.parse(text) as unknown, duplicates: duplicateFields(text) };
+    const value = JSON.parse(text) as unknown;
+    checkValue(value);
+    return { value, duplicates: duplicateFields(text) };
   } catch (error) {
+    if (ApiError.is(error)) throw error;
     const message = error instanceof Error ? error.message : '';
     const isEarly =
       text.trim() === '' ||
@@ -40,6 +92,19 @@ export function parseJson(text: string): DecodedBody {
 
 /** Parses one YAML 1.1 document; aliases are limited. */
 export function parseYaml(text: string): DecodedBody {
+  try {
+    return readYaml(text);
+  } catch (error) {
+    if (ApiError.is(error)) throw error;
+    // Nesting by indentation ends in the stack of the parser, aliases in its limit.
+    throw badRequest(
+      `error converting YAML to JSON: yaml: ${error instanceof RangeError ? 'exceeded max depth' : messageOf(error)}`,
+    );
+  }
+}
+
+function readYaml(text: string): DecodedBody {
+  if (isTooDeep(text)) throw tooDeep();
   const document = parseDocument(text, { version: '1.1', uniqueKeys: false, merge: true });
   const [problem] = document.errors;
   if (problem !== undefined) {
@@ -51,7 +116,10 @@ export function parseYaml(text: string): DecodedBody {
   const strict = parseDocument(text, { version: '1.1', uniqueKeys: true, merge: true });
   for (const found of strict.errors)
     if (found.code === 'DUPLICATE_KEY') duplicates.push(`line ${found.linePos?.[0].line ?? 0}`);
-  return { value: document.toJS({ maxAliasCount: 100 }) as unknown, duplicates };
+  const value = document.toJS({ maxAliasCount: 100 }) as unknown;
+  if (isTooDeep(JSON.stringify(value) ?? '')) throw tooDeep();
+  checkValue(value);
+  return { value, duplicates };
 }
 
 const shown = (text: string): string =>
@@ -68,8 +136,8 @@ function decode(bytes: Buffer, contentType: string, resource: Resource): Decoded
       throw error;
     }
   }
-  if (type === '' || type === 'application/json') return parseJson(bytes.toString('utf8'));
-  if (type === 'application/yaml') return parseYaml(bytes.toString('utf8'));
+  if (type === '' || type === 'application/json') return parseJson(textOf(bytes));
+  if (type === 'application/yaml') return parseYaml(textOf(bytes));
   throw unsupportedMediaType(types);
 }
 
@@ -81,6 +149,7 @@ export function decodeObject(
   kind = resource.kind,
   apiVersion = resource.apiVersion,
 ): { object: JsonObject; duplicates: readonly string[] } {
+  // For messages only, which show what was sent.
   const text = bytes.toString('utf8');
   const unrecognized = (why: string): Error =>
     badRequest(`the object provided is unrecognized (must be of type ${kind}): ${why} (${shown(text)})`);

@@ -6,7 +6,7 @@ import type { JsonObject } from '../json.ts';
 import type { Resource } from '../resources/resource.ts';
 import { badRequest, invalid } from '../status.ts';
 import type { DeleteRequest } from '../write/delete.ts';
-import { decodeObject, mediaType, parseJson, parseYaml } from './decode-body.ts';
+import { decodeObject, mediaType, parseJson, parseYaml, textOf } from './decode-body.ts';
 import type { Exchange } from './exchange.ts';
 import { isTrue } from './request-info.ts';
 
@@ -18,8 +18,7 @@ function deleteBody(bytes: Buffer, contentType: string | undefined, resource: Re
     return decodeObject(bytes, contentType, optionsOnly, 'DeleteOptions', 'v1').object;
   let value: unknown;
   try {
-    value =
-      type === 'application/yaml' ? parseYaml(bytes.toString('utf8')).value : parseJson(bytes.toString('utf8')).value;
+    value = type === 'application/yaml' ? parseYaml(textOf(bytes)).value : parseJson(textOf(bytes)).value;
   } catch (error) {
     throw badRequest(`couldn't get version/kind; json parse error: ${error instanceof Error ? error.message : ''}`);
   }

@@ -13,7 +13,7 @@ import type { KubeObject } from '../../store/kube-object.ts';
 import type { WriteContext, WriteEnvironment } from '../write/context.ts';
 import type { PatchRequest } from '../write/patch.ts';
 import type { UpdateTarget } from '../write/update.ts';
-import { mediaType, parseJson, parseYaml } from './decode-body.ts';
+import { mediaType, parseJson, parseYaml, textOf } from './decode-body.ts';
 import type { Exchange } from './exchange.ts';
 import { negotiate } from './negotiate.ts';
 import type { RequestInfo } from './request-info.ts';
@@ -106,7 +106,7 @@ export function patchTypeOf(request: ResourceRequest): PatchType {
 
 /** The patch in a body; throws 400. */
 export function decodePatch(type: PatchType, bytes: Buffer): PatchRequest {
-  const text = bytes.toString('utf8');
+  const text = textOf(bytes);
   if (type === 'apply') {
     try {
       const decoded = parseYaml(text);

@@ -22,7 +22,6 @@ class TypeMismatch extends Error {}
 
 const goTypes: Readonly<Record<string, string>> = {
   string: 'string',
-  integer: 'int32',
   number: 'float64',
   boolean: 'bool',
   array: 'slice',
@@ -32,10 +31,19 @@ const goTypes: Readonly<Record<string, string>> = {
 const jsonType = (value: unknown): string =>
   Array.isArray(value) ? 'array' : isObject(value) ? 'object' : typeof value === 'boolean' ? 'bool' : typeof value;
 
+const limits: Readonly<Record<string, number>> = { int32: 2 ** 31, int64: 2 ** 63 };
+
+/** Whether the value is an integer that the format (default int32) can hold. */
+function isIntegerOf(value: unknown, format = 'int32'): boolean {
+  if (typeof value !== 'number' || !Number.isInteger(value)) return false;
+  const limit = limits[format] ?? Number.POSITIVE_INFINITY;
+  return value >= -limit && value < limit;
+}
+
 function mismatch(value: unknown, schema: Schema, path: string): never {
-  throw new TypeMismatch(
-    `json: cannot unmarshal ${jsonType(value)} into Go struct field .${path} of type ${goTypes[schema.type] ?? schema.type}`,
-  );
+  const found = typeof value === 'number' && schema.type === 'integer' ? `number ${value}` : jsonType(value);
+  const wanted = schema.type === 'integer' ? (schema.format ?? 'int32') : (goTypes[schema.type] ?? schema.type);
+  throw new TypeMismatch(`json: cannot unmarshal ${found} into Go struct field .${path} of type ${wanted}`);
 }
 
 function cleanObjectValue(value: JsonObject, schema: Schema, path: string, unknown: string[]): JsonObject {
@@ -65,7 +73,7 @@ function cleanValue(value: unknown, schema: Schema, path: string, unknown: strin
     case 'boolean':
       return typeof value === 'boolean' ? value : mismatch(value, schema, path);
     case 'integer':
-      return typeof value === 'number' && Number.isInteger(value) ? value : mismatch(value, schema, path);
+      return isIntegerOf(value, schema.format) ? value : mismatch(value, schema, path);
     case 'number':
       return typeof value === 'number' ? value : mismatch(value, schema, path);
     case 'int-or-string':
