@@ -4,6 +4,7 @@ import { runControlPlane } from './control-plane/suite.ts';
 import { runCli } from './cli.ts';
 import { runL4 } from './l4/suite.ts';
 import { runL7 } from './l7/suite.ts';
+import { runLocalCluster } from './local-cluster.ts';
 import { runModel } from './model.ts';
 import { runNodeAgent } from './node-agent.ts';
 import { runRbac } from './rbac.ts';
@@ -15,6 +16,7 @@ const SUITES: Readonly<Record<string, () => Promise<BenchReport>>> = {
   cli: runCli,
   l4: runL4,
   l7: runL7,
+  'local-cluster': runLocalCluster,
   model: runModel,
   'node-agent': runNodeAgent,
   rbac: runRbac,

@@ -60,7 +60,7 @@ const cases: readonly Case[] = [
     yaml,
     ['a: &a [x,x,x,x,x,x,x,x,x,x]']
       .concat(
-        [...'bcdefghi'].map(
+        ['b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'].map(
           (name, index) => `${name}: &${name} [${'*'.concat('abcdefgh'[index] ?? '', ',').repeat(10)}]`,
         ),
       )

@@ -38,6 +38,7 @@ class WatchStream {
   readonly #now: () => number;
   readonly #finished = Promise.withResolvers<void>();
   #queue: string[] = [];
+  #isPlanned = false;
   #isBlocked = false;
   #isOver = false;
   #hasColumns = false;
@@ -66,7 +67,14 @@ class WatchStream {
     if (this.#isOver) return;
     this.#queue.push(text);
     if (this.#queue.length > queueLimit && this.#isBlocked) this.#exchange.response.destroy();
-    else this.#flush();
+    else if (!this.#isPlanned) {
+      // One write carries all changes of a turn: with many watchers a write per change costs more than the change.
+      this.#isPlanned = true;
+      setImmediate(() => {
+        this.#isPlanned = false;
+        this.#flush();
+      });
+    }
   }
 
   #flush(): void {
