@@ -30,6 +30,8 @@ export interface StatePaths {
   readonly ownerFile: string;
   /** The API port of the last run, kept so that kubeconfigs stay valid. */
   readonly portFile: string;
+  /** Folders of volume claims. */
+  readonly claimsDir: string;
   nodeDir(name: string): string;
   podsDir(name: string): string;
 }
@@ -44,6 +46,7 @@ export function statePaths(root: string): StatePaths {
     images: join(root, 'images.yaml'),
     ownerFile: join(root, 'owner.json'),
     portFile: join(root, 'api-port'),
+    claimsDir: join(root, 'claims'),
     nodeDir: (name) => join(root, 'nodes', name),
     podsDir: (name) => join(root, 'pods', name),
   };

@@ -100,7 +100,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     apiPort,
     dnsPort,
   });
-  const controllers = startControllers(server.objects, options.log, server.caPem);
+  const controllers = startControllers(server.objects, options.log, server.caPem, paths.claimsDir);
   undo.defer(() => controllers.close());
   const runtimes = await Promise.all(nodes.map((node) => startNode(parts, node)));
   server.setPodStreams(createPodStreams(runtimes));
@@ -188,6 +188,7 @@ async function startNode(parts: Parts, node: NodePlace): Promise<NodeRuntime> {
     factory,
     images: parts.images,
     podsDir: paths.podsDir(node.name),
+    claimsDir: paths.claimsDir,
     kubeletVersion: KUBELET_VERSION,
   });
 }

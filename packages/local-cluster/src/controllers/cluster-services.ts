@@ -3,6 +3,7 @@
 import type { ObjectApi } from '../api/object-api.ts';
 import type { AnyObject, EndpointSlice, Service, ServicePort } from './objects.ts';
 import { canonicalJson } from './pod-from-template.ts';
+import { STORAGE_CLASS } from './volume-claims.ts';
 
 /** Where the fixed services lead. */
 export interface ClusterServices {
@@ -41,6 +42,7 @@ export async function ensureClusterServices(api: ObjectApi, services: ClusterSer
     ],
     'Local',
   );
+  await ensureStorageClass(api);
   await ensureSlice(api, 'default', 'kubernetes', services, [
     { name: 'https', protocol: 'TCP', port: services.apiPort },
   ]);
@@ -48,6 +50,20 @@ export async function ensureClusterServices(api: ObjectApi, services: ClusterSer
     { name: 'dns', protocol: 'UDP', port: services.dnsPort },
     { name: 'dns-tcp', protocol: 'TCP', port: services.dnsPort },
   ]);
+}
+
+async function ensureStorageClass(api: ObjectApi): Promise<void> {
+  const name = STORAGE_CLASS;
+  if (api.get('storageclasses.storage.k8s.io', name) !== undefined) return;
+  const storageClass: AnyObject & Record<string, unknown> = {
+    apiVersion: 'storage.k8s.io/v1',
+    kind: 'StorageClass',
+    metadata: { name, annotations: { 'storageclass.kubernetes.io/is-default-class': 'true' } },
+    provisioner: 'local-cluster.ambit.io',
+    reclaimPolicy: 'Delete',
+    volumeBindingMode: 'Immediate',
+  };
+  await api.create('storageclasses.storage.k8s.io', storageClass);
 }
 
 async function ensureNamespace(api: ObjectApi, name: string): Promise<void> {

@@ -1,6 +1,6 @@
 // DaemonSets: one pod of the template per suitable node, replaced by surge or by unavailability.
 // Comes in: DaemonSets, pods, nodes. Goes out: pods, ControllerRevisions, DaemonSet status. Main thread.
-import type { AnyObject, DaemonSet, Node, Pod, Toleration } from './objects.ts';
+import type { ControllerRevision, DaemonSet, Node, Pod, Toleration } from './objects.ts';
 import { controllerOfParts, keyOf, splitKey } from './context.ts';
 import type { Controller, ControllerContext } from './context.ts';
 import { isAlreadyExists, isNotFound } from '../api/status.ts';
@@ -110,11 +110,6 @@ async function removePod(context: ControllerContext, set: DaemonSet, name: strin
     if (!isNotFound(error)) throw error;
   });
   context.events.record(set, 'Normal', 'SuccessfulDelete', `Deleted pod: ${name}`);
-}
-
-interface ControllerRevision extends AnyObject {
-  revision: number;
-  data: unknown;
 }
 
 async function ensureRevision(context: ControllerContext, set: DaemonSet, hash: string): Promise<void> {

@@ -169,6 +169,7 @@ export interface Volume {
   projected?: { sources?: ProjectedSource[]; defaultMode?: number };
   downwardAPI?: { items?: DownwardFile[]; defaultMode?: number };
   hostPath?: { path: string; type?: string };
+  persistentVolumeClaim?: { claimName: string; readOnly?: boolean };
   [source: string]: unknown;
 }
 
@@ -367,6 +368,29 @@ export interface DaemonSet extends AnyObject {
     revisionHistoryLimit?: number;
   };
   status?: Record<string, unknown>;
+}
+
+/** An apps/v1 StatefulSet. */
+export interface StatefulSet extends AnyObject {
+  spec: {
+    replicas?: number;
+    selector: LabelSelector;
+    template: PodTemplate;
+    serviceName?: string;
+    podManagementPolicy?: string;
+    minReadySeconds?: number;
+    ordinals?: { start?: number };
+    updateStrategy?: { type?: string; rollingUpdate?: { partition?: number } };
+    volumeClaimTemplates?: (AnyObject & { spec?: object })[];
+    persistentVolumeClaimRetentionPolicy?: { whenDeleted?: string; whenScaled?: string };
+  };
+  status?: { currentRevision?: string; updateRevision?: string; [field: string]: unknown };
+}
+
+/** An apps/v1 ControllerRevision: one template of a DaemonSet or StatefulSet. */
+export interface ControllerRevision extends AnyObject {
+  revision: number;
+  data: unknown;
 }
 
 /** A batch/v1 Job. */

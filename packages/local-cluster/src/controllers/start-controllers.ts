@@ -16,10 +16,15 @@ import { startNodeLifecycleController } from './node-lifecycle.ts';
 import { startReplicaSetController } from './replica-set.ts';
 import { startScheduler } from './scheduler.ts';
 import { startServiceAddressController } from './service-address.ts';
+import { startStatefulSetController } from './stateful-set.ts';
 import type { Pod } from './objects.ts';
+import { startVolumeClaimController } from './volume-claims.ts';
 
-/** Starts all controllers; `close()` stops them in reverse order. */
-export function startControllers(api: ObjectApi, log: Logger, caPem: string): Controller {
+/**
+ * Starts all controllers; `close()` stops them in reverse order. `claimsDir` holds the folders of volume claims; without it
+ * claims stay pending.
+ */
+export function startControllers(api: ObjectApi, log: Logger, caPem: string, claimsDir?: string): Controller {
   const context = (component: string): ControllerContext => {
     const scoped = log.child(component);
     return { api, log: scoped, events: createEventRecorder(api, scoped, component) };
@@ -33,6 +38,7 @@ export function startControllers(api: ObjectApi, log: Logger, caPem: string): Co
     startReplicaSetController(context('replicaset-controller')),
     startDeploymentController(context('deployment-controller')),
     startDaemonSetController(context('daemonset-controller')),
+    startStatefulSetController(context('statefulset-controller')),
     startJobController(context('job-controller')),
     startEndpointSliceController(context('endpointslice-controller')),
     startEndpointsController(context('endpoint-controller')),
@@ -40,6 +46,7 @@ export function startControllers(api: ObjectApi, log: Logger, caPem: string): Co
     startNodeLifecycleController(context('node-controller')),
     startGarbageCollector(context('garbage-collector')),
     startScheduler(context('default-scheduler'), bind),
+    ...(claimsDir === undefined ? [] : [startVolumeClaimController(context('persistentvolume-controller'), claimsDir)]),
   ];
   return {
     close: () => {

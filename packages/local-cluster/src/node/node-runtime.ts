@@ -24,6 +24,8 @@ export interface NodeRuntimeOptions {
   readonly factory: SandboxFactory;
   readonly images: readonly ImageEntry[];
   readonly podsDir: string;
+  /** Folders of volume claims, shared by all nodes. */
+  readonly claimsDir: string;
   readonly kubeletVersion: string;
 }
 
@@ -50,6 +52,7 @@ export async function startNodeRuntime(options: NodeRuntimeOptions): Promise<Nod
     images: options.images,
     factory: options.factory,
     podsDir: options.podsDir,
+    claimsDir: options.claimsDir,
   };
   await registerNode(options);
   await renewLease(api, place.name);

@@ -11,6 +11,7 @@ import { isNotFound } from '../api/status.ts';
 import { nowSeconds } from '../controllers/context.ts';
 import type { EventRecorder } from '../controllers/events.ts';
 import type { ConfigMap, Container, ContainerStatus, Pod, Secret, Service } from '../controllers/objects.ts';
+import { claimFolder, type VolumeClaim } from '../controllers/volume-claims.ts';
 import { buildContainerEnv, expandVariables, parseQuantity, serviceVariables } from './container-env.ts';
 import { createContainerRunner } from './container-runner.ts';
 import type { ContainerRunner } from './container-runner.ts';
@@ -36,6 +37,8 @@ export interface PodWorkerContext {
   readonly factory: SandboxFactory;
   /** Folder of this node's pods. */
   readonly podsDir: string;
+  /** Folders of volume claims. */
+  readonly claimsDir: string;
 }
 
 /** A pod under control. */
@@ -137,6 +140,12 @@ export function startPodWorker(context: PodWorkerContext, first: Pod): PodWorker
       {
         ...sourcesOf(context.api, namespace),
         hostPath: (path) => context.factory.hostPath(path, allImages()),
+        claim: (name) => {
+          const claim = context.api.get<VolumeClaim>('persistentvolumeclaims', name, namespace);
+          if (claim === undefined) return { missing: `persistentvolumeclaim "${name}" not found` };
+          if (claim.status?.phase !== 'Bound') return { missing: `persistentvolumeclaim "${name}" is not bound yet` };
+          return { path: claimFolder(context.claimsDir, claim.metadata.uid ?? '') };
+        },
         token: (audience, ttlSeconds) =>
           context.api.createToken({
             namespace,

@@ -31,6 +31,7 @@ async function withVolumes(
     configMap: () => undefined,
     secret: () => undefined,
     hostPath: () => undefined,
+    claim: (name) => ({ missing: `persistentvolumeclaim "${name}" not found` }),
     token: () => Promise.resolve({ token: 't', expiresAtMs: Date.now() + 1_000_000 }),
     ...sources,
   };
@@ -109,4 +110,22 @@ test('a hostPath without a grant is refused', async () => {
   await withVolumes([{ name: 'v', hostPath: { path: '/' } }], {}, async (set) => {
     await assert.rejects(set.refresh(), /not granted/);
   });
+});
+
+test('a claim is a folder of its own that containers may write, and waited for until it is bound', async () => {
+  const volumes: Volume[] = [{ name: 'v', persistentVolumeClaim: { claimName: 'data' } }];
+  await withVolumes(volumes, {}, async (set) => {
+    await assert.rejects(set.refresh(), /persistentvolumeclaim "data" not found/);
+  });
+  const folder = await mkdtemp(join(tmpdir(), 'ambit-claim-'));
+  try {
+    await withVolumes(volumes, { claim: () => ({ path: join(folder, 'pvc') }) }, async (set) => {
+      await set.refresh();
+      assert.deepEqual(await mounts(set, { name: 'v', mountPath: '/data' }), [
+        { source: join(folder, 'pvc'), target: '/data', readOnly: false },
+      ]);
+    });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 });

@@ -14,6 +14,8 @@ export interface VolumeSources extends ValueSources {
   token(audience: string | undefined, ttlSeconds: number): Promise<{ token: string; expiresAtMs: number }>;
   /** The host folder of a hostPath, or undefined when it is not granted. */
   hostPath(path: string): string | undefined;
+  /** The host folder of a volume claim, or why there is none yet. */
+  claim(name: string): { readonly path: string } | { readonly missing: string };
 }
 
 /** The volumes of one pod; `dir` holds one folder per volume. */
@@ -137,7 +139,22 @@ export function createPodVolumes(
       }
       return;
     }
+    if (volume.persistentVolumeClaim !== undefined) {
+      const claim = sources.claim(volume.persistentVolumeClaim.claimName);
+      if ('missing' in claim) throw configError(claim.missing);
+      await mkdir(claim.path, { recursive: true });
+      await chmod(claim.path, 0o777);
+      return;
+    }
     throw configError(`volume "${volume.name}" is of a kind that this cluster does not have`);
+  };
+
+  const baseOf = ({ name, hostPath, persistentVolumeClaim }: Volume): string => {
+    if (hostPath !== undefined) return sources.hostPath(hostPath.path) ?? '';
+    if (persistentVolumeClaim === undefined) return join(dir, name);
+    const claim = sources.claim(persistentVolumeClaim.claimName);
+    if ('missing' in claim) throw configError(claim.missing);
+    return claim.path;
   };
 
   return {
@@ -149,16 +166,16 @@ export function createPodVolumes(
       for (const mount of container.volumeMounts ?? []) {
         const volume = pod().spec.volumes?.find((each) => each.name === mount.name);
         if (volume === undefined) throw configError(`volume mount "${mount.name}" names no volume`);
-        const base =
-          volume.hostPath === undefined ? join(dir, volume.name) : (sources.hostPath(volume.hostPath.path) ?? '');
-        const isGenerated = volume.emptyDir === undefined && volume.hostPath === undefined;
+        const { emptyDir, hostPath, persistentVolumeClaim } = volume;
+        const base = baseOf(volume);
+        const isGenerated = emptyDir === undefined && hostPath === undefined && persistentVolumeClaim === undefined;
         mounts.push({
           source:
             mount.subPath === undefined || mount.subPath === ''
               ? base
               : await subPathOf(base, mount.subPath, !isGenerated),
           target: normalize(mount.mountPath),
-          readOnly: mount.readOnly === true || isGenerated,
+          readOnly: mount.readOnly === true || persistentVolumeClaim?.readOnly === true || isGenerated,
         });
       }
       return mounts;

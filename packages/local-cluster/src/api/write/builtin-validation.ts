@@ -137,6 +137,25 @@ const immutable: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'clusterrolebindings.rbac.authorization.k8s.io': [['roleRef']],
 };
 
+const CHANGEABLE = [
+  'replicas',
+  'ordinals',
+  'template',
+  'updateStrategy',
+  'revisionHistoryLimit',
+  'persistentVolumeClaimRetentionPolicy',
+  'minReadySeconds',
+];
+const FIXED_TEXT = `Forbidden: updates to statefulset spec for fields other than ${CHANGEABLE.slice(0, -1)
+  .map((field) => `'${field}'`)
+  .join(', ')} and 'minReadySeconds' are forbidden`;
+
+function hasFixedChange(object: JsonObject, before: JsonObject): boolean {
+  const fixed = (value: JsonObject): object =>
+    Object.fromEntries(Object.entries(objectAt(value, 'spec') ?? {}).filter(([field]) => !CHANGEABLE.includes(field)));
+  return !equalJson(fixed(object), fixed(before));
+}
+
 /** Problems of a change of a builtin object: immutable fields. */
 export function builtinUpdateProblems(resource: Resource, object: JsonObject, before: JsonObject): FieldProblem[] {
   const problems: FieldProblem[] = [];
@@ -144,6 +163,9 @@ export function builtinUpdateProblems(resource: Resource, object: JsonObject, be
     const next = valueAt(object, path);
     if (!equalJson(next, valueAt(before, path)))
       problems.push(invalidValue(path.join('.'), next ?? null, 'field is immutable'));
+  }
+  if (resource.storageName === 'statefulsets.apps' && hasFixedChange(object, before)) {
+    problems.push({ reason: 'FieldValueForbidden', field: 'spec', message: FIXED_TEXT });
   }
   if (before['immutable'] === true && (resource.storageName === 'configmaps' || resource.storageName === 'secrets')) {
     for (const field of ['data', 'binaryData', 'immutable']) {
