@@ -50,6 +50,24 @@ metadata: { name: app }
 spec: { selector: { app: app }, ports: [{ port: 80, targetPort: 8080 }] }
 `;
 
+const database = `
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: { name: db }
+spec:
+  serviceName: db
+  replicas: 2
+  selector: { matchLabels: { app: db } }
+  template:
+    metadata: { labels: { app: db } }
+    spec:
+      containers:
+      - { name: web, image: test/web, env: [{ name: GREETING, value: one }], volumeMounts: [{ name: data, mountPath: /data }] }
+  volumeClaimTemplates:
+  - metadata: { name: data }
+    spec: { accessModes: [ReadWriteOnce], resources: { requests: { storage: 1Gi } } }
+`;
+
 interface World extends AsyncDisposable {
   readonly cluster: TestCluster;
   readonly home: string;
@@ -290,6 +308,33 @@ test('a session with kubectl', { skip, timeout: 240_000 }, async (t) => {
     await ok('patch', 'deploy', 'web', '-p', '{"spec":{"minReadySeconds":0}}');
     await ok('patch', 'deploy', 'web', '--type=merge', '-p', '{"metadata":{"labels":{"z":"1"}}}');
     await ok('patch', 'deploy', 'web', '--type=json', '-p', '[{"op":"remove","path":"/metadata/labels/z"}]');
+  });
+
+  await t.test('a StatefulSet: numbers in order, claims that stay, rollout and undo', async () => {
+    const file = join(home, 'db.yaml');
+    writeFileSync(file, database);
+    await ok('apply', '-f', file);
+    await ok('rollout', 'status', 'sts/db', '--timeout=40s');
+    const names = 'jsonpath={.items[*].metadata.name}';
+    assert.equal(await ok('get', 'pods', '-l', 'app=db', '-o', names), 'db-0 db-1');
+    assert.equal(await ok('get', 'pvc', '-o', 'jsonpath={.items[*].status.phase}'), 'Bound Bound');
+    const claimed = await ok('get', 'pvc', 'data-db-0', '-o', 'jsonpath={.spec.volumeName}');
+    await ok('set', 'env', 'sts/db', 'GREETING=two');
+    await ok('rollout', 'status', 'sts/db', '--timeout=40s');
+    assert.match(await ok('rollout', 'history', 'sts/db'), /^1 .*\n2 /m);
+    await ok('rollout', 'undo', 'sts/db');
+    await ok('rollout', 'status', 'sts/db', '--timeout=40s');
+    assert.equal(await ok('get', 'sts', 'db', '-o', 'jsonpath={..env[0].value}'), 'one');
+    await ok('scale', 'sts', 'db', '--replicas=1');
+    await ok('wait', '--for=delete', 'pod/db-1', '--timeout=30s');
+    assert.equal(await ok('get', 'pvc', 'data-db-0', '-o', 'jsonpath={.spec.volumeName}'), claimed);
+    assert.match(
+      await fails('patch', 'sts', 'db', '--type=merge', '-p', '{"spec":{"serviceName":"x"}}'),
+      /spec: Forbidden: updates to statefulset spec for fields other than 'replicas'/,
+    );
+    await ok('delete', 'sts', 'db');
+    await ok('delete', 'pvc', '--all');
+    await cluster.until('no volume', async () => (await ok('get', 'pv', '-o', 'name')) === '');
   });
 
   await t.test('streams: logs, exec, cp, port-forward, run', async () => {

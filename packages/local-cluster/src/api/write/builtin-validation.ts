@@ -34,12 +34,13 @@ function containerProblems(container: JsonObject, path: string, seen: Set<string
   return problems;
 }
 
-function podSpecProblems(spec: unknown, path: string): FieldProblem[] {
+/** Problems of a pod's spec; `claimed` are names of volumes that come from elsewhere. */
+function podSpecProblems(spec: unknown, path: string, claimed: readonly string[] = []): FieldProblem[] {
   const problems: FieldProblem[] = [];
   const seen = new Set<string>();
   const containers = listAt(spec, 'containers').filter(isObject);
   if (containers.length === 0) problems.push(required(`${path}.containers`));
-  const volumes = new Set(listAt(spec, 'volumes').map((volume) => textAt(volume, 'name')));
+  const volumes = new Set([...claimed, ...listAt(spec, 'volumes').map((volume) => textAt(volume, 'name'))]);
   for (const list of ['initContainers', 'containers'] as const) {
     for (const [index, container] of listAt(spec, list).filter(isObject).entries()) {
       const at = `${path}.${list}[${index}]`;
@@ -77,7 +78,9 @@ function workloadProblems(object: JsonObject): FieldProblem[] {
       );
     }
   }
-  return [...problems, ...podSpecProblems(valueAt(object, ['spec', 'template', 'spec']), 'spec.template.spec')];
+  const claimed = listAt(object, 'spec', 'volumeClaimTemplates').map((claim) => textAt(claim, 'metadata', 'name'));
+  const spec = valueAt(object, ['spec', 'template', 'spec']);
+  return [...problems, ...podSpecProblems(spec, 'spec.template.spec', claimed)];
 }
 
 function serviceProblems(object: JsonObject): FieldProblem[] {
