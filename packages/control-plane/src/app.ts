@@ -1,5 +1,6 @@
 // The only file that constructs. In: configuration and a Kubernetes client. Out: a running control plane.
 // Order: mesh configuration, CA, caches, servers, readiness, leadership; the end goes the other way. Main thread.
+import type { Server } from '@grpc/grpc-js';
 import {
   certificatesOfPem,
   createCaService,
@@ -198,14 +199,15 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
     log,
     (result) => series.onCaResult(result),
   );
-  const plaintext = await listenGrpc(host, wanted.plaintext, undefined, (server) =>
-    xds.mount(server, { isTls: false }),
-  );
-  stack.defer(() => closeListener(plaintext));
-  const tls = await listenGrpc(host, wanted.tls, certificate, (server) => {
+  const age = config.maxConnectionAgeMs;
+  const mountPlain = (server: Server): void => xds.mount(server, { isTls: false });
+  const mountSecure = (server: Server): void => {
     xds.mount(server);
     if (config.ENABLE_CA_SERVER) server.addService(ca.definition, ca.implementation);
-  });
+  };
+  const plaintext = await listenGrpc(host, wanted.plaintext, undefined, mountPlain, age);
+  stack.defer(() => closeListener(plaintext));
+  const tls = await listenGrpc(host, wanted.tls, certificate, mountSecure, age);
   stack.defer(() => closeListener(tls));
   stack.defer(() => xds.close());
   const admin = {

@@ -1,6 +1,6 @@
 // Settings of the control plane: environment and arguments -> one frozen value. Names are Istio's (spec control-plane 0.3);
 // what only we have begins with AMBIT_. Read once, by main.ts.
-import { bool, choice, count, durationMs, type EnvOf, list, readEnv, text } from '@ambit/runtime/env';
+import { bool, choice, count, durationMs, type EnvOf, list, parseDuration, readEnv, text } from '@ambit/runtime/env';
 
 /** The environment table; the reference page is generated from it. */
 export const environment = {
@@ -62,6 +62,11 @@ export interface Arguments {
   readonly domain: string;
   /** Level of our own log: `--log_output_level=default:<level>`, default `info`. */
   readonly logLevel: string;
+  /**
+   * `--keepaliveMaxServerConnectionAge`: a connection is ended after this time (and 10 s of grace), so that clients spread over
+   * replicas. Undefined = never.
+   */
+  readonly maxConnectionAgeMs: number | undefined;
 }
 
 /** The whole configuration. */
@@ -95,5 +100,6 @@ function readArguments(args: readonly string[]): Arguments {
   return {
     domain: valueOf('domain') ?? 'cluster.local',
     logLevel: level?.replace('default:', '') ?? 'info',
+    maxConnectionAgeMs: parseDuration(valueOf('keepaliveMaxServerConnectionAge') ?? ''),
   };
 }

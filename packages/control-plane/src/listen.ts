@@ -16,14 +16,25 @@ export interface GrpcListener {
   destroy(): void;
 }
 
+/** Time that calls have to end after their connection has reached its age. */
+const AGE_GRACE_MS = 10_000;
+
 /** Binds a server; without a certificate it is plaintext. Throws ERR_CONTROL_PLANE_LISTEN. */
 export async function listenGrpc(
   host: string,
   port: number,
   certificate: WorkloadCertificate | undefined,
   mount: (server: Server) => void,
+  maxConnectionAgeMs?: number,
+  graceMs = AGE_GRACE_MS,
 ): Promise<GrpcListener> {
-  const server = new Server(XDS_SERVER_OPTIONS);
+  const server = new Server({
+    ...XDS_SERVER_OPTIONS,
+    ...(maxConnectionAgeMs !== undefined && {
+      'grpc.max_connection_age_ms': maxConnectionAgeMs,
+      'grpc.max_connection_age_grace_ms': graceMs,
+    }),
+  });
   const credentials = certificate === undefined ? undefined : new ReloadableCredentials(certificate);
   mount(server);
   const bound = await new Promise<number>((resolve, reject) => {
