@@ -1,7 +1,7 @@
 // In: shared resources and a nonce. Out: the bytes of one DeltaDiscoveryResponse. Called by: connection.ts. Main thread.
 // A resource is framed once and its frame shared by all clients; a response is a concatenation, never a re-encoding.
 import { create, toBinary } from '@bufbuild/protobuf';
-import { DeltaDiscoveryResponseSchema, ResourceSchema } from '@ambit/proto/discovery';
+import { DeltaDiscoveryResponseSchema } from '@ambit/proto/discovery';
 import type { XdsResource } from './resource-source.ts';
 
 /** A response before it has a nonce. */
@@ -42,27 +42,70 @@ function frameOf(resource: XdsResource, typeUrl: string, withAliases: boolean): 
   const frames = useAliases ? aliasFrames : plainFrames;
   const known = frames.get(resource);
   if (known !== undefined) return known;
-  const message = toBinary(
-    ResourceSchema,
-    create(ResourceSchema, {
-      name,
-      version,
-      aliases: useAliases ? [...aliases] : [],
-      resource: { typeUrl: resource.contentTypeUrl ?? typeUrl, value: bytes },
-    }),
-  );
-  const frame = Buffer.concat([Buffer.from([RESOURCES_TAG, ...varint(message.length)]), message]);
+  const frame = encodeFrame(name, version, useAliases ? aliases : [], resource.contentTypeUrl ?? typeUrl, bytes);
   frames.set(resource, frame);
   return frame;
 }
 
-function varint(value: number): number[] {
-  const bytes: number[] = [];
-  let rest = value;
-  while (rest > 0x7f) {
-    bytes.push((rest & 0x7f) | 0x80);
-    rest >>>= 7;
+/** Fields of Resource and of google.protobuf.Any that are written; all of them are length-delimited. */
+const VERSION_TAG = (1 << 3) | 2;
+const RESOURCE_TAG = (2 << 3) | 2;
+const NAME_TAG = (3 << 3) | 2;
+const ALIASES_TAG = (4 << 3) | 2;
+const TYPE_URL_TAG = (1 << 3) | 2;
+const VALUE_TAG = (2 << 3) | 2;
+
+/**
+ * One resource as field of the response, written by hand: a hundred thousand of them stand between a restarted control plane and
+ * its first answer, and the general encoder needs about three times as long (20 us against 7 us each, 50,000 resources of 300
+ * bytes, November 2026, a machine busy with other work).
+ */
+function encodeFrame(
+  name: string,
+  version: string,
+  aliases: readonly string[],
+  typeUrl: string,
+  value: Uint8Array,
+): Buffer {
+  const typeBytes = Buffer.byteLength(typeUrl);
+  const anyBytes = fieldSize(typeBytes) + (value.length === 0 ? 0 : fieldSize(value.length));
+  const textBytes = (text: string): number => (text === '' ? 0 : fieldSize(Buffer.byteLength(text)));
+  let messageBytes = textBytes(version) + fieldSize(anyBytes) + textBytes(name);
+  for (const alias of aliases) messageBytes += fieldSize(Buffer.byteLength(alias));
+  const frame = Buffer.allocUnsafe(fieldSize(messageBytes));
+  let at = putHead(frame, 0, RESOURCES_TAG, messageBytes);
+  const putText = (tag: number, text: string): void => {
+    at = putHead(frame, at, tag, Buffer.byteLength(text));
+    at += frame.write(text, at);
+  };
+  if (version !== '') putText(VERSION_TAG, version);
+  at = putHead(frame, at, RESOURCE_TAG, anyBytes);
+  putText(TYPE_URL_TAG, typeUrl);
+  if (value.length > 0) {
+    at = putHead(frame, at, VALUE_TAG, value.length);
+    frame.set(value, at);
+    at += value.length;
   }
-  bytes.push(rest);
-  return bytes;
+  if (name !== '') putText(NAME_TAG, name);
+  for (const alias of aliases) putText(ALIASES_TAG, alias);
+  return frame;
+}
+
+/** Tag (one byte), length, content. */
+const fieldSize = (contentBytes: number): number => 1 + varintSize(contentBytes) + contentBytes;
+
+function varintSize(value: number): number {
+  let size = 1;
+  for (let rest = value; rest > 0x7f; rest = Math.floor(rest / 128)) size++;
+  return size;
+}
+
+/** Writes tag and length; gives the place of the content. */
+function putHead(target: Buffer, at: number, tag: number, length: number): number {
+  let place = at;
+  target[place++] = tag;
+  let rest = length;
+  for (; rest > 0x7f; rest = Math.floor(rest / 128)) target[place++] = (rest & 0x7f) | 0x80;
+  target[place++] = rest;
+  return place;
 }
