@@ -46,8 +46,12 @@ export const createHttp2Server = <Context>(
         socket.destroy();
       });
       session.setLocalWindowSize(connectionWindowBytes);
+      const resets = new ResetCount();
       session.on('stream', (stream: ServerHttp2Stream, _headers: unknown, _flags: number, rawHeaders: string[]) => {
         stream.on('error', ignore);
+        stream.on('close', () => {
+          if (resets.isTooMany(stream)) session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
+        });
         onExchange(new Http2Exchange(stream, rawHeaders), context);
       });
       if (isDraining) session.close();
@@ -58,6 +62,22 @@ export const createHttp2Server = <Context>(
     },
   };
 };
+
+/** Streams of a session before its resets count, as upstream has it. */
+const minStreams = 500;
+
+/** Streams that a client gave up before it had an answer (CVE-2023-44487): more than half of many end the session. */
+class ResetCount {
+  #streams = 0;
+  #resets = 0;
+
+  /** Counts a stream that ended. */
+  isTooMany({ rstCode, headersSent }: ServerHttp2Stream): boolean {
+    this.#streams += 1;
+    if (rstCode !== constants.NGHTTP2_NO_ERROR && !headersSent) this.#resets += 1;
+    return this.#streams >= minStreams && this.#resets * 2 > this.#streams;
+  }
+}
 
 class Http2Exchange implements Exchange {
   readonly protocol = 'HTTP/2';

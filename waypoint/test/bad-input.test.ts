@@ -1,0 +1,212 @@
+// Clients that mean no good, through a real data plane: what they do costs them their connection and nobody else anything
+// (spec/performance-and-reliability.md 4.3, 4.4 rows 11 to 13; spec/waypoint.md 4.6.2).
+import assert from 'node:assert/strict';
+import { connect as http2Connect } from 'node:http2';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { type Endpoint, Region } from '@ambit/net';
+import { HOSTNAME, startTestMesh, type TestMesh } from '../src/testing/index.ts';
+import { tunnelSocket } from '../src/http/tunnel-socket.ts';
+import { RawClient } from './envoy-http/client.ts';
+
+const frontendKey = `apps/${HOSTNAME}`;
+const backendKey = `${frontendKey}/80`;
+const limitMs = 10_000;
+
+const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
+/** A frame of HTTP/2. */
+const frame = (type: number, flags: number, stream: number, payload: Buffer): Buffer => {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head[3] = type;
+  head[4] = flags;
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, payload]);
+};
+const settings = frame(4, 0, 0, Buffer.alloc(0));
+
+describe('bad input', () => {
+  let mesh: TestMesh;
+  beforeEach(async () => {
+    mesh = await startTestMesh();
+    mesh.addWorkload(2, { handler: (_request, response) => response.end('ok') });
+  });
+  afterEach(() => mesh.close());
+
+  const setProtocol = (protocol: number): void =>
+    mesh.configure({
+      frontends: {
+        [frontendKey]: { hostname: HOSTNAME, namespace: 'apps', ports: [{ port: 80, protocol, backend: backendKey }] },
+      },
+    });
+  const othersAreServed = async (): Promise<void> => {
+    assert.equal((await mesh.get('/')).status, 200, 'other clients are served');
+  };
+  const send = (endpoint: Endpoint, bytes: Buffer | string): void => {
+    endpoint.write([Region.of(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes)]);
+  };
+
+  test('a head that does not come to its end is answered 408', async () => {
+    const http = { requestHeaders: { seconds: 0n, nanos: 150_000_000 }, proxy100Continue: true };
+    mesh.configure({ proxy: { trustDomain: 'cluster.local', http } });
+    const client = new RawClient(await mesh.tunnel());
+    await client.send(['GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ']);
+    assert.ok(await client.until(() => client.after !== 'open', limitMs));
+    assert.match(client.received, /^HTTP\/1\.1 408 /);
+    await othersAreServed();
+  });
+
+  test('a body that does not come to its end is answered 408 where the mesh limits that', async () => {
+    const http = { request: { seconds: 0n, nanos: 150_000_000 }, proxy100Continue: true };
+    mesh.configure({ proxy: { trustDomain: 'cluster.local', http } });
+    mesh.addWorkload(2, { handler: (request, response) => void request.resume().on('end', () => response.end('ok')) });
+    const client = new RawClient(await mesh.tunnel());
+    await client.send(['POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc']);
+    assert.ok(await client.until(() => client.after !== 'open', limitMs));
+    assert.match(client.received, /^HTTP\/1\.1 408 /);
+    assert.match(mesh.accessLines[0] ?? '', / 408 - request_overall_timeout /);
+  });
+
+  test('requests sent ahead wait in their own connection, and are answered in order', async () => {
+    let active = 0;
+    let most = 0;
+    mesh.addWorkload(2, {
+      handler: (request, response) => {
+        active += 1;
+        most = Math.max(most, active);
+        setImmediate(() => {
+          active -= 1;
+          response.end(request.url);
+        });
+      },
+    });
+    const client = new RawClient(await mesh.tunnel());
+    const count = 200;
+    const paths = Array.from({ length: count }, (_one, index) => `/${index};`);
+    await client.send([paths.map((path) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`).join('')]);
+    assert.ok(await client.until(() => client.received.includes(paths.at(-1) ?? ''), limitMs));
+    const bodies = client.received
+      .split('\r\n\r\n')
+      .slice(1)
+      .map((piece) => piece.split('HTTP/1.1')[0]);
+    assert.deepEqual(bodies, paths);
+    assert.equal(most, 1, 'one client of HTTP/1.1 has one request in work');
+    client.leave();
+  });
+
+  test('a client that does not read its answers is not answered further', async () => {
+    const chunk = Buffer.alloc(64 * 1024, 'x');
+    let written = 0;
+    mesh.addWorkload(2, {
+      handler: (_request, response) => {
+        const more = (): void => {
+          let isWanted = true;
+          while (isWanted && written < 256 * 1024 * 1024) {
+            isWanted = response.write(chunk);
+            written += chunk.length;
+          }
+        };
+        response.on('drain', more);
+        response.on('error', () => undefined);
+        more();
+      },
+    });
+    const stalled = await mesh.tunnel();
+    send(stalled, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    let before = -1;
+    for (let turn = 0; turn < 40 && (before !== written || written === 0); turn++) {
+      before = written;
+      await pause(200);
+    }
+    assert.ok(written < 64 * 1024 * 1024, `${written} bytes were taken for a client that reads nothing`);
+    stalled.destroy(new Error('test ends'));
+  });
+
+  test('streams that are reset as soon as they are opened end their session', { timeout: 60_000 }, async () => {
+    setProtocol(2);
+    const attacker = tunnelSocket(await mesh.tunnel());
+    const session = http2Connect('http://a', { createConnection: () => attacker });
+    session.on('error', () => undefined);
+    for (let round = 0; round < 30 && !session.destroyed; round++) {
+      for (let index = 0; index < 50 && !session.destroyed && !session.closed; index++) {
+        const stream = session.request({ ':path': '/' });
+        stream.on('error', () => undefined);
+        stream.close(8);
+      }
+      await pause(1);
+    }
+    while (!session.destroyed && !session.closed) await pause(5);
+    setProtocol(1);
+    await othersAreServed();
+    session.destroy();
+  });
+
+  const h2Rows: readonly (readonly [string, Buffer])[] = [
+    [
+      'CONTINUATION without end',
+      Buffer.concat([
+        frame(1, 0, 1, Buffer.from([0x82])),
+        ...Array.from({ length: 2000 }, () => frame(9, 0, 1, Buffer.alloc(100, 0x82))),
+      ]),
+    ],
+    ['a header block that is no HPACK', frame(1, 4, 1, Buffer.alloc(64, 0xff))],
+    ['CONTINUATION of nothing', frame(9, 4, 1, Buffer.from([0x82]))],
+    [
+      'a window of more than 2^31-1',
+      Buffer.concat([
+        frame(8, 0, 0, Buffer.from([0x7f, 0xff, 0xff, 0xff])),
+        frame(8, 0, 0, Buffer.from([0x7f, 0xff, 0xff, 0xff])),
+      ]),
+    ],
+    ['a window update of zero', frame(8, 0, 0, Buffer.alloc(4))],
+    ['a frame longer than allowed', frame(0, 0, 1, Buffer.alloc(1024 * 1024))],
+    ['DATA on a stream that was never opened', frame(0, 1, 3, Buffer.from('x'))],
+    ['HEADERS on an even stream', frame(1, 5, 2, Buffer.from([0x82]))],
+    ['SETTINGS on a stream', frame(4, 0, 1, Buffer.alloc(0))],
+    ['a PUSH_PROMISE of a client', frame(5, 4, 1, Buffer.alloc(4))],
+    [
+      'a header list of a megabyte',
+      Buffer.concat([
+        frame(1, 0, 1, Buffer.from([0x82])),
+        ...Array.from({ length: 64 }, () => frame(9, 0, 1, literalField(16_000))),
+      ]),
+    ],
+  ];
+  for (const [name, bytes] of h2Rows) {
+    test(`HTTP/2: ${name} ends the connection`, { timeout: 30_000 }, async () => {
+      setProtocol(2);
+      const client = new RawClient(await mesh.tunnel());
+      await client.send([preface + settings.toString('latin1') + bytes.toString('latin1')]);
+      assert.ok(await client.until(() => client.after !== 'open', limitMs), 'the connection stays open');
+      setProtocol(1);
+      await othersAreServed();
+    });
+  }
+
+  test('HTTP/2: a connection that breaks off at any byte of a request harms nobody', { timeout: 60_000 }, async () => {
+    setProtocol(2);
+    const request = Buffer.concat([
+      Buffer.from(preface),
+      settings,
+      frame(1, 5, 1, Buffer.from([0x82, 0x86, 0x84, 0x41, 1, 0x61])),
+    ]);
+    for (let length = 1; length < request.length; length += 3) {
+      const endpoint = await mesh.tunnel();
+      send(endpoint, request.subarray(0, length));
+      await new Promise((resolve) => setImmediate(resolve));
+      endpoint.destroy(new Error('breaks off'));
+    }
+    setProtocol(1);
+    await othersAreServed();
+  });
+});
+
+/** A literal field without indexing, value of `length` bytes (RFC 7541 6.2.2). */
+function literalField(length: number): Buffer {
+  const rest: number[] = [];
+  for (let left = length - 127; ; left = left >> 7) {
+    rest.push(left >= 128 ? (left & 127) | 128 : left);
+    if (left < 128) break;
+  }
+  return Buffer.concat([Buffer.from([0x00, 1, 0x78, 127, ...rest]), Buffer.alloc(length, 0x61)]);
+}
