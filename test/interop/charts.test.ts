@@ -1,7 +1,7 @@
 // The charts as Helm renders them and as this package does: the same objects, whatever the values.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { test } from 'node:test';
@@ -222,5 +222,37 @@ test('helm refuses the values that ambit refuses', { skip }, () => {
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
+  }
+});
+
+test('the umbrella chart holds the same objects as its parts', { skip }, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'ambit-t-charts-'));
+  try {
+    cpSync(chartsFolder(), folder, { recursive: true });
+    const umbrella = join(folder, 'ambient');
+    execFileSync(helm ?? '', ['dependency', 'build', umbrella], { stdio: 'pipe' });
+    const words = [
+      'template',
+      'istiod',
+      umbrella,
+      '-n',
+      'mesh',
+      '--set',
+      'istiod.meshConfig.trustDomain=td',
+      '--set',
+      'global.profile=production',
+    ];
+    const text = execFileSync(helm ?? '', words, { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
+    const theirs = parseAllDocuments(text, { version: '1.1' }).flatMap(
+      (document) => (document as { toJS: () => unknown }).toJS() ?? [],
+    );
+    const release = { name: 'istiod', namespace: 'mesh' };
+    const global = { profile: 'production' };
+    const ours = (['base', 'istiod', 'cni', 'ztunnel'] as const).flatMap((chart) =>
+      renderChart(chart, release, chart === 'istiod' ? { global, meshConfig: { trustDomain: 'td' } } : { global }),
+    );
+    assert.deepEqual(byIdentity(ours), byIdentity(theirs));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
 });
