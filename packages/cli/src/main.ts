@@ -3,13 +3,14 @@ import { CommanderError } from 'commander';
 import { readCliConfig } from './config.ts';
 import { failureStatus } from './output/failure.ts';
 import { stopOnInterrupt } from './output/interrupt.ts';
-import { buildProgram } from './program.ts';
+import { buildProgram, commandWords } from './program.ts';
 
-const program = buildProgram(readCliConfig(process.env), process.argv[1] ?? '');
+const words = commandWords(process.argv);
+const program = await buildProgram(readCliConfig(process.env), process.argv[1] ?? '', words);
 stopOnInterrupt(program);
 
 try {
-  await program.parseAsync(process.argv);
+  await program.parseAsync(words, { from: 'user' });
 } catch (error) {
   process.exitCode =
     error instanceof CommanderError

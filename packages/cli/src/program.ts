@@ -1,32 +1,65 @@
 // In: settings. Out: the command tree (spec user-tools 2.5). Called by main.ts; completion walks the same tree.
 import { Command, Option } from 'commander';
 import { basename } from 'node:path';
-import { addAgentCommand } from './agent/command.ts';
-import { addAnalyzeCommands } from './analyze/command.ts';
-import { addCheckCommand } from './check/command.ts';
-import { addCompletionCommand } from './completion/command.ts';
 import type { CliConfig } from './config.ts';
-import { addDemoCommand } from './demo/command.ts';
-import { addExplainCommand } from './explain/command.ts';
-import { addHelpCommand } from './help/command.ts';
-import { addInstallCommands } from './install/command.ts';
-import { addLocalCommand } from './local/command.ts';
-import { addLogsCommands } from './logs/command.ts';
-import { addMeshCommand } from './mesh/command.ts';
-import { addNodeCommand } from './node/command.ts';
-import { addPolicyCommand } from './policy/command.ts';
-import { addProxyCommand } from './proxy/command.ts';
-import { addTagCommand } from './tag/command.ts';
-import { addVersionCommand } from './version/command.ts';
-import { addWaypointCommand } from './waypoint/command.ts';
 
 /** Names under which the program is started as a plug-in of kubectl. */
 const pluginNames = ['kubectl-mesh', 'kubectl_complete-mesh'];
 
 const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
 
-/** The whole command tree. `script` is the path that the program was started with. */
-export function buildProgram(config: CliConfig, script: string): Command {
+interface CommandGroup {
+  /** First words of the command line that belong to it, aliases included. */
+  readonly words: readonly string[];
+  readonly load: () => Promise<(program: Command, config: CliConfig) => void>;
+}
+
+/** In the order of the help. Reading all of them costs more than most commands do, so only what is asked for is loaded. */
+const groups: readonly CommandGroup[] = [
+  {
+    words: ['install', 'apply', 'upgrade', 'uninstall', 'manifest'],
+    load: async () => (await import('./install/command.ts')).addInstallCommands,
+  },
+  { words: ['version'], load: async () => (await import('./version/command.ts')).addVersionCommand },
+  { words: ['check'], load: async () => (await import('./check/command.ts')).addCheckCommand },
+  { words: ['mesh'], load: async () => (await import('./mesh/command.ts')).addMeshCommand },
+  { words: ['waypoint'], load: async () => (await import('./waypoint/command.ts')).addWaypointCommand },
+  { words: ['node'], load: async () => (await import('./node/command.ts')).addNodeCommand },
+  { words: ['agent', 'ztunnel-config', 'zc'], load: async () => (await import('./agent/command.ts')).addAgentCommand },
+  { words: ['proxy', 'proxy-status', 'ps'], load: async () => (await import('./proxy/command.ts')).addProxyCommand },
+  { words: ['tag'], load: async () => (await import('./tag/command.ts')).addTagCommand },
+  { words: ['analyze', 'validate'], load: async () => (await import('./analyze/command.ts')).addAnalyzeCommands },
+  { words: ['explain'], load: async () => (await import('./explain/command.ts')).addExplainCommand },
+  { words: ['policy'], load: async () => (await import('./policy/command.ts')).addPolicyCommand },
+  { words: ['logs', 'bug-report'], load: async () => (await import('./logs/command.ts')).addLogsCommands },
+  { words: ['local'], load: async () => (await import('./local/command.ts')).addLocalCommand },
+  { words: ['demo'], load: async () => (await import('./demo/command.ts')).addDemoCommand },
+  {
+    words: ['completion', '__complete'],
+    load: async () => (await import('./completion/command.ts')).addCompletionCommand,
+  },
+  { words: ['help'], load: async () => (await import('./help/command.ts')).addHelpCommand },
+];
+
+/** Words whose answer depends on the whole tree. */
+const wholeTree = ['help', '__complete'];
+
+/** The groups that a command line needs: its own when its first word says which, else all of them. */
+function groupsFor([first = '']: readonly string[]): readonly CommandGroup[] {
+  const own = wholeTree.includes(first) ? undefined : groups.find((group) => group.words.includes(first));
+  return own === undefined ? groups : [own];
+}
+
+/** What was typed. kubectl asks for completions of a plug-in by starting it under a name of its own. */
+export function commandWords([, script = '', ...words]: readonly string[]): readonly string[] {
+  return basename(script) === 'kubectl_complete-mesh' ? ['__complete', '--', ...words] : words;
+}
+
+/**
+ * The command tree, as far as `words` (the command line) needs it; without words the whole tree. `script` is the path that the program was
+ * started with.
+ */
+export async function buildProgram(config: CliConfig, script: string, words: readonly string[] = []): Promise<Command> {
   const isPlugin = pluginNames.includes(basename(script));
   const program = new Command(isPlugin ? 'kubectl mesh' : 'ambit')
     .description(
@@ -48,22 +81,6 @@ export function buildProgram(config: CliConfig, script: string): Command {
     .helpCommand(false)
     .exitOverride();
 
-  addInstallCommands(program, config);
-  addVersionCommand(program, config);
-  addCheckCommand(program, config);
-  addMeshCommand(program, config);
-  addWaypointCommand(program, config);
-  addNodeCommand(program, config);
-  addAgentCommand(program, config);
-  addProxyCommand(program, config);
-  addTagCommand(program, config);
-  addAnalyzeCommands(program, config);
-  addExplainCommand(program, config);
-  addPolicyCommand(program, config);
-  addLogsCommands(program, config);
-  addLocalCommand(program, config);
-  addDemoCommand(program, config);
-  addCompletionCommand(program, config);
-  addHelpCommand(program);
+  for (const add of await Promise.all(groupsFor(words).map(async ({ load }) => load()))) add(program, config);
   return program;
 }

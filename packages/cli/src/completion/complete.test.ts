@@ -6,7 +6,7 @@ import { complete, positionOf } from './complete.ts';
 import { completionScript } from './scripts.ts';
 
 const config = readCliConfig({ AMBIT_CONFIG: '/nonexistent' });
-const program = buildProgram(config, 'ambit');
+const program = await buildProgram(config, 'ambit');
 const values = async (...words: string[]): Promise<readonly string[]> =>
   (await complete(program, config, words))
     .trim()
