@@ -1,6 +1,7 @@
 // MeshConfig (the ConfigMap `istio`) and feature switches -> ModelOptions. In: parsed YAML of a user. Out: checked options; what
 // cannot be read keeps its default. Called by the control plane, the command line tool and golden tests. Pure.
 import type { LabelSelector } from '@ambit/resources';
+import { extAuthzOptions } from './ext-authz-options.ts';
 import { goBoolean } from './labels.ts';
 import {
   type AccessLogOptions,
@@ -43,6 +44,7 @@ export function meshConfigOptions(mesh: Json, environment: MeshEnvironment): Mod
     multiNetwork: flag('AMBIENT_ENABLE_MULTI_NETWORK', false),
     accessLog: accessLogOf(mesh),
     pathNormalization: normalizationOf(objectOf(mesh['pathNormalization'])['normalization']),
+    extAuthz: extAuthzOptions(listOf(mesh['extensionProviders'])),
     serviceEntryVisibility: visibilityOf(mesh['serviceEntryVisibility']),
     globalServiceSelectors: listOf(mesh['serviceScopeConfigs'])
       .map(objectOf)

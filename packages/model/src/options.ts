@@ -1,6 +1,7 @@
 // Settings of the mesh that change the translation. In: mesh configuration and feature switches. Called by the control plane,
 // the command line tool and tests, which build one frozen value of it.
 import type { LabelSelector } from '@ambit/resources';
+import type { ExtAuthzOptions } from './ext-authz-options.ts';
 
 /** Who may see a ServiceEntry (spec control-plane 2.9.2). */
 export type Visibility = 'NONE' | 'NAMESPACE' | 'PUBLIC';
@@ -44,6 +45,8 @@ export interface ModelOptions {
   readonly multiNetwork: boolean;
   readonly accessLog: AccessLogOptions | undefined;
   readonly pathNormalization: PathNormalization;
+  /** Who can be asked by policies of action CUSTOM. */
+  readonly extAuthz: readonly ExtAuthzOptions[];
   readonly serviceEntryVisibility:
     | { readonly defaultVisibility: Visibility; readonly policies: readonly VisibilityPolicy[] }
     | undefined;
@@ -70,6 +73,7 @@ const defaults: ModelOptions = {
   multiNetwork: false,
   accessLog: undefined,
   pathNormalization: 'DEFAULT',
+  extAuthz: [],
   serviceEntryVisibility: undefined,
   globalServiceSelectors: [],
 };

@@ -7,6 +7,7 @@ import { identityOf, type View } from '../../index/view.ts';
 import { accessLogProvider, normalization } from './mesh-settings.ts';
 import { type ConfigResource, configResource, type Need } from './config-resource.ts';
 import { policiesOfGateway } from './attached-policies.ts';
+import { extAuthzDestinations, extAuthzProviders } from './ext-authz.ts';
 import { metaOf } from './meta.ts';
 
 const HBONE_PORT = 15008;
@@ -27,7 +28,7 @@ export function proxyConfig(view: View): ConfigResource {
     trustDomainAliases: [...trustDomainAliases],
     multiNetwork,
     http: { normalize: normalization(pathNormalization), proxy100Continue: true },
-    providers: accessLog === undefined ? [] : [accessLogProvider(accessLog)],
+    providers: [...(accessLog === undefined ? [] : [accessLogProvider(accessLog)]), ...extAuthzProviders(view)],
   });
 }
 
@@ -53,10 +54,12 @@ export function gatewayResources(
     protocol: Listener_Protocol.HBONE,
     policies: policies.refs,
   });
+  const authorizers = extAuthzDestinations(view, key);
   const needs: Need[] = [
     [key, PROXY_CONFIG_TYPE_URL, PROXY_CONFIG_NAME],
     [key, LISTENER_TYPE_URL, listener.name],
     ...policies.names.map(([typeUrl, policy]): Need => [key, typeUrl, policy]),
+    ...authorizers.needs,
   ];
-  return { resources: [listener], needs };
+  return { resources: [listener, ...authorizers.resources], needs };
 }
