@@ -1,6 +1,8 @@
 // `extensionProviders` of the mesh configuration that answer for action CUSTOM -> plain settings (spec waypoint 4.4). A provider
 // that cannot be used is left out: the waypoint denies what its policies cover. Called by mesh-config.ts. Pure.
+import { isDecimal } from './ip.ts';
 import { goDurationMs } from './translate/waypoint-config/duration.ts';
+import { isDnsLabel } from './validate/names.ts';
 
 /** One external authorizer, without what depends on objects of the cluster. */
 export interface ExtAuthzOptions {
@@ -31,9 +33,6 @@ type Json = Readonly<Record<string, unknown>>;
 
 /** Upstream's default. */
 const DEFAULT_TIMEOUT_MS = 600_000;
-/** Names stand in metrics and policy ids. */
-const NAME = /^(?!-)[a-z0-9-]{1,63}(?<!-)$/;
-
 /** Reads the providers; of two with one name none can be used. */
 export function extAuthzOptions(providers: readonly unknown[]): readonly ExtAuthzOptions[] {
   const all = providers.map(objectOf).flatMap((provider) => {
@@ -79,18 +78,22 @@ function readOne(name: string, fields: Json, isGrpc: boolean): ExtAuthzOptions |
   };
   const lists = [read.checkHeaders, read.headersToUpstream, read.headersToClientOnDeny, read.headersToClientOnAllow];
   const isUsable =
-    NAME.test(name) &&
+    // Names stand in metrics and in ids of policies.
+    isDnsLabel(name) &&
+    name === name.toLowerCase() &&
     service.length <= 2 &&
     hostname !== '' &&
     Number.isInteger(read.port) &&
     read.port >= 1 &&
     read.port <= 65_535 &&
     read.timeoutMs > 0 &&
-    /^(?:[1-5]\d\d)?$/.test(statusOnError) &&
+    (statusOnError === '' || isStatus(statusOnError)) &&
     (pathPrefix === '' || pathPrefix.startsWith('/')) &&
     !lists.flat().includes('*');
   return isUsable ? read : undefined;
 }
+
+const isStatus = (text: string): boolean => isDecimal(text, 3) && Number(text) >= 100 && Number(text) < 600;
 
 function headersOf(value: unknown): Readonly<Record<string, string>> {
   return Object.fromEntries(
