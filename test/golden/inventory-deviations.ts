@@ -4,6 +4,8 @@
 export interface Deviation {
   readonly kind: string;
   readonly path: string;
+  /** Text that the place also holds. */
+  readonly with?: string;
   readonly reason: string;
 }
 
@@ -25,16 +27,22 @@ export const deviations: readonly Deviation[] = [
   },
   {
     kind: 'MutatingWebhookConfiguration',
-    path: 'webhooks',
-    reason: 'failurePolicy Ignore: there are no sidecars, and pods must not wait for us',
+    path: 'webhooks.',
+    with: '.failurePolicy: "Fail" here "Ignore"',
+    reason: 'there are no sidecars, and pods must not wait for a webhook that has nothing to do',
   },
-  { kind: 'ClusterRole', path: 'rules', reason: 'patch on validating webhooks and ConfigMaps, events on pods' },
   {
-    kind: 'CustomResourceDefinition',
-    path: 'versions',
-    reason: 'fields of schemas belong to packages/resources, compared there',
+    kind: 'ClusterRole',
+    path: 'rules.',
+    with: '.verbs+patch',
+    reason: 'webhook configurations and ConfigMaps are patched, not replaced',
   },
-  { kind: 'CustomResourceDefinition', path: 'names.', reason: 'singular and listKind are written out' },
+  {
+    kind: 'ClusterRole',
+    path: 'rules.',
+    with: ': undefined here {"apiGroups":["","events.k8s.io"],"resources":["events"],"verbs":["create","patch"]}',
+    reason: 'what happens to pods and gateways is told as events',
+  },
 ];
 
 /** Objects that only we install. */

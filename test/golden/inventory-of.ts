@@ -105,6 +105,14 @@ const service = (spec: Loose): Loose => ({
   type: spec.type ?? 'ClusterIP',
 });
 
+/** What the recording has of a definition's names. */
+const recordedNames = ({ kind, plural, shortNames, categories }: Loose): Loose => ({
+  kind,
+  plural,
+  shortNames,
+  categories,
+});
+
 function body(object: Loose): Loose {
   switch (object.kind) {
     case 'Deployment':
@@ -128,7 +136,7 @@ function body(object: Loose): Loose {
     case 'CustomResourceDefinition':
       return {
         group: object.spec.group,
-        names: { ...object.spec.names },
+        names: recordedNames(object.spec.names),
         scope: object.spec.scope,
         versions: object.spec.versions.map(version),
       };
