@@ -45,7 +45,7 @@ peerTest(
 
     assert.match(await ok('waypoint', 'apply', '-n', 'default', '--wait'), /waypoint default\/waypoint applied/u);
     assert.match(await ok('waypoint', 'list', '-n', 'default'), /^waypoint\s+default\s+none\s+True$/mu);
-    assert.match(await ok('waypoint', 'status', '-n', 'default'), /^default\s+waypoint\s+.*True/mu);
+    assert.match(await ok('waypoint', 'status', '-n', 'default'), /^waypoint\s+True\s+Programmed/mu);
     assert.match(await ok('proxy-status'), /^waypoint-\S+/mu);
     assert.match(await ok('waypoint', 'delete', '-n', 'default', 'waypoint'), /deleted/u);
 
