@@ -23,6 +23,7 @@ export const kinds = {
   authorizationPolicy: { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy' },
   peerAuthentication: { apiVersion: 'security.istio.io/v1', kind: 'PeerAuthentication' },
   requestAuthentication: { apiVersion: 'security.istio.io/v1', kind: 'RequestAuthentication' },
+  destinationRule: { apiVersion: 'networking.istio.io/v1', kind: 'DestinationRule' },
   serviceEntry: { apiVersion: 'networking.istio.io/v1', kind: 'ServiceEntry' },
   mutatingWebhook: { apiVersion: 'admissionregistration.k8s.io/v1', kind: 'MutatingWebhookConfiguration' },
   validatingWebhook: { apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingWebhookConfiguration' },

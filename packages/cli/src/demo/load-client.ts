@@ -17,6 +17,7 @@ export interface BurstOrder {
   readonly method?: string;
   readonly count?: number;
   readonly concurrency?: number;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** How they ended. */

@@ -4,10 +4,10 @@ import { banner } from './banner.ts';
 import type { Stage } from './stage.ts';
 import { tour } from './tour.ts';
 
-const keyLine = `next  ${tour.map((step) => `[${step.number}] ${step.title}`).join('  ')}  [q] quit\n`;
+const keyLine = `next  ${tour.map((step) => `[${step.number % 10}] ${step.title}`).join('  ')}  [q] quit\n`;
 
 async function runStep(stage: Stage, key: string): Promise<void> {
-  const step = tour.find((candidate) => String(candidate.number) === key);
+  const step = tour.find((candidate) => String(candidate.number % 10) === key);
   if (step === undefined) return;
   process.stdout.write(
     `\n${step.number} ${step.title}\n${step.commands.map((command) => `  $ ${command}\n`).join('')}`,

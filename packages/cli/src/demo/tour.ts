@@ -6,6 +6,7 @@ import { controlPlaneStep } from './steps/control-plane.ts';
 import { denyStep } from './steps/deny.ts';
 import { labelStep } from './steps/label.ts';
 import { leaveStep } from './steps/leave.ts';
+import { requestsStep } from './steps/requests.ts';
 import { rollStep } from './steps/roll.ts';
 import { splitStep } from './steps/split.ts';
 import { waypointStep } from './steps/waypoint.ts';
@@ -18,6 +19,7 @@ export const tour: readonly TourStep[] = [
   denyStep,
   waypointStep,
   splitStep,
+  requestsStep,
   rollStep,
   controlPlaneStep,
   leaveStep,

@@ -1,4 +1,4 @@
-// Step 8: without a control plane for 15 s traffic does not notice, and afterwards new configuration arrives again.
+// Step 9: without a control plane for 15 s traffic does not notice, and afterwards new configuration arrives again.
 import { setTimeout as delay } from 'node:timers/promises';
 import { kinds } from '../../cluster/kinds.ts';
 import { waitForRollouts } from '../../cluster/rollout.ts';
@@ -21,9 +21,9 @@ const probe = {
   },
 };
 
-/** Step 8 of the tour. */
+/** Step 9 of the tour. */
 export const controlPlaneStep: TourStep = {
-  number: 8,
+  number: 9,
   title: 'the control plane is gone for 15 s',
   commands: [
     `kubectl -n ${meshNamespace} scale deployment/istiod --replicas=0`,

@@ -1,4 +1,4 @@
-// Step 9: the namespace leaves the mesh, the mesh is uninstalled, the cluster ends; nothing is left.
+// Step 10: the namespace leaves the mesh, the mesh is uninstalled, the cluster ends; nothing is left.
 import { readdirSync, existsSync } from 'node:fs';
 import { kinds } from '../../cluster/kinds.ts';
 import { uninstall } from '../../install/uninstall.ts';
@@ -33,9 +33,9 @@ async function plainAgain(stage: Stage): Promise<string> {
   });
 }
 
-/** Step 9 of the tour. */
+/** Step 10 of the tour. */
 export const leaveStep: TourStep = {
-  number: 9,
+  number: 10,
   title: 'leave the mesh: nothing is left',
   commands: [`kubectl label namespace ${shop} ${labels.dataplaneMode}-`, 'ambit uninstall'],
   run: async (stage) => {

@@ -1,4 +1,4 @@
-// Step 7: the node proxies are replaced under load: no request fails, no connection is cut.
+// Step 8: the node proxies are replaced under load: no request fails, no connection is cut.
 import { kinds } from '../../cluster/kinds.ts';
 import { nameOf } from '../../cluster/object-fields.ts';
 import { waitForRollouts } from '../../cluster/rollout.ts';
@@ -16,9 +16,9 @@ async function proxies(stage: Stage): Promise<readonly string[]> {
   return (await stage.api.list(kinds.pod, { namespace: meshNamespace, labelSelector: 'app=ztunnel' })).map(nameOf);
 }
 
-/** Step 7 of the tour. */
+/** Step 8 of the tour. */
 export const rollStep: TourStep = {
-  number: 7,
+  number: 8,
   title: 'roll the node proxies under load',
   commands: [
     `kubectl -n ${meshNamespace} rollout restart daemonset/ztunnel`,
