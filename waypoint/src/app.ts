@@ -2,6 +2,7 @@
  * Builds a waypoint from its configuration: the only file that constructs. Main thread.
  * Start: admin and status pages, certificate, data threads, xDS. Stop in reverse order, after the drain.
  */
+import { chooseByteEngine, shownByteEngine } from '@ambit/hbone';
 import { createCaClient, createCertificateManager, type WorkloadCertificate } from '@ambit/identity';
 import { ADDRESS_TYPE_URL, SECRET_TYPE_URL } from '@ambit/proto/type-urls';
 import { type AdminRoute, createAdminServer } from '@ambit/runtime/admin';
@@ -39,6 +40,11 @@ export const startWaypoint = async (
   registry
     .gauge({ name: 'istio_build', help: 'Version of this proxy.', labels: ['component', 'tag'] })
     .set({ component: 'proxy', tag: '1.32.0' }, 1);
+  const byteEngine = chooseByteEngine(env.AMBIT_BYTE_ENGINE);
+  log.info('byte engine chosen', shownByteEngine(byteEngine));
+  registry
+    .gauge({ name: 'ambit_byte_engine', help: '1 for the engine that moves the bytes of tunnels.', labels: ['engine'] })
+    .set({ engine: byteEngine.engine.name }, 1);
   const connected = registry.gauge({
     name: 'envoy_control_plane_connected_state',
     help: '1 while the control plane is reachable.',
@@ -58,6 +64,7 @@ export const startWaypoint = async (
       accessLog: env.AMBIT_ACCESS_LOG,
       reusePort: config.dataThreads > 1,
       dataThreads: config.dataThreads,
+      byteEngine: byteEngine.engine.name,
     },
     {
       onLookup: (key) => {

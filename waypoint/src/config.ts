@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { BYTE_ENGINE_WISHES } from '@ambit/hbone';
 import type { SocketDomain } from '@ambit/net';
 import { bool, choice, count, type EnvOf, parseDuration, readEnv, text } from '@ambit/runtime/env';
 
@@ -39,6 +40,11 @@ export const schema = {
     'Access log: as the mesh says, or one encoding always, or never.',
   ),
   AMBIT_LOG_FORMAT: choice(['plain', 'json'], 'plain', 'Form of the log.'),
+  AMBIT_BYTE_ENGINE: choice(
+    BYTE_ENGINE_WISHES,
+    'auto',
+    'Who moves the bytes of tunnels: core http2, our own HTTP/2 over node:tls, the same over the OpenSSL of Node, or the fastest of those that are cleared for use and pass their self-test.',
+  ),
   AMBIT_HBONE_PORT: count(15_008, 'Port for tunnels.', { max: 65_535 }),
   AMBIT_UPSTREAM_HBONE_PORT: count(15_008, 'Port on which workloads take tunnels.', { min: 1, max: 65_535 }),
   AMBIT_ADMIN_PORT: count(15_000, 'Admin port, loopback only.', { max: 65_535 }),

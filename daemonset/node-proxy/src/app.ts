@@ -4,6 +4,7 @@
  * Called by `main.ts` on the main thread. Order (spec/node-proxy.md 1.2): readiness, state, data threads, local state
  * and xDS, admin, then - after the first sync - the pods.
  */
+import { chooseByteEngine, currentByteEngine, shownByteEngine } from '@ambit/hbone';
 import { closeSync, fstatSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createCaClient } from '@ambit/identity/ca-client';
@@ -51,7 +52,12 @@ export async function startApp(config: NodeProxyConfig, log: RootLogger, context
   const readiness = createReadiness();
   const synced = readiness.register('state manager');
   const proxy = readiness.register('proxy');
-  const metrics = createNodeProxyMetrics({ tag: config.env.ISTIO_META_ISTIO_VERSION });
+  const byteEngine = chooseByteEngine(config.env.AMBIT_BYTE_ENGINE);
+  log.info('byte engine chosen', shownByteEngine(byteEngine));
+  const metrics = createNodeProxyMetrics({
+    tag: config.env.ISTIO_META_ISTIO_VERSION,
+    byteEngine: byteEngine.engine.name,
+  });
   const state = new State();
   const store = createStateStore();
   const manager = createCertificateManager({
@@ -206,7 +212,7 @@ async function startThreads(
   const silent = new Map<number, ReadinessTask>();
   return startThreadPool({
     threads: config.threads,
-    configOf: (thread) => dataConfigOf(config, thread),
+    configOf: (thread) => dataConfigOf(config, thread, currentByteEngine().name),
     clock: systemClock,
     log: log.child('threads'),
     events: {
@@ -325,7 +331,7 @@ async function startAdmin(
         certificates: parts.manager.states(),
         pods: parts.pods?.list(),
         connections: await threads.dump(),
-        config: shownConfig(config),
+        config: { ...shownConfig(config), byteEngine: currentByteEngine().name },
         localState: config.localState === undefined ? undefined : parseLocalState(config.localState),
         version: { ...buildInfo, istioVersion: config.env.ISTIO_META_ISTIO_VERSION },
       }),

@@ -1,4 +1,5 @@
 /** The process configuration in; the part that a data thread needs, as plain data, out. Pure; called by `app.ts`. */
+import type { ByteEngineName } from '@ambit/hbone';
 import type { NodeProxyConfig } from './config.ts';
 import type { DataConfig } from './threads/messages.ts';
 
@@ -8,7 +9,7 @@ export function tlsRules({ env }: NodeProxyConfig): DataConfig['tls'] {
 }
 
 /** Configuration of one data thread. */
-export function dataConfigOf(config: NodeProxyConfig, thread: number): DataConfig {
+export function dataConfigOf(config: NodeProxyConfig, thread: number, byteEngine: ByteEngineName): DataConfig {
   const { env } = config;
   const { KEEPALIVE_TIME: idleMs, KEEPALIVE_INTERVAL: intervalMs, KEEPALIVE_RETRIES: probes } = env;
   const userTimeout = env.USER_TIMEOUT_ENABLED ? { userTimeoutMs: idleMs + probes * intervalMs } : {};
@@ -30,6 +31,7 @@ export function dataConfigOf(config: NodeProxyConfig, thread: number): DataConfi
     streamWindowBytes: env.HTTP2_STREAM_WINDOW_SIZE,
     connectionWindowBytes: env.HTTP2_CONNECTION_WINDOW_SIZE,
     frameBytes: env.HTTP2_FRAME_SIZE,
+    byteEngine,
     onDemand: env.XDS_ON_DEMAND && config.xds !== undefined,
     tls: tlsRules(config),
     log: { level: env.RUST_LOG, format: env.LOG_FORMAT },

@@ -4,6 +4,7 @@
  * Read once by `config.ts` at start; the reference page is generated from it (`describeEnv`). Names are ztunnel's
  * (spec/node-proxy.md 1.5); our own carry the prefix `AMBIT_`. Unknown variables are ignored.
  */
+import { BYTE_ENGINE_WISHES } from '@ambit/hbone';
 import { bool, choice, count, durationMs, type EnvOf, text } from '@ambit/runtime/env';
 
 /** Where workloads of a pod find the control plane when nothing is said. */
@@ -108,6 +109,11 @@ export const schema = {
   ISTIO_META_ISTIO_VERSION: text('unknown', 'Version label of istio_build.'),
   ISTIO_META_DNS_CAPTURE: text('true', 'DNS proxy: on when true.'),
   ISTIO_META_DNS_PROXY_ADDR: text('localhost:15053', 'Address of the DNS proxy: localhost:<port> or <ip>:<port>.'),
+  AMBIT_BYTE_ENGINE: choice(
+    BYTE_ENGINE_WISHES,
+    'auto',
+    'Who moves the bytes of tunnels: core http2, our own HTTP/2 over node:tls, the same over the OpenSSL of Node, or the fastest of those that are cleared for use and pass their self-test.',
+  ),
   AMBIT_MISSING_POLICY: choice(
     ['deny', 'upstream'],
     'deny',

@@ -49,6 +49,9 @@ export const BYTE_ENGINES: Readonly<Record<ByteEngineName, ByteEngine>> = {
   libssl: { name: 'libssl', secure: 'libssl', sessions: framedSessions },
 };
 
+/** Values of AMBIT_BYTE_ENGINE. */
+export const BYTE_ENGINE_WISHES = ['auto', 'http2', 'framed', 'libssl'] as const;
+
 let ofThisThread: ByteEngine = BYTE_ENGINES.http2;
 
 /** The engine of this thread; core http2 until `chooseByteEngine` was called. */
@@ -70,6 +73,15 @@ export function chooseByteEngine(wanted: ByteEngineName | 'auto'): ByteEngineCho
     refused.push(`${name}: ${usable}`);
   }
   return take(wanted, BYTE_ENGINES.http2, refused);
+}
+
+/** A choice for log and `/config_dump`. */
+export function shownByteEngine(choice: ByteEngineChoice): {
+  readonly wanted: string;
+  readonly engine: string;
+  readonly reason: string;
+} {
+  return { wanted: choice.wanted, engine: choice.engine.name, reason: choice.reason };
 }
 
 function take(wanted: ByteEngineName | 'auto', engine: ByteEngine, refused: readonly string[]): ByteEngineChoice {

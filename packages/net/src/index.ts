@@ -21,14 +21,8 @@ export { type FramedSocket, framedSocket } from './framed-socket.ts';
 export * from './original-destination.ts';
 export * from './region.ts';
 export * from './relay.ts';
-export {
-  secureClient,
-  type SecureClientOptions,
-  type SecureOptions,
-  secureServer,
-  type SecureServerOptions,
-  takeNodeStream,
-} from './secure.ts';
+export { secureClient, secureServer, takeNodeStream } from './secure.ts';
+export * from './secure-options.ts';
 export * from './secure-engine.ts';
 export * from './socket-domain.ts';
 export { descriptorOf } from './socket-endpoint.ts';

@@ -34,6 +34,8 @@ export class NodeStreamEndpoint implements Endpoint {
   bytesRead = 0;
   bytesWritten = 0;
   onWritable: (() => void) | undefined;
+  /** Big batches wait for the end of the turn to be joined. False for an owner who gathers them himself. */
+  joinsWritesOfTurn = true;
   #onReadable: (() => void) | undefined;
   #onClose: ((error: Error | undefined) => void) | undefined;
   #queue: Region[] = [];
@@ -125,7 +127,7 @@ export class NodeStreamEndpoint implements Endpoint {
     let total = 0;
     for (const region of regions) total += region.length;
     this.bytesWritten += total;
-    if (total >= COALESCE_BYTES && !this.#corkedForTurn) this.#corkForTurn();
+    if (total >= COALESCE_BYTES && this.joinsWritesOfTurn && !this.#corkedForTurn) this.#corkForTurn();
     const last = regions.length - 1;
     for (let i = 0; i <= last; i += 1) this.#writeRegion(regions[i] as Region, i === last);
     if (this.stream.writableLength <= WRITE_HIGH_BYTES) return 'accepted';
@@ -258,6 +260,8 @@ export class NodeStreamEndpoint implements Endpoint {
   readonly #onError = (error: Error): void => {
     this.#error ??= (this.options.mapError ?? mapStreamError)(error);
     this.#dropQueue();
+    // A stream over another stream may never say that it closed.
+    queueMicrotask(() => this.#settleClose());
   };
 
   readonly #onStreamClose = (): void => {

@@ -1,5 +1,6 @@
 // Which TLS implementation secures connections on this thread. In: a name. Out: whether it can be used here, and the
 // choice that secure.ts looks at. Called by @ambit/hbone when a data thread chooses its byte engine.
+import { selfTest } from './native/tls/self-test.ts';
 
 /** `node`: node:tls. `libssl`: the OpenSSL of this process, called directly. */
 export type SecureEngineName = 'node' | 'libssl';
@@ -16,7 +17,20 @@ export function useSecureEngine(name: SecureEngineName): void {
   ofThisThread = name;
 }
 
-/** True, or one sentence that says why not. */
+let libssl: true | string | undefined;
+
+/** True, or one sentence that says why not. The first question about `libssl` runs its self-test on this thread. */
 export function isSecureEngineUsable(name: SecureEngineName): true | string {
-  return name === 'node' ? true : 'not built in';
+  if (name === 'node') return true;
+  libssl ??= tryLibssl();
+  return libssl;
+}
+
+function tryLibssl(): true | string {
+  try {
+    selfTest();
+    return true;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }

@@ -1,4 +1,4 @@
-// TLS over an endpoint, both roles: engine 1 = node:tls. In: a plain endpoint nobody has read from (or any other, at
+// TLS over an endpoint, both roles: node:tls here, or the engine of secure-libssl.ts where the thread has chosen it. In: a plain endpoint nobody has read from (or any other, at
 // the price of an adapter), a context, and `verifyPeer`. Out: a secure endpoint whose peer was verified before the
 // first byte. Called per connection by @ambit/hbone and the apps.
 import { X509Certificate } from 'node:crypto';
@@ -8,35 +8,13 @@ import { addAbortListener } from 'node:events';
 import { connect, TLSSocket } from 'node:tls';
 import { toDuplex } from './duplex.ts';
 import type { Endpoint, SecureEndpoint } from './endpoint.ts';
-import { NetError } from './errors.ts';
+import { handshakeFailed, handshakeTimedOut, peerRefused } from './handshake-errors.ts';
 import { mapStreamError, NodeStreamEndpoint } from './node-stream-endpoint.ts';
-import type { SecureEngineName } from './secure-engine.ts';
+import { currentSecureEngine } from './secure-engine.ts';
+import { secureWithLibssl } from './secure-libssl.ts';
+import type { SecureClientOptions, SecureOptions, SecureServerOptions } from './secure-options.ts';
 import { SocketEndpoint } from './socket-endpoint.ts';
-import type { TlsContext, VerifyPeer } from './tls-context.ts';
-
-/** Common to both roles. */
-export interface SecureOptions<Peer> {
-  readonly verifyPeer: VerifyPeer<Peer>;
-  /** Protocols offered, default `['h2']`; empty = no ALPN. */
-  readonly alpn?: readonly string[];
-  /** Time for the handshake, default none. */
-  readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
-  /** Default: the engine of this thread. */
-  readonly engine?: SecureEngineName;
-}
-
-/** Client side. */
-export interface SecureClientOptions<Peer> extends SecureOptions<Peer> {
-  /** SNI; not sent by default, as in HBONE. */
-  readonly servername?: string;
-}
-
-/** Server side. */
-export interface SecureServerOptions<Peer> extends SecureOptions<Peer> {
-  /** Default true: a peer without certificate is refused. */
-  readonly requestClientCert?: boolean;
-}
+import type { TlsContext } from './tls-context.ts';
 
 const DEFAULT_ALPN = ['h2'];
 const MAX_CHAIN = 10;
@@ -50,6 +28,9 @@ export async function secureClient<Peer>(
   context: TlsContext,
   options: SecureClientOptions<Peer>,
 ): Promise<SecureEndpoint<Peer>> {
+  if (options.servername === undefined && isForLibssl(endpoint, context, options)) {
+    return secureWithLibssl(endpoint, context, 'client', options);
+  }
   const carrier = carrierOf(endpoint);
   const tls = connect({
     socket: carrier.stream,
@@ -68,6 +49,9 @@ export async function secureServer<Peer>(
   context: TlsContext,
   options: SecureServerOptions<Peer>,
 ): Promise<SecureEndpoint<Peer>> {
+  if (options.requestClientCert !== false && isForLibssl(endpoint, context, options)) {
+    return secureWithLibssl(endpoint, context, 'server', options);
+  }
   const carrier = carrierOf(endpoint);
   const requestCert = options.requestClientCert ?? true;
   const tls = new TLSSocket(carrier.stream, {
@@ -78,6 +62,17 @@ export async function secureServer<Peer>(
     ALPNProtocols: [...(options.alpn ?? DEFAULT_ALPN)],
   });
   return handshake(tls, 'secure', carrier, options, requestCert);
+}
+
+// The second engine speaks exactly HBONE's TLS; everything else stays with node:tls.
+function isForLibssl<Peer>(
+  endpoint: Endpoint | Socket,
+  context: TlsContext,
+  options: SecureOptions<Peer>,
+): endpoint is Endpoint {
+  if ((options.engine ?? currentSecureEngine()) !== 'libssl' || endpoint instanceof Socket) return false;
+  const isHboneTls = context.options.allowTls12 !== true && options.alpn === undefined;
+  return isHboneTls && context.options.certChainPem !== undefined;
 }
 
 interface Carrier {
@@ -103,9 +98,11 @@ async function handshake<Peer>(
 ): Promise<SecureEndpoint<Peer>> {
   const { promise, resolve, reject } = Promise.withResolvers<SecureEndpoint<Peer>>();
   const { timeoutMs, signal } = options;
-  tls.on('error', (error) => reject(handshakeFailed(error, carrier)));
-  tls.on('_tlsError', (error: Error) => reject(handshakeFailed(error, carrier)));
-  tls.on('close', () => reject(handshakeFailed(new Error('the peer closed the connection'), carrier)));
+  tls.on('error', (error) => reject(handshakeFailed(error, carrier.remote)));
+  tls.on('_tlsError', (error: Error) => reject(handshakeFailed(error, carrier.remote)));
+  // The carrier may be half-open: then its end is all that is heard of a peer that left.
+  tls.once('end', () => reject(handshakeFailed(new Error('the peer closed the connection'), carrier.remote)));
+  tls.on('close', () => reject(handshakeFailed(new Error('the peer closed the connection'), carrier.remote)));
   // The check runs inside the event that ends the handshake: nothing is delivered before it returns (W22). What follows
   // from it must wait for the next turn: this event is raised from within SSL_read, and a caller that destroys the
   // socket there frees the SSL under it (segmentation fault in ssl3_read_bytes on Node 26.10, 2026-11-21).
@@ -117,11 +114,13 @@ async function handshake<Peer>(
       releaseControl(tls);
       setImmediate(() => resolve(new TlsEndpoint(tls, carrier, chain, peer)));
     } catch (cause) {
-      setImmediate(() => reject(peerRefused(cause, carrier)));
+      setImmediate(() => reject(peerRefused(cause, carrier.remote)));
     }
   });
   const timer =
-    timeoutMs === undefined ? undefined : setTimeout(() => reject(handshakeTimedOut(carrier, timeoutMs)), timeoutMs);
+    timeoutMs === undefined
+      ? undefined
+      : setTimeout(() => reject(handshakeTimedOut(carrier.remote, timeoutMs)), timeoutMs);
   using _abort = signal === undefined ? undefined : addAbortListener(signal, () => reject(signal.reason));
   try {
     return await promise;
@@ -197,24 +196,4 @@ function releaseControl(tls: TLSSocket): void {
   Reflect.set(tls, 'secureConnecting', false);
   const release: unknown = Reflect.get(tls, '_releaseControl');
   if (typeof release === 'function') Reflect.apply(release, tls, []);
-}
-
-function nameOf(carrier: Carrier): string {
-  return carrier.remote === undefined ? 'the peer' : carrier.remote.ip;
-}
-
-function handshakeFailed(cause: Error, carrier: Carrier): NetError {
-  return new NetError('ERR_NET_HANDSHAKE', `TLS handshake with ${nameOf(carrier)} failed: ${cause.message}`, { cause });
-}
-
-function handshakeTimedOut(carrier: Carrier, timeoutMs: number): NetError {
-  return new NetError(
-    'ERR_NET_HANDSHAKE_TIMEOUT',
-    `TLS handshake with ${nameOf(carrier)} took longer than ${timeoutMs} ms`,
-  );
-}
-
-function peerRefused(cause: unknown, carrier: Carrier): NetError {
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return new NetError('ERR_NET_PEER_REFUSED', `certificate of ${nameOf(carrier)} refused: ${why}`, { cause });
 }

@@ -2,6 +2,7 @@
 // (x1.27 against one per connection, spec performance 3). Consumed by secure.ts; connections keep the one they began with.
 import { constants } from 'node:crypto';
 import { createSecureContext, type SecureContext } from 'node:tls';
+import { TLS13_CIPHERS, TLS_GROUPS, TLS_GROUPS_POST_QUANTUM } from './tls-parameters.ts';
 
 /** Keys and trust of one identity. */
 export interface TlsContextOptions {
@@ -21,12 +22,12 @@ export interface TlsContextOptions {
 /** Opaque to everyone but this package. Holds a private key: never log it. */
 export interface TlsContext {
   readonly role: 'client' | 'server' | 'both';
-  /** Engine 1 only; no caller outside @ambit/net touches it. */
+  /** For node:tls; no caller outside @ambit/net touches it. */
   readonly secureContext: SecureContext;
+  /** What it was made of, for the other engine, which builds its own on first use. */
+  readonly options: TlsContextOptions;
 }
 
-const POST_QUANTUM_GROUP = 'X25519MLKEM768';
-const TLS13_CIPHERS = 'TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256';
 const TLS12_CIPHERS = [
   'ECDHE-ECDSA-AES256-GCM-SHA384',
   'ECDHE-ECDSA-AES128-GCM-SHA256',
@@ -45,10 +46,10 @@ export function createTlsContext(options: TlsContextOptions): TlsContext {
     minVersion: options.allowTls12 === true ? 'TLSv1.2' : 'TLSv1.3',
     maxVersion: 'TLSv1.3',
     ciphers: options.allowTls12 === true ? `${TLS13_CIPHERS}:${TLS12_CIPHERS}` : TLS13_CIPHERS,
-    ecdhCurve: options.onlyPostQuantum === true ? POST_QUANTUM_GROUP : `X25519:P-256:P-384:${POST_QUANTUM_GROUP}`,
+    ecdhCurve: options.onlyPostQuantum === true ? TLS_GROUPS_POST_QUANTUM : TLS_GROUPS,
     secureOptions: constants.SSL_OP_NO_TICKET + NO_CERTIFICATE_COMPRESSION,
   });
-  return { role: options.role ?? 'both', secureContext };
+  return { role: options.role ?? 'both', secureContext, options };
 }
 
 /** Checks the peer's certificates (leaf first, DER). Returns the peer, throws to refuse. Synchronous (W22). */

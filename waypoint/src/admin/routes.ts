@@ -2,6 +2,7 @@
  * Admin, readiness and metrics pages (spec/waypoint.md 0.1, 7.7). In: the parts of a running app. Out: routes for
  * createAdminServer. Called by app.ts; main thread.
  */
+import { currentByteEngine } from '@ambit/hbone';
 import type { AdminResponse, AdminRoute } from '@ambit/runtime/admin';
 import { isLogThreshold, parseLogFilter, type RootLogger } from '@ambit/runtime/log';
 import { toJson } from '@bufbuild/protobuf';
@@ -109,6 +110,7 @@ const dump = ({ config, resources, state }: AdminParts): unknown => {
     Object.fromEntries([...map].map(([key, message]) => [key, show(message)]));
   return {
     node: { id: config.nodeId, metadata: config.metadata },
+    byteEngine: currentByteEngine().name,
     proxyConfig: rows(proxy, (message) => toJson(ProxyConfigSchema, message)),
     listeners: rows(listener, (message) => toJson(ListenerSchema, message)),
     frontends: rows(frontend, (message) => toJson(FrontendSchema, message)),

@@ -189,6 +189,7 @@ class Mesh implements TestMesh {
         accessLog,
         reusePort: false,
         dataThreads: 1,
+        byteEngine: 'http2',
       },
       log: log ?? this.#log,
       post: (message) => {

@@ -3,6 +3,7 @@
  * In: ToDataThread messages. Out: FromDataThread messages; access lines go to standard output from here.
  */
 import { parentPort, workerData } from 'node:worker_threads';
+import { chooseByteEngine } from '@ambit/hbone';
 import { explain } from '@ambit/runtime/errors';
 import { createLogger } from '@ambit/runtime/log';
 import { standardOutput } from '@ambit/runtime/line-writer';
@@ -13,6 +14,7 @@ const port = parentPort;
 if (port === null) throw new Error('data-thread.ts runs only as a worker');
 const settings = workerData as DataThreadSettings;
 const log = createLogger({ level: settings.logLevel, format: settings.logFormat });
+chooseByteEngine(settings.byteEngine);
 const lines = standardOutput();
 const post = (message: FromDataThread): void => port.postMessage(message);
 const plane = createDataPlane({ settings, log, post, accessLine: (line) => lines.write(line) });

@@ -2,6 +2,7 @@
  * Everything that the main thread (control) and a data thread say to each other. Plain data only: it crosses a
  * structured clone. Read by threads/publish.ts (main) and threads/data-thread.ts (data).
  */
+import type { ByteEngineName } from '@ambit/hbone';
 import type { WorkloadCertificate } from '@ambit/identity';
 import type { SocketDomain } from '@ambit/net';
 import type { LogThreshold } from '@ambit/runtime/log';
@@ -25,6 +26,8 @@ export interface DataThreadSettings {
   readonly reusePort: boolean;
   /** How many data threads there are. */
   readonly dataThreads: number;
+  /** The engine that the main thread chose; a data thread tests it once more for itself. */
+  readonly byteEngine: ByteEngineName;
 }
 
 /** Main -> data. */

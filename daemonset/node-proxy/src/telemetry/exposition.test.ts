@@ -18,7 +18,7 @@ test('OpenMetrics is what an element of the header names, whatever its parameter
 });
 
 test('families without samples are left out, and OpenMetrics names counters without their suffix', async () => {
-  const metrics = createNodeProxyMetrics({ tag: '1.30.0' });
+  const metrics = createNodeProxyMetrics({ tag: '1.30.0', byteEngine: 'http2' });
   metrics.onXdsTermination('Reconnect');
   const text = await metrics.registry.text();
   metrics.registry.close();
@@ -62,7 +62,7 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
 };
 
 test('every metric of the specification is exposed with its labels in their order, and only stable ones do not say unstable', async () => {
-  const metrics = createNodeProxyMetrics({ tag: 't' });
+  const metrics = createNodeProxyMetrics({ tag: 't', byteEngine: 'http2' });
   const one = { opened: 1, closed: 1, failed: 1, received: 1, sent: 1 };
   const dns = { requests: 1, upstreamRequests: 1, upstreamFailures: 1, upstreamSeconds: [0.01] };
   metrics.onReport(0, {

@@ -34,11 +34,21 @@ const DNS_LABELS = [
 ] as const;
 
 /** Declares all metrics. `tag` is the label of `istio_build`. */
-export function createNodeProxyMetrics(options: { readonly tag: string }): NodeProxyMetrics {
+export function createNodeProxyMetrics(options: {
+  readonly tag: string;
+  readonly byteEngine: string;
+}): NodeProxyMetrics {
   const registry = createMetricsRegistry();
   registry
     .gauge({ name: 'istio_build', help: 'Istio component build info', labels: ['component', 'tag'] })
     .set({ component: 'ztunnel', tag: options.tag }, 1);
+  registry
+    .gauge({
+      name: 'ambit_byte_engine',
+      help: '1 for the engine that moves the bytes of tunnels',
+      labels: ['engine'],
+    })
+    .set({ engine: options.byteEngine }, 1);
   const traffic = trafficCounters(registry);
   const sockets = registry.gauge({
     name: 'istio_tcp_sockets_open',

@@ -5,6 +5,7 @@
  * each pod (listeners, pool, connections); shares nothing with other threads but the process's descriptors.
  */
 import { parentPort, workerData } from 'node:worker_threads';
+import { chooseByteEngine, shownByteEngine } from '@ambit/hbone';
 import { parseRevocationLists, type RevocationLists } from '@ambit/identity';
 import { systemClock } from '@ambit/runtime/clock';
 import { createLogger, isLogThreshold } from '@ambit/runtime/log';
@@ -31,6 +32,8 @@ const post = (message: FromDataThread): void => port.postMessage(message);
 let revocations: RevocationLists | undefined;
 
 const log = createLogger({ level: config.log.level, format: config.log.format });
+const byteEngine = chooseByteEngine(config.byteEngine);
+if (byteEngine.engine.name !== config.byteEngine) log.warn('byte engine cannot be used', shownByteEngine(byteEngine));
 const state = createThreadState({ nodeName: config.nodeName, clock: systemClock });
 const demands = new Map<number, () => void>();
 let nextDemand = 1;

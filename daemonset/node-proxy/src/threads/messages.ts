@@ -4,6 +4,7 @@
  * Everything here is structured-clone-able plain data. Descriptors travel as numbers: they belong to the process, and
  * the message says who closes them.
  */
+import type { ByteEngineName } from '@ambit/hbone';
 import type { WorkloadCertificate } from '@ambit/identity/workload-certificate';
 import type { Keepalive, SocketDomain } from '@ambit/net';
 import type { StateDiff } from '@ambit/state';
@@ -59,6 +60,8 @@ export interface DataConfig {
   readonly streamWindowBytes: number;
   readonly connectionWindowBytes: number;
   readonly frameBytes: number;
+  /** The engine that the main thread chose; the thread tests it once more for itself. */
+  readonly byteEngine: ByteEngineName;
   /** Unknown addresses are asked of the control plane. */
   readonly onDemand: boolean;
   readonly tls: { readonly allowTls12: boolean; readonly onlyPostQuantum: boolean };

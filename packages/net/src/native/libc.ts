@@ -1,5 +1,5 @@
 // The few functions of the C library that Node does not offer, loaded on first use. In: numbers and Buffers. Out:
-// results of system calls, errors as NetError. The only importer of koffi; used by the other files of this folder, on
+// results of system calls, errors as NetError. With tls/openssl.ts the only importer of koffi; used by the other files of this folder, on
 // any thread (each thread loads its own copy). koffi keeps a Buffer alive for the length of a call; none is kept longer.
 import { createRequire } from 'node:module';
 import { NetError, systemCallFailed } from '../errors.ts';
