@@ -10,6 +10,7 @@ import { runNodeAgent } from './node-agent.ts';
 import { runRbac } from './rbac.ts';
 import { type BenchReport, formatReport } from './report.ts';
 import { runRolloutSuite } from './rollout.ts';
+import { runSoak } from './soak/soak.ts';
 
 const SUITES: Readonly<Record<string, () => Promise<BenchReport>>> = {
   'control-plane': runControlPlane,
@@ -21,6 +22,7 @@ const SUITES: Readonly<Record<string, () => Promise<BenchReport>>> = {
   'node-agent': runNodeAgent,
   rbac: runRbac,
   rollout: runRolloutSuite,
+  soak: runSoak,
 };
 
 const [name, ...flags] = process.argv.slice(2);

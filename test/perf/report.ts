@@ -11,6 +11,8 @@ export interface BenchFigure {
   readonly rounds: readonly number[];
   /** Median of the same-round ratios to the reference path; 1 for the reference. */
   readonly ratio: number | undefined;
+  /** Byte-path engine of the path, where it is one of ours. */
+  readonly engine?: string;
 }
 
 /** What a suite found. */
@@ -42,7 +44,7 @@ export function formatReport(report: BenchReport): string {
   const head = `${report.suite}: ${report.date}, node ${report.node}, ${report.cpus} cpus, ${report.elapsedSeconds} s; ratios to ${report.reference}`;
   const rows = report.figures.map((figure) => {
     const ratio = figure.ratio === undefined ? '' : `${figure.ratio.toFixed(2)}x`;
-    return `${figure.quantity.padEnd(26)}${figure.path.padEnd(10)}${round(figure.median).padStart(10)} ${figure.unit.padEnd(10)}${ratio.padStart(8)}`;
+    return `${figure.quantity.padEnd(30)}${figure.path.padEnd(20)}${round(figure.median).padStart(10)} ${figure.unit.padEnd(10)}${ratio.padStart(8)}`;
   });
   return `${[head, ...rows, ...report.notes.map((note) => `note: ${note}`), ...report.notRun.map((why) => `not run: ${why}`)].join('\n')}\n`;
 }

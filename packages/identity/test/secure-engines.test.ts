@@ -94,7 +94,7 @@ for (const ends of pairs) {
     return { a, b, dispose: () => {} };
   });
 
-  suite(`TLS, ${name}`, { timeout: 60_000 }, () => {
+  suite(`TLS, ${name}`, { timeout: 120_000 }, () => {
     test('both sides learn who the other one is and that they speak h2', async () => {
       const [a, b] = await securePair(await socketPair(), ends);
       assert.deepEqual(
@@ -176,7 +176,7 @@ for (const ends of pairs) {
 }
 
 for (const engine of engines) {
-  suite(`hostile TLS peers against ${engine}`, { timeout: 60_000 }, () => {
+  suite(`hostile TLS peers against ${engine}`, { timeout: 120_000 }, () => {
     const accept = async (endpoint: Endpoint): Promise<string> => {
       const { server } = await contexts();
       const verifyPeer = createPeerVerifier({ roots: ca.rootPem, peerRole: 'client' });

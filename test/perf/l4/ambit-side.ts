@@ -1,14 +1,17 @@
-// One side of the Ambit pair as a process: `client <identity.json> <hbone port>` takes plain TCP and opens a tunnel per
-// connection; `server <identity.json> <application port>` takes tunnels and connects. Prints `listening <port>`.
-// Peers are verified against the run's own root, as a proxy would.
+// One side of a pair of bare tunnels as a process: `client <engine> <identity.json> <hbone port>` takes plain TCP and opens
+// a tunnel per connection; `server <engine> <identity.json> <application port>` takes tunnels and connects. Prints
+// `listening <port>`. Peers are verified against the run's own root, as a proxy would; no policy, no log, no metrics.
 import { readFileSync } from 'node:fs';
-import { createHbonePool, createHboneServer } from '@ambit/hbone';
+import { BYTE_ENGINE_WISHES, chooseByteEngine, createHbonePool, createHboneServer } from '@ambit/hbone';
 import { createPeerVerifier } from '@ambit/identity';
 import { connect, createTlsContext, type Endpoint, hostDomain, listenIn, relay, secureClient } from '@ambit/net';
 import { silentLogger } from '@ambit/runtime/log';
 
 const HOST = '127.0.0.1';
-const [role, identityFile, portText] = process.argv.slice(2);
+const [role, engine, identityFile, portText] = process.argv.slice(2);
+const wanted = BYTE_ENGINE_WISHES.find((name) => name === engine) ?? 'auto';
+const choice = chooseByteEngine(wanted);
+if (choice.engine.name !== engine) throw new Error(`engine ${engine} cannot be used: ${choice.reason}`);
 const identity = JSON.parse(readFileSync(identityFile ?? '', 'utf8')) as {
   readonly certChainPem: string;
   readonly privateKeyPem: string;

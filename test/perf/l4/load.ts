@@ -1,31 +1,41 @@
-// The load: bulk transfer, 64-byte round trips, new connections. The same generator for every path, in the main process.
+// The load: bulk transfer both ways, round trips, new connections, idle connections. Called by load-process.ts.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
-const HOST = '127.0.0.1';
+/** Where the load goes. */
+export interface LoadTarget {
+  readonly host: string;
+  readonly port: number;
+}
+
 const CHUNK = Buffer.alloc(256 * 1024, 0x61);
 const SWALLOW = Buffer.from('s');
+const SEND = Buffer.from('d');
 const ECHO = Buffer.from('e');
-const MESSAGE = Buffer.alloc(64, 0x62);
 /** A path that stands still this long has failed. */
 const STALL_MS = 10_000;
+const OPEN_AT_ONCE = 100;
 
-async function open(port: number): Promise<Socket> {
-  const socket = connect({ port, host: HOST, noDelay: true });
+async function open(target: LoadTarget): Promise<Socket> {
+  const socket = connect({ ...target, noDelay: true });
   socket.setTimeout(STALL_MS, () => socket.destroy(new Error(`no progress for ${STALL_MS} ms`)));
   await once(socket, 'connect');
   return socket;
 }
 
 /** Sends for `ms` on each of `streams` connections; counts only what the application confirmed. */
-export async function bulk(port: number, streams: number, ms: number): Promise<{ bytes: number; seconds: number }> {
+export async function bulkUp(
+  target: LoadTarget,
+  streams: number,
+  ms: number,
+): Promise<{ bytes: number; seconds: number }> {
   const started = performance.now();
-  const sent = await Promise.all(Array.from({ length: streams }, () => pour(port, started + ms)));
-  return { bytes: sent.reduce((sum, bytes) => sum + bytes, 0), seconds: (performance.now() - started) / 1000 };
+  const sent = await Promise.all(Array.from({ length: streams }, async () => pour(target, started + ms)));
+  return { bytes: sum(sent), seconds: (performance.now() - started) / 1000 };
 }
 
-async function pour(port: number, until: number): Promise<number> {
-  const socket = await open(port);
+async function pour(target: LoadTarget, until: number): Promise<number> {
+  const socket = await open(target);
   let sent = 0;
   socket.write(SWALLOW);
   while (performance.now() < until) {
@@ -39,41 +49,83 @@ async function pour(port: number, until: number): Promise<number> {
   return sent;
 }
 
-/** Round trips on one connection, one at a time. Microseconds each. */
-export async function roundTrips(port: number, ms: number): Promise<number[]> {
-  const socket = await open(port);
+/** Receives for `ms` on each of `streams` connections, into one reused buffer. */
+export async function bulkDown(
+  target: LoadTarget,
+  streams: number,
+  ms: number,
+): Promise<{ bytes: number; seconds: number }> {
+  const buffer = Buffer.allocUnsafe(256 * 1024);
+  let bytes = 0;
+  const sockets = await Promise.all(
+    Array.from({ length: streams }, async () => {
+      const onread = { buffer, callback: (count: number) => ((bytes += count), true) };
+      const socket = connect({ ...target, onread });
+      socket.on('error', () => undefined);
+      await once(socket, 'connect');
+      return socket;
+    }),
+  );
+  const started = performance.now();
+  for (const socket of sockets) socket.write(SEND);
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  const seconds = (performance.now() - started) / 1000;
+  for (const socket of sockets) socket.destroy();
+  return { bytes, seconds };
+}
+
+/** Round trips of `bytes` on `parallel` connections, one at a time on each. */
+export async function roundTrips(
+  target: LoadTarget,
+  parallel: number,
+  bytes: number,
+  ms: number,
+): Promise<{ times: number[]; seconds: number }> {
+  const started = performance.now();
   const times: number[] = [];
-  const until = performance.now() + ms;
+  await Promise.all(Array.from({ length: parallel }, async () => pingPong(target, bytes, started + ms, times)));
+  return { times: quantiles(times), seconds: (performance.now() - started) / 1000 };
+}
+
+/** Count, median and 99th percentile: three numbers instead of a hundred thousand. */
+function quantiles(times: number[]): number[] {
+  times.sort((a, b) => a - b);
+  return [times.length, times[times.length >> 1] ?? Number.NaN, times[Math.floor(times.length * 0.99)] ?? Number.NaN];
+}
+
+async function pingPong(target: LoadTarget, bytes: number, until: number, times: number[]): Promise<void> {
+  const socket = await open(target);
+  const message = Buffer.alloc(bytes, 0x62);
   socket.write(ECHO);
   await new Promise<void>((resolve, reject) => {
     let startedAt = 0;
     let missing = 0;
     const next = (): void => {
       startedAt = performance.now();
-      missing = MESSAGE.length;
-      socket.write(MESSAGE);
+      missing = bytes;
+      socket.write(message);
     };
     socket.on('error', reject);
     socket.on('data', (chunk: Buffer) => {
       missing -= chunk.length;
       if (missing > 0) return;
-      times.push((performance.now() - startedAt) * 1000);
-      if (performance.now() < until) next();
+      const now = performance.now();
+      times.push((now - startedAt) * 1000);
+      if (now < until) next();
       else resolve();
     });
     next();
   });
   socket.destroy();
-  return times;
 }
 
 /** New connections with one round trip each, `parallel` at a time. Returns connections per second. */
-export async function connections(port: number, parallel: number, ms: number): Promise<number> {
+export async function connections(target: LoadTarget, parallel: number, ms: number): Promise<number> {
   const started = performance.now();
   let count = 0;
   const worker = async (): Promise<void> => {
     while (performance.now() - started < ms) {
-      const socket = await open(port);
+      const socket = await open(target);
       socket.write('exxxxxxxx');
       await once(socket, 'data');
       socket.end();
@@ -84,4 +136,30 @@ export async function connections(port: number, parallel: number, ms: number): P
   };
   await Promise.all(Array.from({ length: parallel }, worker));
   return count / ((performance.now() - started) / 1000);
+}
+
+/** Opens connections that have said one thing and then nothing. */
+export async function idle(target: LoadTarget, count: number): Promise<{ close(): void }> {
+  const sockets: Socket[] = [];
+  for (let opened = 0; opened < count; opened += OPEN_AT_ONCE) {
+    const batch = await Promise.all(
+      Array.from({ length: Math.min(OPEN_AT_ONCE, count - opened) }, async () => open(target)),
+    );
+    for (const socket of batch) {
+      socket.setTimeout(0);
+      socket.on('error', () => undefined);
+      socket.write('ex');
+    }
+    await Promise.all(batch.map(async (socket) => once(socket, 'data')));
+    sockets.push(...batch);
+  }
+  return {
+    close() {
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }

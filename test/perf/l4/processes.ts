@@ -6,14 +6,31 @@ import { connect, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import type { BenchCertificates } from './certificates.ts';
+import type { LoadAnswer, LoadOrder } from './load-process.ts';
 
-/** A way from the load generator to the application. */
+/** The engines of the byte path. */
+export const ENGINES = ['http2', 'framed', 'libssl'] as const;
+
+/** A way from a load generator to an application. */
 export interface BenchPath {
   readonly name: string;
+  /** Byte-path engine, where it is one of ours. */
+  readonly engine: string | undefined;
+  /** Paths are compared within their group only: the groups differ in network and load generator. */
+  readonly group: 'loopback' | 'pods';
   /** Where the load connects. */
+  readonly host: string;
   readonly port: number;
   /** The proxies in between; empty for the direct path. */
   readonly processes: readonly ChildProcess[];
+  readonly load: Load;
+}
+
+/** A load generator in a process of its own. */
+export interface Load {
+  /** One order at a time. */
+  run(order: LoadOrder): Promise<LoadAnswer>;
+  end(): void;
 }
 
 const HOST = '127.0.0.1';
@@ -21,31 +38,58 @@ const START_MS = 10_000;
 const CLOCK_TICKS_PER_SECOND = 100;
 const here = import.meta.dirname;
 
-/** Starts a script of this folder and waits for its `listening <port>`. */
+/** Starts a script of this folder, behind `wrap`, and waits for its `listening <port>`. */
 export async function startScript(
   file: string,
   args: readonly string[],
+  wrap: readonly string[] = [],
 ): Promise<{ child: ChildProcess; port: number }> {
-  const argv = ['--conditions=@ambit/source', join(here, file), ...args];
-  const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [command = '', ...argv] = [...wrap, process.execPath, '--conditions=@ambit/source', join(here, file), ...args];
+  const child = spawn(command, argv, { stdio: ['ignore', 'pipe', 'inherit'] });
   if (child.stdout === null) throw new Error('no standard output');
   const lines = createInterface({ input: child.stdout });
   const [line] = (await once(lines, 'line', { signal: AbortSignal.timeout(START_MS) })) as [string];
   return { child, port: Number(line.split(' ')[1]) };
 }
 
-/** The Ambit pair. */
-export async function startAmbit(certificates: BenchCertificates, applicationPort: number): Promise<BenchPath> {
-  const server = await startScript('ambit-side.ts', ['server', certificates.jsonFile, `${applicationPort}`]);
-  const client = await startScript('ambit-side.ts', ['client', certificates.jsonFile, `${server.port}`]);
-  return { name: 'ambit', port: client.port, processes: [client.child, server.child] };
+/** Starts a load generator behind `wrap`. */
+export function startLoad(wrap: readonly string[] = []): Load {
+  const argv = [...wrap, process.execPath, '--conditions=@ambit/source', join(here, 'load-process.ts')];
+  const [command = '', ...args] = argv;
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: child.stdout });
+  const answers = lines[Symbol.asyncIterator]();
+  return {
+    async run(order) {
+      child.stdin.write(`${JSON.stringify(order)}\n`);
+      const { value } = (await answers.next()) as { value: string | undefined };
+      if (value === undefined) throw new Error('the load generator ended');
+      const answer = JSON.parse(value) as LoadAnswer;
+      if (answer.error !== undefined) throw new Error(answer.error);
+      return answer;
+    },
+    end: () => void child.kill('SIGKILL'),
+  };
+}
+
+/** A pair of bare tunnels of one engine. */
+export async function startTunnels(
+  certificates: BenchCertificates,
+  applicationPort: number,
+  engine: string,
+): Promise<Pick<BenchPath, 'name' | 'engine' | 'port' | 'processes'>> {
+  const side = async (role: string, port: number): Promise<{ child: ChildProcess; port: number }> =>
+    startScript('ambit-side.ts', [role, engine, certificates.jsonFile, `${port}`]);
+  const server = await side('server', applicationPort);
+  const client = await side('client', server.port);
+  return { name: `tunnels, ${engine}`, engine, port: client.port, processes: [client.child, server.child] };
 }
 
 /** The haproxy pair (TLS 1.3, mutual, one TLS connection per stream), or undefined when it is not installed. */
 export async function startHaproxy(
   certificates: BenchCertificates,
   applicationPort: number,
-): Promise<BenchPath | undefined> {
+): Promise<Pick<BenchPath, 'name' | 'engine' | 'port' | 'processes'> | undefined> {
   if (spawnSync('haproxy', ['-v'], { stdio: 'ignore' }).status !== 0) return undefined;
   const [clientPort, serverPort] = [await freePort(), await freePort()];
   const { pairFile, rootFile, folder } = certificates;
@@ -61,7 +105,7 @@ export async function startHaproxy(
   const serverSide = start('server', bindTls, `${HOST}:${applicationPort}`);
   const clientSide = start('client', `${HOST}:${clientPort}`, `${HOST}:${serverPort} ${tls} ssl-min-ver TLSv1.3`);
   await Promise.all([untilListening(serverPort), untilListening(clientPort)]);
-  return { name: 'haproxy', port: clientPort, processes: [clientSide, serverSide] };
+  return { name: 'haproxy', engine: undefined, port: clientPort, processes: [clientSide, serverSide] };
 }
 
 /** CPU seconds (user and system) that the processes used so far. */
@@ -73,6 +117,17 @@ export function cpuSecondsOf(processes: readonly ChildProcess[]): number {
     ticks += Number(fields[11]) + Number(fields[12]);
   }
   return ticks / CLOCK_TICKS_PER_SECOND;
+}
+
+/** Resident memory of the processes, KB. */
+export function residentKbOf(processes: readonly ChildProcess[]): number {
+  const kbOf = (pid: number | undefined): number => {
+    const line = readFileSync(`/proc/${pid}/status`, 'latin1')
+      .split('\n')
+      .find((text) => text.startsWith('VmRSS:'));
+    return Number.parseInt(line?.slice('VmRSS:'.length) ?? '', 10);
+  };
+  return processes.reduce((sum, { pid }) => sum + kbOf(pid), 0);
 }
 
 async function freePort(): Promise<number> {

@@ -1,122 +1,227 @@
-// Suite `l4`: direct TCP, the haproxy TLS pair and the Ambit pair, interleaved round by round on loopback. Under a minute.
+// Suite `l4`: bytes through pairs of proxies, interleaved round by round. On loopback: direct TCP, Debian's haproxy as a TLS
+// pair, and bare tunnels of each engine. In pods' namespaces (root): real node proxies of each engine with policy, access
+// log and metrics on, beside a real ztunnel when AMBIT_PEER_ZTUNNEL names one. Under five minutes.
 import { availableParallelism, loadavg } from 'node:os';
 import { rmSync } from 'node:fs';
-import { once } from 'node:events';
-import type { ChildProcess } from 'node:child_process';
 import { type BenchFigure, type BenchReport, median } from '../report.ts';
 import { writeCertificates } from './certificates.ts';
-import { bulk, connections, roundTrips } from './load.ts';
-import { type BenchPath, cpuSecondsOf, startAmbit, startHaproxy, startScript } from './processes.ts';
+import { handshakesPerSecond } from './handshakes.ts';
+import type { LoadAnswer, LoadOrder } from './load-process.ts';
+import { startPodPairs } from './pod-pairs.ts';
+import {
+  type BenchPath,
+  cpuSecondsOf,
+  ENGINES,
+  residentKbOf,
+  startHaproxy,
+  startLoad,
+  startScript,
+  startTunnels,
+} from './processes.ts';
 
-const ROUNDS = 3;
-const BULK_MS = 1500;
-const LATENCY_MS = 1000;
-const CONNECTIONS_MS = 1000;
+const ROUNDS = Number(process.env['AMBIT_BENCH_ROUNDS'] ?? 3);
+const LEG_MS = Number(process.env['AMBIT_BENCH_LEG_MS'] ?? 700);
+const HOST = '127.0.0.1';
 const PARALLEL_CONNECTIONS = 16;
+const IDLE_CONNECTIONS = 1000;
 
 /** Values of one path in one round, by quantity. */
 type Sample = ReadonlyMap<string, number>;
 
-const UNITS: Readonly<Record<string, string>> = {
-  'throughput, 1 stream': 'MB/s',
-  'throughput, 8 streams': 'MB/s',
-  'cpu per GB, 1 stream': 's/GB',
-  'cpu per GB, 8 streams': 's/GB',
-  '64 B round trip p50': 'us',
-  '64 B round trip p99': 'us',
-  'cpu per round trip': 'us',
-  'new connections': '1/s',
-};
+/** Quantities in the order of the report. */
+const UNITS = new Map<string, string>();
+for (const streams of [1, 8, 64]) {
+  for (const direction of ['up', 'down']) {
+    UNITS.set(`throughput, ${streams} ${direction}`, 'MB/s');
+    UNITS.set(`cpu per GB, ${streams} ${direction}`, 's/GB');
+  }
+}
+for (const [quantity, unit] of [
+  ['64 B, 1 connection: p50', 'us'],
+  ['64 B, 1 connection: p99', 'us'],
+  ['64 B, 1 connection: cpu', 'us'],
+  ['64 B, 32 connections', '1/s'],
+  ['64 B, 32 connections: cpu', 'us'],
+  ['1 KB, 128 connections', '1/s'],
+  ['1 KB, 128 connections: cpu', 'us'],
+  ['new connections', '1/s'],
+  ['new connections: cpu', 'us'],
+  ['memory per idle connection', 'KB'],
+  ['TLS handshakes, both sides', '1/s'],
+] as const) {
+  UNITS.set(quantity, unit);
+}
 
 /** Runs it. */
 export async function runL4(): Promise<BenchReport> {
   const started = performance.now();
-  const certificates = await writeCertificates();
-  const children: ChildProcess[] = [];
-  try {
-    const application = await startScript('application.ts', []);
-    children.push(application.child);
-    const notRun: string[] = [];
-    const paths: BenchPath[] = [{ name: 'direct', port: application.port, processes: [] }];
-    const haproxy = await startHaproxy(certificates, application.port);
-    if (haproxy === undefined) notRun.push('haproxy');
-    else paths.push(haproxy);
-    paths.push(await startAmbit(certificates, application.port));
-    children.push(...paths.flatMap(({ processes }) => processes));
-    const reference = haproxy === undefined ? 'direct' : 'haproxy';
-    return {
-      suite: 'l4',
-      date: new Date().toISOString().slice(0, 10),
-      node: process.versions.node,
-      cpus: availableParallelism(),
-      reference,
-      figures: figuresOf(await rounds(paths), reference),
-      notRun,
-      notes: [
-        'haproxy makes a TLS handshake per connection, ambit puts connections into a warm tunnel: "new connections" compares designs, not crypto',
-        `load average at the end ${loadavg()[0]?.toFixed(1)}: other work on the machine shows in absolute figures, less in ratios`,
-      ],
-      elapsedSeconds: Math.round((performance.now() - started) / 1000),
-    };
-  } finally {
-    await Promise.all(children.map(end));
-    rmSync(certificates.folder, { recursive: true, force: true });
-  }
-}
-
-async function rounds(paths: readonly BenchPath[]): Promise<ReadonlyMap<string, readonly Sample[]>> {
-  const samples = new Map<string, Sample[]>(paths.map(({ name }) => [name, []]));
+  await using stack = new AsyncDisposableStack();
+  const notRun: string[] = [];
+  const paths = [...(await loopbackPaths(stack, notRun)), ...(await startPodPairs(stack, notRun))];
+  const samples = new Map<BenchPath, Sample[]>(paths.map((path) => [path, []]));
   for (let round = 1; round <= ROUNDS; round += 1) {
-    for (const path of paths) {
+    for (const path of rotated(paths, round)) {
       process.stderr.write(`round ${round}/${ROUNDS}: ${path.name}\n`);
-      samples.get(path.name)?.push(await measure(path));
+      samples.get(path)?.push(await measure(path, round));
     }
   }
-  return samples;
+  const references = referencesOf(paths);
+  return {
+    suite: 'l4',
+    date: new Date().toISOString().slice(0, 10),
+    node: process.versions.node,
+    cpus: availableParallelism(),
+    reference: `${references.loopback?.name ?? 'none'} on loopback, ${references.pods?.name ?? 'none'} in pods`,
+    figures: [...figuresOf(samples, references), ...(await handshakeFigures())],
+    notRun,
+    notes: [
+      '"tunnels" are bare HBONE tunnels; "node proxy" is the real process with policy, access log and metrics on',
+      'haproxy makes a TLS handshake per connection, tunnels are warm: "new connections" compares designs, not crypto',
+      'memory per idle connection and cpu are those of both proxies of a pair together',
+      `load average at the end ${loadavg()[0]?.toFixed(1)}: other work on the machine shows in absolute figures, less in ratios`,
+    ],
+    elapsedSeconds: Math.round((performance.now() - started) / 1000),
+  };
 }
 
-async function measure(path: BenchPath): Promise<Sample> {
+async function loopbackPaths(stack: AsyncDisposableStack, notRun: string[]): Promise<BenchPath[]> {
+  const certificates = await writeCertificates();
+  stack.defer(() => rmSync(certificates.folder, { recursive: true, force: true }));
+  const application = await startScript('application.ts', []);
+  stack.defer(() => void application.child.kill('SIGKILL'));
+  const load = startLoad();
+  stack.defer(() => load.end());
+  const haproxy = await startHaproxy(certificates, application.port);
+  if (haproxy === undefined) notRun.push('haproxy');
+  const made = [
+    { name: 'direct', engine: undefined, port: application.port, processes: [] },
+    ...(haproxy === undefined ? [] : [haproxy]),
+  ];
+  for (const engine of ENGINES) made.push(await startTunnels(certificates, application.port, engine));
+  for (const { processes } of made) for (const child of processes) stack.defer(() => void child.kill('SIGKILL'));
+  return made.map((path): BenchPath => ({ ...path, group: 'loopback', host: HOST, load }));
+}
+
+/** Each round begins with another path. */
+function rotated<T>(items: readonly T[], by: number): readonly T[] {
+  const at = by % Math.max(1, items.length);
+  return [...items.slice(at), ...items.slice(0, at)];
+}
+
+async function measure(path: BenchPath, round: number): Promise<Sample> {
   const sample = new Map<string, number>();
-  for (const [streams, label] of [
-    [1, '1 stream'],
-    [8, '8 streams'],
-  ] as const) {
+  const order = (kind: LoadOrder['kind'], count: number, bytes = 0): LoadOrder => ({
+    kind,
+    count,
+    bytes,
+    ms: LEG_MS,
+    host: path.host,
+    port: path.port,
+  });
+  const leg = async (asked: LoadOrder): Promise<LoadAnswer & { cpu: number }> => {
     const before = cpuSecondsOf(path.processes);
-    const { bytes, seconds } = await bulk(path.port, streams, BULK_MS);
-    sample.set(`throughput, ${label}`, bytes / 1e6 / seconds);
-    if (path.processes.length > 0)
-      sample.set(`cpu per GB, ${label}`, (cpuSecondsOf(path.processes) - before) / (bytes / 1e9));
+    const answer = await path.load.run(asked);
+    return { ...answer, cpu: cpuSecondsOf(path.processes) - before };
+  };
+  const isProxied = path.processes.length > 0;
+  for (const streams of [1, 8, 64]) {
+    for (const direction of ['up', 'down'] as const) {
+      const { bytes = 0, seconds = Number.NaN, cpu } = await leg(order(direction, streams));
+      sample.set(`throughput, ${streams} ${direction}`, bytes / 1e6 / seconds);
+      if (isProxied) sample.set(`cpu per GB, ${streams} ${direction}`, cpu / (bytes / 1e9));
+    }
   }
-  const before = cpuSecondsOf(path.processes);
-  const times = (await roundTrips(path.port, LATENCY_MS)).sort((a, b) => a - b);
-  if (path.processes.length > 0)
-    sample.set('cpu per round trip', ((cpuSecondsOf(path.processes) - before) * 1e6) / times.length);
-  sample.set('64 B round trip p50', times[Math.floor(times.length * 0.5)] ?? Number.NaN);
-  sample.set('64 B round trip p99', times[Math.floor(times.length * 0.99)] ?? Number.NaN);
-  sample.set('new connections', await connections(path.port, PARALLEL_CONNECTIONS, CONNECTIONS_MS));
+  await roundTripLegs(leg, order, sample, isProxied);
+  const { perSecond = Number.NaN, cpu } = await leg(order('connections', PARALLEL_CONNECTIONS));
+  sample.set('new connections', perSecond);
+  if (isProxied) sample.set('new connections: cpu', (cpu * 1e6) / (perSecond * (LEG_MS / 1000)));
+  if (isProxied && round === 1) sample.set('memory per idle connection', await idleMemory(path, order));
   return sample;
 }
 
-function figuresOf(samples: ReadonlyMap<string, readonly Sample[]>, reference: string): BenchFigure[] {
+async function roundTripLegs(
+  leg: (asked: LoadOrder) => Promise<LoadAnswer & { cpu: number }>,
+  order: (kind: LoadOrder['kind'], count: number, bytes: number) => LoadOrder,
+  sample: Map<string, number>,
+  isProxied: boolean,
+): Promise<void> {
+  for (const [count, bytes, label] of [
+    [1, 64, '64 B, 1 connection'],
+    [32, 64, '64 B, 32 connections'],
+    [128, 1024, '1 KB, 128 connections'],
+  ] as const) {
+    const { times = [], seconds = Number.NaN, cpu } = await leg(order('round-trips', count, bytes));
+    const [trips = Number.NaN, p50 = Number.NaN, p99 = Number.NaN] = times;
+    if (count === 1) {
+      sample.set(`${label}: p50`, p50);
+      sample.set(`${label}: p99`, p99);
+    } else sample.set(label, trips / seconds);
+    if (isProxied) sample.set(`${label}: cpu`, (cpu * 1e6) / trips);
+  }
+}
+
+async function idleMemory(
+  path: BenchPath,
+  order: (kind: LoadOrder['kind'], count: number) => LoadOrder,
+): Promise<number> {
+  const before = residentKbOf(path.processes);
+  await path.load.run(order('idle', IDLE_CONNECTIONS));
+  const after = residentKbOf(path.processes);
+  await path.load.run(order('idle-end', 0));
+  return (after - before) / IDLE_CONNECTIONS;
+}
+
+interface References {
+  readonly loopback: BenchPath | undefined;
+  readonly pods: BenchPath | undefined;
+}
+
+/** haproxy and ztunnel where they are there; else the first engine. */
+function referencesOf(paths: readonly BenchPath[]): References {
+  const named = (name: string): BenchPath | undefined => paths.find((path) => path.name === name);
+  return {
+    loopback: named('haproxy') ?? named('tunnels, http2'),
+    pods: named('ztunnel') ?? named('node proxy, http2'),
+  };
+}
+
+function figuresOf(samples: ReadonlyMap<BenchPath, readonly Sample[]>, references: References): BenchFigure[] {
   const figures: BenchFigure[] = [];
-  const references = samples.get(reference) ?? [];
-  for (const [quantity, unit] of Object.entries(UNITS)) {
+  for (const [quantity, unit] of UNITS) {
     for (const [path, taken] of samples) {
       const values = taken.flatMap((sample) => sample.get(quantity) ?? []);
       if (values.length === 0) continue;
+      const reference = references[path.group];
+      const others = reference === undefined ? [] : (samples.get(reference) ?? []);
       const ratios = taken.flatMap((sample, round) => {
-        const [own, other] = [sample.get(quantity), references[round]?.get(quantity)];
+        const [own, other] = [sample.get(quantity), others[round]?.get(quantity)];
         return own === undefined || other === undefined ? [] : [own / other];
       });
       const ratio = ratios.length === 0 ? undefined : median(ratios);
-      figures.push({ quantity, unit, path, median: median(values), rounds: values, ratio });
+      const engine = path.engine === undefined ? {} : { engine: path.engine };
+      figures.push({ quantity, unit, path: path.name, median: median(values), rounds: values, ratio, ...engine });
     }
   }
   return figures;
 }
 
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  child.kill('SIGKILL');
-  await once(child, 'exit');
+async function handshakeFigures(): Promise<BenchFigure[]> {
+  const figures: BenchFigure[] = [];
+  let first: number | undefined;
+  for (const engine of ['node', 'libssl'] as const) {
+    const rounds = await handshakesPerSecond(engine, LEG_MS);
+    const value = median(rounds);
+    first ??= value;
+    const quantity = 'TLS handshakes, both sides';
+    figures.push({
+      quantity,
+      unit: '1/s',
+      path: `TLS, ${engine}`,
+      median: value,
+      rounds,
+      ratio: value / first,
+      engine,
+    });
+  }
+  return figures;
 }

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { Region } from '@ambit/net';
 import fc from 'fast-check';
 import { Http2Connection } from './connection.ts';
-import type { ConnectionHandler, ConnectionLimits, Http2Stream } from './stream.ts';
+import type { ConnectionHandler, ConnectionLimits, Http2Stream, StreamHandler } from './stream.ts';
 import { connectFields, responseFields } from './fields.ts';
 import { ErrorCode, Flag, FrameType, PREFACE, writeFrameHeader } from './protocol.ts';
 
@@ -164,6 +164,20 @@ function pour(bytes: Buffer, to: Side, cuts: readonly number[]): void {
     at = end;
   }
 }
+
+test('a payload has its frame header in front as headroom only where both lie in the same memory', () => {
+  const rooms: number[] = [];
+  const data = frame(FrameType.DATA, 0, 1, Buffer.alloc(100));
+  for (const cut of [0, 5, 9, 50]) {
+    const s = server();
+    s.feed(frame(FrameType.HEADERS, 4, 1, CONNECT));
+    const stream = s.streams[0] as Http2Stream;
+    stream.handler = { ...(stream.handler as StreamHandler), onData: (_at, _length, headroom) => rooms.push(headroom) };
+    if (cut > 0) s.connection.receive(Buffer.from(data.subarray(0, cut)), 0, cut);
+    s.connection.receive(Buffer.from(data.subarray(cut)), 0, data.length - cut);
+  }
+  assert.deepEqual(rooms, [9, 0, 0, 9, 0]);
+});
 
 test('credit of the connection comes back for data that nobody reads', () => {
   const s = server();

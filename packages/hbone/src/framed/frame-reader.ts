@@ -75,10 +75,12 @@ export class FrameReader {
     while (at < end || (this.#isInFrame && this.#left === 0)) {
       if (!this.#isInFrame) {
         at = this.#header(bytes, at, end);
-        if (!this.#isInFrame) return;
+        if (!this.#isInFrame) break;
       }
       at = this.#type === FrameType.DATA ? this.#data(bytes, at, end) : this.#control(bytes, at, end);
     }
+    // What follows lies in other memory.
+    this.#isHeadInPlace = false;
   }
 
   #preface(bytes: Buffer, start: number, end: number): number {

@@ -28,7 +28,7 @@ export function endpointContract(name: string, makePair: () => Promise<ContractP
     }
   };
 
-  suite(`endpoint contract: ${name}`, { timeout: 20_000 }, () => {
+  suite(`endpoint contract: ${name}`, { timeout: 120_000 }, () => {
     test('bytes arrive in order in both directions and are counted', () =>
       withPair(async (a, b) => {
         send(a, 'ping');

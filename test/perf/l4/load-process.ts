@@ -1,0 +1,54 @@
+// The load generator as a process, so that it can stand in a pod's namespace and its CPU is nobody else's: one JSON order
+// per line on standard input, one JSON answer per line on standard output. Started by processes.ts.
+import { createInterface } from 'node:readline';
+import { bulkDown, bulkUp, connections, idle, roundTrips } from './load.ts';
+
+/** What can be asked for. */
+export interface LoadOrder {
+  readonly kind: 'up' | 'down' | 'round-trips' | 'connections' | 'idle' | 'idle-end';
+  readonly host: string;
+  readonly port: number;
+  /** Streams, parallel connections, or idle connections. */
+  readonly count: number;
+  readonly ms: number;
+  /** Bytes of a message. */
+  readonly bytes: number;
+}
+
+/** What comes back; `times` are microseconds. */
+export interface LoadAnswer {
+  readonly bytes?: number;
+  readonly seconds?: number;
+  readonly times?: readonly number[];
+  readonly perSecond?: number;
+  readonly error?: string;
+}
+
+let idleConnections: { close(): void } | undefined;
+
+async function answer(order: LoadOrder): Promise<LoadAnswer> {
+  const { host, port, count, ms, bytes } = order;
+  switch (order.kind) {
+    case 'up':
+      return bulkUp({ host, port }, count, ms);
+    case 'down':
+      return bulkDown({ host, port }, count, ms);
+    case 'round-trips':
+      return roundTrips({ host, port }, count, bytes, ms);
+    case 'connections':
+      return { perSecond: await connections({ host, port }, count, ms) };
+    case 'idle':
+      idleConnections = await idle({ host, port }, count);
+      return {};
+    case 'idle-end':
+      idleConnections?.close();
+      return {};
+    default:
+      return order.kind satisfies never;
+  }
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const result = await answer(JSON.parse(line) as LoadOrder).catch((error: unknown) => ({ error: String(error) }));
+  process.stdout.write(`${JSON.stringify(result)}\n`);
+}

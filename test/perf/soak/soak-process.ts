@@ -1,0 +1,217 @@
+// One soak run as a process: `<engine> <seconds> <connections> <rotate every s>`, started with --expose-gc. Tunnels of mixed
+// sizes are opened, hashed both ways, half-closed, closed or reset, while certificates rotate. Prints one JSON line.
+import { createHash } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import {
+  BYTE_ENGINE_WISHES,
+  chooseByteEngine,
+  createHbonePool,
+  createHboneServer,
+  type TunnelRequest,
+} from '@ambit/hbone';
+import { createPeerVerifier } from '@ambit/identity';
+import { testCa } from '@ambit/identity/testing';
+import {
+  AGAIN,
+  connect,
+  createTlsContext,
+  type Endpoint,
+  EOF,
+  fullBlocks,
+  hostDomain,
+  listenIn,
+  Region,
+  secureClient,
+  smallBlocks,
+} from '@ambit/net';
+import { collect, writeAll } from '@ambit/net/testing';
+import { silentLogger as log } from '@ambit/runtime/log';
+
+/** What a run found. */
+export interface SoakResult {
+  readonly engine: string;
+  readonly seconds: number;
+  readonly tunnels: number;
+  readonly handshakes: number;
+  readonly rotations: number;
+  readonly bytes: number;
+  /** Tunnels whose bytes came back changed, or that failed although nobody reset them. */
+  readonly wrong: number;
+  readonly firstProblem: string | undefined;
+  /** Resident memory after warm-up and at the end, after garbage collection, KB. */
+  readonly rssKb: readonly number[];
+  /** Straight line through the second half of the samples, KB per minute. */
+  readonly slopeKbPerMinute: number;
+  readonly descriptors: readonly [before: number, after: number];
+  /** Pool blocks still lent at the end. */
+  readonly lentBlocks: number;
+  /** Warnings of the process (TLS handles that nobody freed are one). */
+  readonly warnings: readonly string[];
+}
+
+const SIZES = [1, 64, 999, 1024, 1025, 5000, 16_384, 70_000, 300_000, 1_000_000];
+const PARALLEL = 16;
+const SAMPLES = 40;
+const HOST = '127.0.0.1';
+
+const [engineName, secondsText = '20', tunnelsText = 'Infinity', rotateText = '5'] = process.argv.slice(2);
+const engine = BYTE_ENGINE_WISHES.find((name) => name === engineName) ?? 'auto';
+const choice = chooseByteEngine(engine);
+if (choice.engine.name !== engineName) throw new Error(`engine ${engineName} cannot be used: ${choice.reason}`);
+const warnings: string[] = [];
+process.on('warning', (warning) => warnings.push(warning.message));
+
+const ca = testCa();
+const issue = async (): Promise<ReturnType<typeof createTlsContext>> =>
+  createTlsContext(await ca.issue(ca.identity('soak', 'proxy')));
+let context = await issue();
+const verifyClient = createPeerVerifier({ roots: ca.rootPem, peerRole: 'server' });
+let handshakes = 0;
+
+const server = createHboneServer({
+  tls: () => context,
+  verifyPeer: createPeerVerifier({ roots: ca.rootPem, peerRole: 'client' }),
+  onTunnel: (request: TunnelRequest) => echo(request.accept()),
+  log,
+});
+const listener = await listenIn(hostDomain, { port: 0, address: HOST }, { onConnection: (e) => server.accept(e) });
+const pool = createHbonePool({
+  log,
+  dial: async () => {
+    handshakes += 1;
+    const socket = await connect(hostDomain, { host: HOST, port: listener.address.port });
+    return secureClient(socket, context, { verifyPeer: verifyClient });
+  },
+});
+const key = { source: 'soak', destination: `${HOST}:${listener.address.port}`, expected: ['soak'] };
+
+/** Passes what it gets on to its own writer, block by block, without a copy. */
+function echo(endpoint: Endpoint): void {
+  let isBlocked = false;
+  const pump = (): void => {
+    while (!isBlocked) {
+      const region = endpoint.read();
+      if (region === AGAIN) return;
+      if (region === EOF) return endpoint.shutdownWrite();
+      isBlocked = endpoint.write([region]) === 'pending';
+    }
+  };
+  endpoint.onReadable = pump;
+  endpoint.onWritable = () => {
+    isBlocked = false;
+    pump();
+  };
+  pump();
+}
+
+let tunnels = 0;
+let bytes = 0;
+let wrong = 0;
+let firstProblem: string | undefined;
+
+async function oneTunnel(index: number): Promise<void> {
+  const tunnel = await pool.open(key, { authority: '10.0.0.1:80', headers: { baggage: `n=${index % 50}` } });
+  tunnels += 1;
+  const size = SIZES[index % SIZES.length] as number;
+  const payload = Buffer.alloc(size);
+  for (let at = 0; at < size; at += 997) payload[at] = (at + index) & 255;
+  if (index % 10 === 3) {
+    tunnel.write([Region.of(payload)]);
+    tunnel.destroy(new Error('given up'));
+    return;
+  }
+  let closeError: Error | undefined;
+  tunnel.onClose = (error) => (closeError = error);
+  const answer = collect(tunnel);
+  await writeAll(tunnel, payload, 700 + (index % 7) * 13_000);
+  tunnel.shutdownWrite();
+  const back = await answer;
+  bytes += 2 * size;
+  const hash = (data: Buffer): string => createHash('sha256').update(data).digest('hex');
+  if (hash(back) === hash(payload)) return;
+  wrong += 1;
+  firstProblem ??= `tunnel ${index}: ${back.length} of ${size} bytes came back, ${closeError?.message ?? 'no error'}`;
+}
+
+const seconds = Number(secondsText);
+const started = performance.now();
+const isOver = (): boolean => performance.now() - started > seconds * 1000 || tunnels >= Number(tunnelsText);
+let next = 0;
+
+async function worker(): Promise<void> {
+  while (!isOver()) {
+    const index = next;
+    next += 1;
+    await oneTunnel(index).catch((error: unknown) => {
+      wrong += 1;
+      firstProblem ??= `tunnel ${index}: ${String(error)}`;
+    });
+  }
+}
+
+const descriptors = (): number => readdirSync('/proc/self/fd').length;
+const before = descriptors();
+let rotations = 0;
+const rotation = setInterval(
+  () => {
+    issue().then(
+      (made) => {
+        context = made;
+        rotations += 1;
+        pool.forget(() => true);
+      },
+      (error: Error) => (firstProblem ??= error.message),
+    );
+  },
+  Number(rotateText) * 1000,
+);
+const rss: [atMinutes: number, kb: number][] = [];
+const sampling = setInterval(
+  () => {
+    globalThis.gc?.();
+    rss.push([(performance.now() - started) / 60_000, Math.round(process.memoryUsage.rss() / 1024)]);
+  },
+  (seconds * 1000) / SAMPLES,
+);
+
+await Promise.all(Array.from({ length: PARALLEL }, worker));
+clearInterval(rotation);
+clearInterval(sampling);
+const elapsed = (performance.now() - started) / 1000;
+pool.close();
+server.close();
+await Promise.all([pool.closed, server.closed]);
+// What was closed a moment ago lets go of descriptors and blocks when its last bytes have left.
+const lent = (): number => fullBlocks.lent + smallBlocks.lent;
+for (let look = 0; look < 60 && (descriptors() > before || lent() > 0); look += 1) {
+  await new Promise((resolve) => setTimeout(resolve, 50));
+}
+globalThis.gc?.();
+const half = rss.slice(rss.length >> 1);
+const result: SoakResult = {
+  engine: choice.engine.name,
+  seconds: Math.round(elapsed),
+  tunnels,
+  handshakes,
+  rotations,
+  bytes,
+  wrong,
+  firstProblem,
+  warnings,
+  rssKb: [half[0]?.[1] ?? 0, half.at(-1)?.[1] ?? 0],
+  slopeKbPerMinute: slopeOf(half),
+  descriptors: [before, descriptors()],
+  lentBlocks: lent(),
+};
+listener.close();
+process.stdout.write(`${JSON.stringify(result)}\n`);
+
+/** Least squares. */
+function slopeOf(points: readonly (readonly [number, number])[]): number {
+  const count = points.length;
+  const meanX = points.reduce((sum, [x]) => sum + x, 0) / count;
+  const meanY = points.reduce((sum, [, y]) => sum + y, 0) / count;
+  const covariance = points.reduce((sum, [x, y]) => sum + (x - meanX) * (y - meanY), 0);
+  const variance = points.reduce((sum, [x]) => sum + (x - meanX) ** 2, 0);
+  return Math.round(covariance / variance);
+}

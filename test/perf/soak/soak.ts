@@ -1,0 +1,61 @@
+// Suite `soak`: the engines that are not core http2, thirty minutes or a million tunnels each (AMBIT_SOAK_SECONDS makes it
+// shorter), certificates rotating every minute. In: nothing. Out: figures; the short form with pass and fail is
+// test/loopback/soak.test.ts. Called by main.ts.
+import { execFile } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { BenchFigure, BenchReport } from '../report.ts';
+import type { SoakResult } from './soak-process.ts';
+
+const SECONDS = Number(process.env['AMBIT_SOAK_SECONDS'] ?? 1800);
+const TUNNELS = 1_000_000;
+const ROTATE_SECONDS = 60;
+
+/** Runs one engine in a process of its own. */
+export async function soak(
+  engine: string,
+  limits: { readonly seconds: number; readonly tunnels: number; readonly rotateSeconds: number },
+): Promise<SoakResult> {
+  const script = join(import.meta.dirname, 'soak-process.ts');
+  const values = [engine, `${limits.seconds}`, `${limits.tunnels}`, `${limits.rotateSeconds}`];
+  const argv = ['--expose-gc', '--conditions=@ambit/source', script, ...values];
+  const { stdout } = await promisify(execFile)(process.execPath, argv);
+  return JSON.parse(stdout) as SoakResult;
+}
+
+/** Runs the suite. */
+export async function runSoak(): Promise<BenchReport> {
+  const startedMs = performance.now();
+  const figures: BenchFigure[] = [];
+  const notes: string[] = [];
+  for (const engine of ['framed', 'libssl']) {
+    process.stderr.write(`soak ${engine}: ${SECONDS} s or ${TUNNELS} tunnels\n`);
+    const result = await soak(engine, { seconds: SECONDS, tunnels: TUNNELS, rotateSeconds: ROTATE_SECONDS });
+    const row = (quantity: string, unit: string, value: number): void => {
+      figures.push({ quantity, unit, path: engine, median: value, rounds: [value], ratio: undefined, engine });
+    };
+    row('tunnels', '', result.tunnels);
+    row('TLS connections', '', result.handshakes);
+    row('rotations', '', result.rotations);
+    row('carried and hashed', 'GB', result.bytes / 1e9);
+    row('wrong or failed tunnels', '', result.wrong);
+    row('resident memory at the end', 'KB', result.rssKb[1] ?? Number.NaN);
+    row('slope of resident memory', 'KB/min', result.slopeKbPerMinute);
+    row('descriptors left', '', result.descriptors[1] - result.descriptors[0]);
+    row('blocks left', '', result.lentBlocks);
+    notes.push(`${engine}: ${result.seconds} s${result.firstProblem === undefined ? '' : `; ${result.firstProblem}`}`);
+    notes.push(...result.warnings);
+  }
+  return {
+    suite: 'soak',
+    date: new Date().toISOString().slice(0, 10),
+    node: process.versions.node,
+    cpus: availableParallelism(),
+    reference: 'none',
+    figures,
+    notRun: [],
+    notes,
+    elapsedSeconds: Math.round((performance.now() - startedMs) / 1000),
+  };
+}
