@@ -48,7 +48,8 @@ export class Region {
 
   /** Makes the payload begin earlier, in the headroom, which the caller then writes. */
   prepend(bytes: number): void {
-    if (bytes > this.headroom || bytes > this.offset) throw new RangeError(`${bytes} bytes asked for, headroom is ${this.headroom}`);
+    if (bytes > this.headroom || bytes > this.offset)
+      throw new RangeError(`${bytes} bytes asked for, headroom is ${this.headroom}`);
     this.offset -= bytes;
     this.length += bytes;
     this.headroom -= bytes;

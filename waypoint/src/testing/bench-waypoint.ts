@@ -49,6 +49,7 @@ const plane = createDataPlane({
     accessLog: 'TEXT',
     reusePort: false,
     dataThreads: 1,
+    byteEngine: 'http2',
   },
   log: silentLogger as never,
   post: () => undefined,
