@@ -139,7 +139,9 @@ function handleOf(socket: Duplex): SocketHandle | undefined {
 
 function abortSocket(stream: Duplex, reason: Error | undefined): void {
   const socket = stream as Socket;
-  if (reason === undefined || socket.destroyed || handleOf(socket) === undefined) socket.destroy();
+  // A reset is refused while a FIN is on its way (uv_tcp_close_reset), and the handle would then never be closed.
+  const isEnding = socket.writableEnded && !socket.writableFinished;
+  if (reason === undefined || socket.destroyed || isEnding || handleOf(socket) === undefined) socket.destroy();
   else socket.resetAndDestroy();
 }
 
