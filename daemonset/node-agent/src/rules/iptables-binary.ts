@@ -40,7 +40,8 @@ async function probe(netns: number | undefined, program: string): Promise<Found 
       program,
       variant,
       waitOptions: variant === 'legacy' ? [`--wait=${lockWaitSeconds}`] : [],
-      hasRules: saved.stdout.split('\n').length > 3,
+      // Rules, not lines: looking at a table makes it, and a later agent must not take an empty one for a reason to change the tool.
+      hasRules: saved.stdout.split('\n').some((line) => line.startsWith('-A ')),
     };
   } catch (error) {
     // A program that is not installed is not usable; that is an answer.
