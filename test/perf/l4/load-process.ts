@@ -1,11 +1,11 @@
 // The load generator as a process, so that it can stand in a pod's namespace and its CPU is nobody else's: one JSON order
 // per line on standard input, one JSON answer per line on standard output. Started by processes.ts.
 import { createInterface } from 'node:readline';
-import { bulkDown, bulkUp, connections, idle, roundTrips } from './load.ts';
+import { bulkDown, bulkUp, connections, idle, roundTrips, settle } from './load.ts';
 
 /** What can be asked for. */
 export interface LoadOrder {
-  readonly kind: 'up' | 'down' | 'round-trips' | 'connections' | 'idle' | 'idle-end';
+  readonly kind: 'up' | 'down' | 'round-trips' | 'connections' | 'idle' | 'idle-end' | 'settle';
   readonly host: string;
   readonly port: number;
   /** Streams, parallel connections, or idle connections. */
@@ -39,6 +39,9 @@ async function answer(order: LoadOrder): Promise<LoadAnswer> {
       return { perSecond: await connections({ host, port }, count, ms) };
     case 'idle':
       idleConnections = await idle({ host, port }, count);
+      return {};
+    case 'settle':
+      await settle({ host, port });
       return {};
     case 'idle-end':
       idleConnections?.close();

@@ -138,6 +138,14 @@ export async function connections(target: LoadTarget, parallel: number, ms: numb
   return count / ((performance.now() - started) / 1000);
 }
 
+/** Waits until a connection is answered at once again: what the leg before left in flight is gone. */
+export async function settle(target: LoadTarget): Promise<void> {
+  for (let look = 0; look < 50; look += 1) {
+    const { times } = await roundTrips(target, 1, 1, 20);
+    if ((times[2] ?? Number.POSITIVE_INFINITY) < 5000) return;
+  }
+}
+
 /** Opens connections that have said one thing and then nothing. */
 export async function idle(target: LoadTarget, count: number): Promise<{ close(): void }> {
   const sockets: Socket[] = [];

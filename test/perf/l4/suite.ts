@@ -119,6 +119,7 @@ async function measure(path: BenchPath, round: number): Promise<Sample> {
     port: path.port,
   });
   const leg = async (asked: LoadOrder): Promise<LoadAnswer & { cpu: number }> => {
+    await path.load.run({ ...asked, kind: 'settle' });
     const before = cpuSecondsOf(path.processes);
     const answer = await path.load.run(asked);
     return { ...answer, cpu: cpuSecondsOf(path.processes) - before };
