@@ -225,6 +225,19 @@ test('a broken policy keeps its last good form, and one that was never good allo
   );
 });
 
+test('a policy whose status istiod wrote, with generations as text, still allows what it says', () => {
+  const condition = { type: 'ZtunnelAccepted', status: 'True', reason: 'Accepted', observedGeneration: '1' };
+  const from = [{ source: { namespaces: ['apps'] } }];
+  const written = {
+    ...policy('p', { rules: [{ from }] }),
+    status: { conditions: [condition], observedGeneration: '1' },
+  };
+  const model = testModel([...pool, written]);
+  const message = fromBinary(AuthorizationSchema, model.authorizations.get('apps/p')?.bytes ?? new Uint8Array());
+  assert.equal(message.groups.length, 1);
+  assert.deepEqual(model.problems(), []);
+});
+
 test('a waypoint sees its services and nothing of others', () => {
   const model = testModel([...pool, { ...gateway, metadata: { name: 'other', namespace: 'apps' } }]);
   const web = 'apps/web.apps.svc.cluster.local';

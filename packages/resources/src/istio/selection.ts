@@ -16,10 +16,13 @@ export const TargetRefSchema = Type.Object({
 /** Reference to the object that a policy applies to, always in the policy's namespace. */
 export type TargetRef = Type.Static<typeof TargetRefSchema>;
 
+/** A 64-bit number as JSON: istiod writes it as text (`"1"`), other writers as a number. */
+const generation = Type.Optional(Type.Union([Type.Integer(), Type.String()]));
+
 /** Schema of the status that all Istio kinds share. */
 export const IstioStatusSchema = Type.Object({
-  conditions: Type.Optional(Type.Array(ConditionSchema)),
-  observedGeneration: Type.Optional(Type.Union([Type.Integer(), Type.String()])),
+  conditions: Type.Optional(Type.Array(Type.Object({ ...ConditionSchema.properties, observedGeneration: generation }))),
+  observedGeneration: generation,
   validationMessages: Type.Optional(Type.Array(Opaque)),
 });
 /** Status of an Istio object. */
