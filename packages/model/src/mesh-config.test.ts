@@ -27,3 +27,15 @@ test('an unknown path normalization is the default', () => {
   assert.equal(optionsOf({ pathNormalization: { normalization: 'NEVER' } }).pathNormalization, 'DEFAULT');
   assert.equal(optionsOf({ pathNormalization: { normalization: 'NONE' } }).pathNormalization, 'NONE');
 });
+
+test('discovery selectors are taken as a whole: one that cannot be read makes all void', () => {
+  const good = { matchExpressions: [{ key: 'team', operator: 'NotIn', values: ['a'] }] };
+  assert.deepEqual(optionsOf({ discoverySelectors: [good] }).discoverySelectors, [good]);
+  for (const bad of [
+    null,
+    'x',
+    { matchLabels: { team: 1 } },
+    { matchExpressions: [{ key: 'team', operator: 'Like' }] },
+  ])
+    assert.deepEqual(optionsOf({ discoverySelectors: [good, bad] }).discoverySelectors, []);
+});

@@ -46,6 +46,7 @@ export function meshConfigOptions(mesh: Json, environment: MeshEnvironment): Mod
     pathNormalization: normalizationOf(objectOf(mesh['pathNormalization'])['normalization']),
     extAuthz: extAuthzOptions(listOf(mesh['extensionProviders'])),
     serviceEntryVisibility: visibilityOf(mesh['serviceEntryVisibility']),
+    discoverySelectors: discoverySelectorsOf(mesh),
     globalServiceSelectors: listOf(mesh['serviceScopeConfigs'])
       .map(objectOf)
       .filter((scope) => scope['scope'] === 'GLOBAL')
@@ -54,6 +55,29 @@ export function meshConfigOptions(mesh: Json, environment: MeshEnvironment): Mod
         service: scope['servicesSelector'] as LabelSelector | undefined,
       })),
   });
+}
+
+/** One selector that cannot be read makes all of them void, as with upstream: then every namespace is looked at. */
+function discoverySelectorsOf(mesh: Json): readonly LabelSelector[] {
+  const selectors = listOf(mesh['discoverySelectors']);
+  return selectors.every(isLabelSelector) ? selectors : [];
+}
+
+const OPERATORS: readonly unknown[] = ['In', 'NotIn', 'Exists', 'DoesNotExist'];
+
+function isLabelSelector(value: unknown): value is LabelSelector {
+  if (typeof value !== 'object' || value === null) return false;
+  const { matchLabels, matchExpressions = [] } = value as Json;
+  return (
+    Object.values(objectOf(matchLabels)).every((label) => typeof label === 'string') &&
+    Array.isArray(matchExpressions) &&
+    matchExpressions
+      .map(objectOf)
+      .every(
+        ({ key, operator, values = [] }) =>
+          typeof key === 'string' && OPERATORS.includes(operator) && Array.isArray(values),
+      )
+  );
 }
 
 function accessLogOf(mesh: Json): AccessLogOptions | undefined {

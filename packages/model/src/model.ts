@@ -5,6 +5,7 @@ import { kindOf, type KubernetesObject, problemsOf } from '@ambit/resources';
 import type { ObjectConditions } from './conditions.ts';
 import { AddressIndex } from './index/addresses.ts';
 import { type ConfigChanges, ConfigTable } from './index/config-table.ts';
+import { DiscoveryFilter } from './index/discovery-filter.ts';
 import { MultiMap } from './index/multi-map.ts';
 import { keyOf, type ModelKind, modelKinds, type ObjectKey, Objects } from './index/objects.ts';
 import { store } from './index/touch.ts';
@@ -71,6 +72,7 @@ export class Model {
   readonly authorizations = new Map<string, Resource>();
   readonly config = new ConfigTable();
   readonly options: ModelOptions;
+  readonly #discovery: DiscoveryFilter;
   readonly #objects = new Objects();
   readonly #units = new Map<string, Unit>();
   readonly #dependents = new MultiMap<string, string>();
@@ -81,11 +83,12 @@ export class Model {
 
   constructor(options: ModelOptions) {
     this.options = options;
+    this.#discovery = new DiscoveryFilter(options.discoverySelectors);
   }
 
   /** Applies changes in order and recomputes what they touch. */
   apply(changes: Iterable<ObjectChange>): ModelDiff {
-    for (const change of changes) this.#store(change);
+    for (const change of changes) for (const passed of this.#discovery.pass(change)) this.#store(passed);
     const diff = newDiff();
     for (const key of this.#dirty) this.#recompute(key, diff);
     this.#dirty.clear();

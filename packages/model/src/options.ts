@@ -50,6 +50,8 @@ export interface ModelOptions {
   readonly serviceEntryVisibility:
     | { readonly defaultVisibility: Visibility; readonly policies: readonly VisibilityPolicy[] }
     | undefined;
+  /** Only namespaces that one of these matches are looked at; empty looks at all. */
+  readonly discoverySelectors: readonly LabelSelector[];
   /** Selector pairs of `serviceScopeConfigs` with scope GLOBAL. */
   readonly globalServiceSelectors: readonly {
     readonly namespace: LabelSelector | undefined;
@@ -75,6 +77,7 @@ const defaults: ModelOptions = {
   pathNormalization: 'DEFAULT',
   extAuthz: [],
   serviceEntryVisibility: undefined,
+  discoverySelectors: [],
   globalServiceSelectors: [],
 };
 
