@@ -6,7 +6,7 @@ import type { Logger } from '@ambit/runtime/log';
 import { type ByteEngine, currentByteEngine } from './byte-engine.ts';
 import { HboneError } from './errors.ts';
 import type { ServerSession } from './session.ts';
-import { DEFAULT_LIMITS, type HboneLimits, type TunnelRequest } from './tunnel.ts';
+import { DEFAULT_LIMITS, type HboneLimited, type HboneLimits, type TunnelRequest } from './tunnel.ts';
 
 /** What a server needs. */
 export interface HboneServerOptions<Peer> {
@@ -19,6 +19,8 @@ export interface HboneServerOptions<Peer> {
   readonly limits?: Partial<HboneLimits>;
   /** A connection that never became a session; `error` is a NetError of the handshake (or what `tls` threw). */
   readonly onHandshakeFailed?: (error: Error, endpoint: Endpoint) => void;
+  /** A peer met a limit; for metrics. */
+  readonly onLimited?: (limit: HboneLimited) => void;
   /** Default: the engine of this thread, asked per connection. */
   readonly engine?: ByteEngine;
 }
@@ -54,6 +56,8 @@ class Server<Peer> implements HboneServer<Peer> {
   readonly #sessions = new Set<ServerSession<Peer>>();
   readonly #abort = new AbortController();
   #handshaking = 0;
+  /** Handshakes under way by address of the peer. */
+  readonly #handshakingFrom = new Map<string, number>();
   #isClosed = false;
 
   constructor(options: HboneServerOptions<Peer>) {
@@ -76,6 +80,7 @@ class Server<Peer> implements HboneServer<Peer> {
 
   accept(endpoint: Endpoint): void {
     if (this.#isClosed) return endpoint.destroy(serverClosed());
+    if (!this.#enter(endpoint)) return this.#options.onLimited?.('handshakes');
     background(this.#options.log, 'accept tunnel connection', this.#handshake(endpoint));
   }
 
@@ -96,8 +101,28 @@ class Server<Peer> implements HboneServer<Peer> {
     this.#settleClosed();
   }
 
-  async #handshake(endpoint: Endpoint): Promise<void> {
+  /** Counts a handshake; false when its source has too many, and the connection is gone. */
+  #enter(endpoint: Endpoint): boolean {
+    const source = endpoint.remote?.ip ?? '';
+    const count = (this.#handshakingFrom.get(source) ?? 0) + 1;
+    if (count > this.#limits.maxHandshakesPerSource) {
+      endpoint.destroy(tooManyHandshakes(source));
+      return false;
+    }
+    this.#handshakingFrom.set(source, count);
     this.#handshaking += 1;
+    return true;
+  }
+
+  #leave(source: string): void {
+    const left = (this.#handshakingFrom.get(source) ?? 1) - 1;
+    if (left === 0) this.#handshakingFrom.delete(source);
+    else this.#handshakingFrom.set(source, left);
+    this.#handshaking -= 1;
+  }
+
+  async #handshake(endpoint: Endpoint): Promise<void> {
+    const source = endpoint.remote?.ip ?? '';
     try {
       const { tls, verifyPeer } = this.#options;
       const context = typeof tls === 'function' ? await tls() : tls;
@@ -111,7 +136,7 @@ class Server<Peer> implements HboneServer<Peer> {
       endpoint.destroy(error instanceof Error ? error : serverClosed());
       if (error instanceof Error) this.#options.onHandshakeFailed?.(error, endpoint);
     } finally {
-      this.#handshaking -= 1;
+      this.#leave(source);
       this.#settleClosed();
     }
   }
@@ -121,6 +146,7 @@ class Server<Peer> implements HboneServer<Peer> {
       limits: this.#limits,
       log: this.#options.log,
       onTunnel: this.#options.onTunnel,
+      onLimited: (limit) => this.#options.onLimited?.(limit),
       onClosed: (ended) => {
         this.#sessions.delete(ended);
         this.#settleClosed();
@@ -137,4 +163,8 @@ class Server<Peer> implements HboneServer<Peer> {
 
 function serverClosed(): HboneError {
   return new HboneError('ERR_HBONE_CLOSED', 'connection closed due to connection drain');
+}
+
+function tooManyHandshakes(source: string): HboneError {
+  return new HboneError('ERR_HBONE_ABUSE', `${source} has too many TLS handshakes under way`);
 }

@@ -2,7 +2,7 @@
 // Implemented in http2/ (core http2) and framed/ (our own framing). Data threads.
 import type { SecureEndpoint } from '@ambit/net';
 import type { Logger } from '@ambit/runtime/log';
-import type { HboneLimits, OpenOptions, TunnelRequest, TunnelStream } from './tunnel.ts';
+import type { HboneLimited, HboneLimits, OpenOptions, TunnelRequest, TunnelStream } from './tunnel.ts';
 
 /** A dialled connection that can carry tunnels. Life: ready -> draining -> closed. */
 export interface ClientSession<Peer> {
@@ -45,6 +45,8 @@ export interface ServerSessionOptions<Peer> {
   readonly limits: HboneLimits;
   readonly log: Logger;
   readonly onTunnel: (request: TunnelRequest<Peer>) => void;
+  /** The peer met a limit, and its connection ends for it. */
+  readonly onLimited: (limit: HboneLimited) => void;
   /** Exactly once, after the session was returned. */
   readonly onClosed: (session: ServerSession<Peer>) => void;
 }

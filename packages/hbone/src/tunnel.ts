@@ -84,10 +84,15 @@ export interface HboneLimits {
   readonly pingTimeoutMs: number;
   /** TLS handshake of an accepted connection, default 30 s. */
   readonly handshakeTimeoutMs: number;
+  /** TLS handshakes under way from one address, default 512; what comes beyond is closed at once. */
+  readonly maxHandshakesPerSource: number;
   /** Streams reset by the peer before we answered: burst, then per second. Default 1000 and 200. */
   readonly earlyResetBurst: number;
   readonly earlyResetPerSecond: number;
 }
+
+/** A limit that a peer met: too many resets (its connection ends), too many handshakes at once (the newest ends). */
+export type HboneLimited = 'resets' | 'handshakes';
 
 /** The defaults of `HboneLimits`. */
 export const DEFAULT_LIMITS: HboneLimits = {
@@ -103,6 +108,7 @@ export const DEFAULT_LIMITS: HboneLimits = {
   pingIntervalMs: 10_000,
   pingTimeoutMs: 20_000,
   handshakeTimeoutMs: 30_000,
+  maxHandshakesPerSource: 512,
   earlyResetBurst: 1000,
   earlyResetPerSecond: 200,
 };

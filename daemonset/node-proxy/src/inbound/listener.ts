@@ -66,6 +66,7 @@ export function createTunnelServer(context: PodContext): TunnelServer {
     onTunnel: (request) => void serveTunnel(context, request), // never rejects
     limits: hboneLimits(context.config),
     log: context.log,
+    onLimited: (limit) => (context.limited[limit] += 1),
     onHandshakeFailed(error, endpoint) {
       if (isRevoked(error)) context.revoked.destination += 1;
       earlyDenial(context.sink, {

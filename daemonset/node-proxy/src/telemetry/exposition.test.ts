@@ -73,6 +73,7 @@ test('every metric of the specification is exposed with its labels in their orde
     deniedByMissingPolicy: 0,
     onDemandDns: [{ labels: [...SOURCE_LABELS, 'host.example'], count: 2 }],
     revoked: { source: 1, destination: 1 },
+    limited: { resets: 1, handshakes: 0 },
   });
   metrics.onXdsResponse('url', 5);
   metrics.onXdsTermination('Error');
@@ -92,6 +93,7 @@ test('every metric of the specification is exposed with its labels in their orde
       : [];
     assert.deepEqual(shown, labels, name);
   }
+  assert.match(text, /^ambit_hbone_limited_total\{limit="resets"\} 1$/m);
   assert.match(text, /^istio_dns_upstream_request_duration_seconds_bucket\{le="0.0005",/m);
   const stable = new Set(['istio_build', 'process_open_fds', 'process_max_fds']);
   for (const line of text.split('\n').filter((each) => each.startsWith('# HELP '))) {

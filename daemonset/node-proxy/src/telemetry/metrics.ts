@@ -105,6 +105,11 @@ export function createNodeProxyMetrics(options: {
     help: 'The total number of connections rejected because a certificate is revoked (unstable)',
     labels: ['reporter'],
   });
+  const limited = registry.counter({
+    name: 'ambit_hbone_limited_total',
+    help: 'Times that a peer met a limit of the tunnel server: resets (its connection ended) or handshakes (one was refused)',
+    labels: ['limit'],
+  });
   descriptorGauges(registry);
   const openByThread = new Map<number, Report['openSockets']>();
   return {
@@ -129,6 +134,7 @@ export function createNodeProxyMetrics(options: {
       for (const reporter of ['source', 'destination'] as const) {
         if (report.revoked[reporter] > 0) revoked.add({ reporter }, report.revoked[reporter]);
       }
+      for (const limit of ['resets', 'handshakes'] as const) limited.add({ limit }, report.limited[limit]);
     },
     onXdsTermination: (reason) => terminations.add({ reason }),
     onXdsResponse(url, bytes) {

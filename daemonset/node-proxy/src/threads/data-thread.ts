@@ -66,6 +66,7 @@ const context: ThreadContext = {
   onDemand: config.onDemand ? createOnDemand({ snapshot: () => state.snapshot(), ask, clock: systemClock }) : undefined,
   onDemandDns: new OnDemandDns(),
   revoked: { source: 0, destination: 0 },
+  limited: { resets: 0, handshakes: 0 },
 };
 const pods = new Map<string, PodTraffic>();
 
@@ -165,10 +166,13 @@ function report(): void {
     deniedByMissingPolicy: context.missingPolicy.denied,
     onDemandDns: context.onDemandDns.take(),
     revoked: { ...context.revoked },
+    limited: { ...context.limited },
   });
   context.missingPolicy.denied = 0;
   context.revoked.source = 0;
   context.revoked.destination = 0;
+  context.limited.resets = 0;
+  context.limited.handshakes = 0;
 }
 
 setInterval(report, REPORT_EVERY_MS).unref();

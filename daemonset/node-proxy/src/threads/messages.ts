@@ -4,7 +4,7 @@
  * Everything here is structured-clone-able plain data. Descriptors travel as numbers: they belong to the process, and
  * the message says who closes them.
  */
-import type { ByteEngineName } from '@ambit/hbone';
+import type { ByteEngineName, HboneLimited } from '@ambit/hbone';
 import type { WorkloadCertificate } from '@ambit/identity/workload-certificate';
 import type { Keepalive, SocketDomain } from '@ambit/net';
 import type { StateDiff } from '@ambit/state';
@@ -126,6 +126,8 @@ export type FromDataThread =
       readonly onDemandDns: readonly OnDemandDnsDelta[];
       /** Handshakes and tunnels that a revocation list ended. */
       readonly revoked: { readonly source: number; readonly destination: number };
+      /** Peers that met a limit of the tunnel server. */
+      readonly limited: Readonly<Record<HboneLimited, number>>;
     }
   /** Resource names that a connection waits for (`XDS_ON_DEMAND`). */
   | { readonly kind: 'demand'; readonly id: number; readonly names: readonly string[] }

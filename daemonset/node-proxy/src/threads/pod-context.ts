@@ -1,7 +1,7 @@
 /**
  * What every path of one pod on one data thread shares. Types and small decisions only; made by `pod-traffic.ts`.
  */
-import type { HbonePool } from '@ambit/hbone';
+import type { HboneLimited, HbonePool } from '@ambit/hbone';
 import type { PeerIdentity } from '@ambit/identity';
 import type { Drain } from '@ambit/runtime/drain';
 import type { Logger } from '@ambit/runtime/log';
@@ -38,6 +38,8 @@ export interface ThreadContext {
   readonly onDemandDns: OnDemandDns;
   /** Counts of handshakes and tunnels that a revocation list ended, by reporter. */
   readonly revoked: { source: number; destination: number };
+  /** Counts of peers that met a limit of the tunnel server. */
+  readonly limited: Record<HboneLimited, number>;
 }
 
 /** One pod on one data thread. */

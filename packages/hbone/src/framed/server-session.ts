@@ -138,6 +138,7 @@ export class FramedServerSession<Peer> implements ServerSession<Peer> {
     const wasAnswered = request?.isAnswered ?? tunnel.isClosed;
     if (code === undefined || wasAnswered || this.#resets.take(Date.now())) return;
     this.#options.log.warn('peer resets too many streams', { peer: this.peerName });
+    this.#options.onLimited('resets');
     // Not from inside the parser, which is still in the frame that brought us here.
     queueMicrotask(() => this.destroy(abuse(this.peerName), ErrorCode.ENHANCE_YOUR_CALM));
   }

@@ -113,6 +113,7 @@ export class Http2ServerSession<Peer> implements ServerSession<Peer> {
     request.onGone(streamReset(this.peerName, stream.rstCode ?? 0));
     if (!wasUnanswered || this.#resets.take(Date.now())) return;
     this.#options.log.warn('peer resets too many streams', { peer: this.peerName });
+    this.#options.onLimited('resets');
     this.destroy(abuse(this.peerName), constants.NGHTTP2_ENHANCE_YOUR_CALM);
   }
 

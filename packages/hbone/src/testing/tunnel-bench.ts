@@ -13,7 +13,7 @@ import { silentLogger } from '@ambit/runtime/log';
 import type { ByteEngine } from '../byte-engine.ts';
 import { createHbonePool, type HbonePool } from '../pool.ts';
 import { createHboneServer, type HboneServer } from '../server.ts';
-import type { HboneLimits, PoolKey, TunnelRequest } from '../tunnel.ts';
+import type { HboneLimited, HboneLimits, PoolKey, TunnelRequest } from '../tunnel.ts';
 
 /** PEM of one identity, as `WorkloadCertificate` of @ambit/identity has it. */
 export interface BenchCertificate {
@@ -44,6 +44,8 @@ export interface TunnelBench {
   readonly pool: HbonePool<string>;
   readonly server: HboneServer<string>;
   readonly clientContext: TlsContext;
+  /** Limits that the client met at the server, in order. */
+  readonly limited: readonly HboneLimited[];
   /** Connections dialled so far. */
   dials(): number;
   /** Client ends of the TCP connections, for tests that cut them. */
@@ -54,12 +56,14 @@ export interface TunnelBench {
 /** Starts it. */
 export async function tunnelBench(options: TunnelBenchOptions): Promise<TunnelBench> {
   const log = silentLogger;
+  const limited: HboneLimited[] = [];
   const server = createHboneServer<string>({
     tls: createTlsContext(options.server),
     verifyPeer: options.verifyClient ?? (() => 'client'),
     onTunnel: options.onTunnel,
     log,
     limits: options.serverLimits ?? {},
+    onLimited: (limit) => limited.push(limit),
     ...(options.serverEngine === undefined ? {} : { engine: options.serverEngine }),
   });
   const listener = await listenIn(
@@ -89,6 +93,7 @@ export async function tunnelBench(options: TunnelBenchOptions): Promise<TunnelBe
     pool,
     server,
     clientContext,
+    limited,
     dials: () => dials,
     sockets,
     async close() {
