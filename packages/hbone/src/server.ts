@@ -19,6 +19,8 @@ export interface HboneServerOptions<Peer> {
   readonly limits?: Partial<HboneLimits>;
   /** A connection that never became a session; `error` is a NetError of the handshake (or what `tls` threw). */
   readonly onHandshakeFailed?: (error: Error, endpoint: Endpoint) => void;
+  /** A request that is no tunnel was answered with 400; for the log. */
+  readonly onMalformed?: (request: TunnelRequest<Peer>, reason: string) => void;
   /** A peer met a limit; for metrics. */
   readonly onLimited?: (limit: HboneLimited) => void;
   /** Default: the engine of this thread, asked per connection. */
@@ -146,6 +148,7 @@ class Server<Peer> implements HboneServer<Peer> {
       limits: this.#limits,
       log: this.#options.log,
       onTunnel: this.#options.onTunnel,
+      onMalformed: (request, reason) => this.#options.onMalformed?.(request, reason),
       onLimited: (limit) => this.#options.onLimited?.(limit),
       onClosed: (ended) => {
         this.#sessions.delete(ended);

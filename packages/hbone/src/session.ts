@@ -45,6 +45,8 @@ export interface ServerSessionOptions<Peer> {
   readonly limits: HboneLimits;
   readonly log: Logger;
   readonly onTunnel: (request: TunnelRequest<Peer>) => void;
+  /** A request was answered with 400 and is not offered; `reason` says what it is. */
+  readonly onMalformed: (request: TunnelRequest<Peer>, reason: string) => void;
   /** The peer met a limit, and its connection ends for it. */
   readonly onLimited: (limit: HboneLimited) => void;
   /** Exactly once, after the session was returned. */

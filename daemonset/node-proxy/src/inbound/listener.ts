@@ -23,7 +23,7 @@ import {
   type SocketAddress,
   type TlsContext,
 } from '@ambit/net';
-import { formatIpPort, identityOf, type InboundAuthority, type IpPort, type Workload } from '@ambit/state';
+import { canonicalIp, formatIpPort, identityOf, type InboundAuthority, type IpPort, type Workload } from '@ambit/state';
 import { carry } from '../connections/carry.ts';
 import type { TlsIdentity } from '../identity/thread-certificates.ts';
 import { hboneLimits } from '../outbound/upstream-options.ts';
@@ -66,6 +66,14 @@ export function createTunnelServer(context: PodContext): TunnelServer {
     onTunnel: (request) => void serveTunnel(context, request), // never rejects
     limits: hboneLimits(context.config),
     log: context.log,
+    onMalformed(request, reason) {
+      earlyDenial(context.sink, {
+        sourceAddress: addressText(request.remote),
+        destinationAddress: addressText(request.local),
+        direction: 'inbound',
+        error: new Error(reason),
+      });
+    },
     onLimited: (limit) => (context.limited[limit] += 1),
     onHandshakeFailed(error, endpoint) {
       if (isRevoked(error)) context.revoked.destination += 1;
@@ -129,9 +137,8 @@ class Refusal extends Error {
 function authorityOf(request: TunnelRequest): InboundAuthority {
   try {
     const authority = parseAuthority(request.authority);
-    return authority.kind === 'address'
-      ? authority
-      : { kind: 'hostname', hostname: authority.host, port: authority.port };
+    if (authority.kind === 'hostname') return { kind: 'hostname', hostname: authority.host, port: authority.port };
+    return { ...authority, ip: canonicalIp(authority.ip) ?? authority.ip };
   } catch (error) {
     throw new Refusal(400, error);
   }

@@ -108,9 +108,14 @@ export class FramedServerSession<Peer> implements ServerSession<Peer> {
     }
     const request = new IncomingTunnel<Peer>(tunnel, head);
     this.#requests.set(tunnel, request);
-    if (!isConnect) return request.reject(400);
-    if (request.authority.length > MAX_AUTHORITY_BYTES) return request.reject(400);
+    if (!isConnect) return this.#answerMalformed(request, `expected method CONNECT, got ${head.method}`);
+    if (request.authority.length > MAX_AUTHORITY_BYTES) return this.#answerMalformed(request, 'authority too long');
     this.#offer(request);
+  }
+
+  #answerMalformed(request: IncomingTunnel<Peer>, reason: string): void {
+    request.reject(400);
+    this.#options.onMalformed(request, reason);
   }
 
   #offer(request: IncomingTunnel<Peer>): void {

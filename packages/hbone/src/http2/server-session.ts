@@ -86,13 +86,18 @@ export class Http2ServerSession<Peer> implements ServerSession<Peer> {
     const request = new IncomingTunnel(stream, headers, this, this.#endpoint);
     stream.on('error', (error) => this.#options.log.debug('tunnel stream failed', { error: error.message }));
     stream.once('close', () => this.#onStreamClosed(stream, request));
+    const method = headers[':method'];
+    if (method !== 'CONNECT') return this.#refuse(request, `expected method CONNECT, got ${method}`);
     if (headers[':scheme'] !== undefined || headers[':path'] !== undefined || headers[':protocol'] !== undefined) {
       return stream.close(constants.NGHTTP2_PROTOCOL_ERROR);
     }
-    if (headers[':method'] !== 'CONNECT')
-      return request.reject(400, `expected method CONNECT, got ${headers[':method']}`);
-    if (request.authority.length > MAX_AUTHORITY_BYTES) return request.reject(400, 'authority too long');
+    if (request.authority.length > MAX_AUTHORITY_BYTES) return this.#refuse(request, 'authority too long');
     this.#offer(request);
+  }
+
+  #refuse(request: IncomingTunnel<Peer>, reason: string): void {
+    request.reject(400);
+    this.#options.onMalformed(request, reason);
   }
 
   #offer(request: IncomingTunnel<Peer>): void {
