@@ -365,6 +365,73 @@ test('configured over xDS: pods start when they become known, a new policy close
   again.destroy();
 });
 
+test('a proxy with a state cache serves after a restart while the control plane is away, with the policies it knew', async () => {
+  await using stack = new AsyncDisposableStack();
+  const scratch = mkdtempSync(join(tmpdir(), 'ambit-node-proxy-'));
+  stack.defer(() => rmSync(scratch, { recursive: true, force: true }));
+  const addresses = createResourceTable(ADDRESS_TYPE_URL);
+  const policies = createResourceTable(AUTHORIZATION_TYPE_URL);
+  const control = stack.use(await startTestXdsServer([addresses, policies]));
+  const ips = { client: '127.73.3.1', other: '127.73.3.2', server: '127.73.3.3' };
+  for (const [name, ip] of Object.entries(ips)) {
+    const workload = {
+      uid: `//v1/Pod/shop/${name}`,
+      name,
+      namespace: 'shop',
+      serviceAccount: name,
+      addresses: [Buffer.from(ip.split('.').map(Number))],
+      tunnelProtocol: TunnelProtocol.HBONE,
+      node: 'n1',
+    };
+    const message = create(AddressSchema, { type: { case: 'workload', value: workload } });
+    addresses.set({ name: workload.uid, bytes: toBinary(AddressSchema, message) });
+  }
+  const deny = create(AuthorizationSchema, {
+    name: 'no-other',
+    namespace: 'shop',
+    scope: Scope.NAMESPACE,
+    action: Action.DENY,
+    groups: [{ rules: [{ matches: [{ principals: [{ matchType: { case: 'suffix', value: '/sa/other' } }] }] }] }],
+  });
+  policies.set({ name: 'shop/no-other', bytes: toBinary(AuthorizationSchema, deny) });
+  const uds = join(scratch, 'zds.sock');
+  stack.use(await streamAgent(uds, [pod('u-c', 'client'), pod('u-o', 'other'), pod('u-s', 'server')]));
+  const echo = createServer((socket) => socket.on('error', () => undefined).pipe(socket));
+  await listening(echo.listen(8080, ips.server));
+  stack.defer(() => {
+    echo.close();
+  });
+  const start = (): NodeProxyProcess =>
+    stack.use(
+      startNodeProxy(
+        {
+          NODE_NAME: 'n1',
+          XDS_ADDRESS: `http://${control.address}`,
+          AMBIT_STATE_CACHE: join(scratch, 'cache', 'state'),
+          FAKE_CA: 'true',
+          INPOD_UDS: uds,
+          AMBIT_ZDS_TRANSPORT: 'stream',
+          AMBIT_LOOPBACK_ADDRESS: '127.73.0.3',
+        },
+        { address: '127.73.0.3' },
+      ),
+    );
+  const first = start();
+  await first.line('loopback pod is served', ips.server);
+  first.child.kill('SIGTERM');
+  assert.equal(await first.exited, 0);
+  await control.stop();
+
+  const second = start();
+  await second.line('serving the cached state until the control plane answers', 'workloads=3');
+  await Promise.all(Object.values(ips).map(async (ip) => second.line('loopback pod is served', ip)));
+  const socket = await viaSocks(ips.client, ips.server, 8080);
+  assert.equal(await echoed(socket, 'from the cache'), 'from the cache');
+  socket.destroy();
+  await assert.rejects(viaSocks(ips.other, ips.server, 8080).then(async (refused) => echoed(refused, 'denied')));
+  await second.line('deny policy match', 'policy="shop/no-other"');
+});
+
 test('on demand only what connections need is fetched: the own pod, then each destination once', async () => {
   await using stack = new AsyncDisposableStack();
   const scratch = mkdtempSync(join(tmpdir(), 'ambit-node-proxy-'));

@@ -7,6 +7,7 @@ import { runL7 } from './l7/suite.ts';
 import { runLocalCluster } from './local-cluster.ts';
 import { runModel } from './model.ts';
 import { runNodeAgent } from './node-agent.ts';
+import { runNodeProxy } from './node-proxy.ts';
 import { runRbac } from './rbac.ts';
 import { type BenchReport, formatReport } from './report.ts';
 import { runRolloutSuite } from './rollout.ts';
@@ -20,6 +21,7 @@ const SUITES: Readonly<Record<string, () => Promise<BenchReport>>> = {
   'local-cluster': runLocalCluster,
   model: runModel,
   'node-agent': runNodeAgent,
+  'node-proxy': runNodeProxy,
   rbac: runRbac,
   rollout: runRolloutSuite,
   soak: runSoak,

@@ -43,6 +43,7 @@ import { search } from './threads/thread-state.ts';
 import { demandAll, startXds } from './updates/control-plane.ts';
 import { judgeUnprotected } from './updates/judge-unprotected.ts';
 import { parseLocalState } from './updates/local-file.ts';
+import { createStateCache, type StateCache } from './updates/state-cache.ts';
 import { verifyHost } from './verify-host.ts';
 import { buildInfo } from './version.ts';
 
@@ -78,6 +79,8 @@ export async function startApp(config: NodeProxyConfig, log: RootLogger, context
   const publisher = createPublisher(store);
   publisher.attach(threads);
   const revocations = followRevocations(config, log, threads);
+  const cache = openStateCache(config, log);
+  const cached = cache?.read();
   let before = store.snapshot();
   const publish = (diff: StateDiff): void => {
     publisher.publish(diff);
@@ -85,12 +88,15 @@ export async function startApp(config: NodeProxyConfig, log: RootLogger, context
     before = store.snapshot();
     metrics.setMissingPolicies(countMissing(store, config.env.NODE_NAME));
     state.changed();
+    const client = xds;
+    if (client !== undefined) cache?.changed({ snapshot: () => store.snapshot(), held: (type) => client.held(type) });
   };
 
   const readinessAt = readinessServer(() => readiness.pending(), log.child('readiness'));
   await readinessAt.listen({ host: publicHost(config), port: 15021 });
+  if (cached !== undefined) publish(store.apply(cached).diff);
   if (config.localState !== undefined) publish(store.apply(parseLocalState(config.localState)).diff);
-  xds = startXds(config, log, { store, publish, metrics });
+  xds = startXds(config, log, { store, publish, metrics, held: cached?.versions });
 
   const starter: StartPodOptions = {
     config,
@@ -111,9 +117,10 @@ export async function startApp(config: NodeProxyConfig, log: RootLogger, context
   const ended = holdUntilDrained(context, config, threads, [readinessAt, admin, stats], log);
 
   const begin = async (): Promise<void> => {
-    await xds?.synced;
+    // What the control plane said before the restart is as good as what it said before it went away.
+    if (cached === undefined) await xds?.synced;
     synced.ready();
-    log.info('state is in sync', {
+    log.info(cached === undefined ? 'state is in sync' : 'serving the cached state until the control plane answers', {
       workloads: store.snapshot().workloads.size,
       services: store.snapshot().services.size,
     });
@@ -130,12 +137,21 @@ export async function startApp(config: NodeProxyConfig, log: RootLogger, context
   return {
     async close() {
       revocations?.[Symbol.dispose]();
+      cache?.[Symbol.dispose]();
       xds?.destroy();
       hub?.close();
       metrics.registry.close();
       await threads.destroy();
     },
   };
+}
+
+/** The cache of `AMBIT_STATE_CACHE`; on demand nothing is kept, since nothing would be asked for again. */
+function openStateCache(config: NodeProxyConfig, log: RootLogger): StateCache | undefined {
+  const { AMBIT_STATE_CACHE: path, NETWORK, NODE_NAME = '', XDS_ON_DEMAND } = config.env;
+  if (path === undefined || config.xds === undefined || XDS_ON_DEMAND) return undefined;
+  const scope = [config.clusterId, NETWORK, NODE_NAME];
+  return createStateCache({ path, scope, clock: systemClock, log: log.child('cache') });
 }
 
 /** Hands the lists of `CRL_PATH` to the data threads, now and whenever they change. */

@@ -266,7 +266,7 @@ for (const engine of ['http2', 'framed'] as const satisfies readonly ByteEngineN
         const known = pod.records.length;
         assert.equal(await outcomeOf(h2, headers), outcome);
         if (error === undefined || outcome.startsWith('reset')) return;
-        const line = pod.records.slice(known).find((record) => String(record['error'] ?? '').includes(error));
+        const line = pod.records.slice(known).find((record) => errorOf(record).includes(error));
         assert.ok(line !== undefined, JSON.stringify(pod.records.slice(known)));
         assert.equal(line['direction'], 'inbound');
       });
@@ -369,7 +369,7 @@ suite('who may not even speak to the tunnel port', { timeout: 60_000 }, () => {
       await gone(socket);
       await eventually(() => pod.records.length > known);
       const [line, ...others] = pod.records.slice(known);
-      assert.match(String(line?.['error']), /^tls handshake error: /);
+      assert.match(errorOf(line), /^tls handshake error: /);
       assert.equal(line?.['message'], 'connection failed');
       assert.deepEqual(others, []);
     });
@@ -390,7 +390,7 @@ suite('who may not even speak to the tunnel port', { timeout: 60_000 }, () => {
       socket.resume();
       await gone(socket);
       await eventually(() => pod.records.length > known);
-      assert.match(String(pod.records.at(-1)?.['error']), /^tls handshake error: /);
+      assert.match(errorOf(pod.records.at(-1)), /^tls handshake error: /);
       assert.equal(pod.tunnels.connections, 0);
     });
   }
@@ -420,7 +420,7 @@ suite('plaintext, outbound and SOCKS5', { timeout: 60_000 }, () => {
   };
   const lastError = async (known: number): Promise<string> => {
     await eventually(() => pod.records.slice(known).some((record) => record['error'] !== undefined));
-    return String(pod.records.findLast((record) => record['error'] !== undefined)?.['error']);
+    return errorOf(pod.records.findLast((record) => record['error'] !== undefined));
   };
 
   const rows: readonly (readonly [name: string, port: number, error: string])[] = [
@@ -465,6 +465,12 @@ suite('plaintext, outbound and SOCKS5', { timeout: 60_000 }, () => {
     assert.deepEqual(pod.context.openSockets, { source: 0, destination: 0 });
   });
 });
+
+/** What a record tells as its error. */
+function errorOf(record: Readonly<Record<string, unknown>> | undefined): string {
+  const error = record?.['error'];
+  return typeof error === 'string' ? error : '';
+}
 
 /** Resolves when the connection is over, however it came to that. */
 async function gone(socket: Socket): Promise<void> {

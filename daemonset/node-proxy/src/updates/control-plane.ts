@@ -13,6 +13,7 @@ import { tlsRules } from '../data-config.ts';
 import { xdsCredentials } from '../identity/control-plane-credentials.ts';
 import type { NodeProxyMetrics } from '../telemetry/metrics.ts';
 import { createHandlers } from './handlers.ts';
+import type { CachedState } from './state-cache.ts';
 
 /** Starts the client; undefined when no control plane is configured. The owner destroys it. */
 export function startXds(
@@ -22,6 +23,8 @@ export function startXds(
     readonly store: StateStore;
     readonly publish: (diff: StateDiff) => void;
     readonly metrics: NodeProxyMetrics;
+    /** Name to version, by type URL, of what the store already holds from an earlier life. */
+    readonly held: CachedState['versions'] | undefined;
   },
 ): XdsClient | undefined {
   const { xds, env } = config;
@@ -39,9 +42,12 @@ export function startXds(
     credentials: xdsCredentials(xds, { token: env.AUTH_TOKEN, clusterId: config.clusterId, tls: tlsRules(config) }),
     node: { id: config.nodeId, metadata: config.nodeMetadata as Record<string, string> },
     subscriptions: [
-      { handler: handlers.address, mode: env.XDS_ON_DEMAND ? 'on-demand' : 'wildcard' },
-      { handler: handlers.authorization, mode: 'wildcard' },
-    ],
+      { handler: handlers.address, mode: env.XDS_ON_DEMAND ? 'on-demand' : 'wildcard' } as const,
+      { handler: handlers.authorization, mode: 'wildcard' } as const,
+    ].map((subscription) => {
+      const heldVersions = parts.held?.get(subscription.handler.typeUrl);
+      return heldVersions === undefined ? subscription : { ...subscription, heldVersions };
+    }),
     log: xdsLog,
     onTermination: (reason) => metrics.onXdsTermination(reason),
   });
