@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { create } from '@bufbuild/protobuf';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { AuthorizationSchema } from '@ambit/proto/authorization';
 import type { Authorization } from '@ambit/proto/authorization';
 import { AddressSchema } from '@ambit/proto/workload';
@@ -322,5 +322,45 @@ test('a refused policy denies in its scope until a good version comes, and a goo
   ]) {
     assert.equal(send(bad).rejects.length, 1);
     assert.equal(decision().allow, true);
+  }
+});
+
+test('a policy with a field that is not known here denies, on whatever level; extensions are ignored', () => {
+  const known = toBinary(
+    AuthorizationSchema,
+    create(AuthorizationSchema, {
+      name: 'p',
+      namespace: 'default',
+      scope: 1,
+      groups: [{ rules: [{ matches: [{ destinationPorts: [80] }] }] }],
+    }),
+  );
+  const message = (...parts: readonly (readonly number[])[]): number[] => parts.flat();
+  const nested = (number: number, content: readonly number[]): number[] => [
+    (number << 3) | 2,
+    content.length,
+    ...content,
+  ];
+  const novel = [0x98, 0x06, 1]; // field 99
+  const port = nested(9, [80]);
+  const cases: readonly (readonly [string, readonly number[], boolean])[] = [
+    ['as it is', [...known], true],
+    ['extensions of the policy', message([...known], nested(7, [])), true],
+    [
+      'extensions of a match',
+      message([...known], nested(5, nested(1, nested(2, message(port, nested(13, [])))))),
+      true,
+    ],
+    ['a field of the policy', message([...known], novel), false],
+    ['a field of a group', message([...known], nested(5, novel)), false],
+    ['a field of a rule', message([...known], nested(5, nested(1, novel))), false],
+    ['a field of a match', message([...known], nested(5, nested(1, nested(2, message(port, novel))))), false],
+  ];
+  for (const [name, bytes, isAccepted] of cases) {
+    const resource = fromBinary(AuthorizationSchema, Uint8Array.from(bytes));
+    const store = createStateStore();
+    const { rejects } = store.apply({ authorizations: { updated: [{ name: 'default/p', resource }], removed: [] } });
+    assert.equal(rejects.length === 0, isAccepted, name);
+    assert.equal(store.snapshot().policies.get('default/p')?.broken === undefined, isAccepted, name);
   }
 });

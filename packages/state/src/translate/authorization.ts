@@ -1,7 +1,8 @@
 // istio.security.Authorization to our policy. Called by store.ts for every authorization resource; pure.
 //
 // ztunnel drops parts it cannot read (an address of a wrong length, a string match without a kind). A dropped element can
-// widen a policy, so here such a policy is refused as a whole, and a policy that is refused denies (decision W3).
+// widen a policy, so here such a policy is refused as a whole, and a policy that is refused denies (decision W3). The same
+// goes for a field that is not known here: a newer control plane may say with it whom the policy is not for.
 
 import type {
   Address,
@@ -10,6 +11,8 @@ import type {
   ServiceAccountMatch,
   StringMatch as StringMatchProto,
 } from '@ambit/proto/authorization';
+
+import type { UnknownField } from '@bufbuild/protobuf';
 
 import { fullLength } from '../ip.ts';
 import type { Cidr, Policy, PolicyMatch, StringMatch } from '../policy.ts';
@@ -43,6 +46,11 @@ export function brokenPolicy(message: Authorization, reason: string): Policy {
 }
 
 function translatePolicy(message: Authorization): Policy {
+  refuseUnknown('policy', message);
+  for (const group of message.groups) {
+    refuseUnknown('group', group);
+    for (const rule of group.rules) refuseUnknown('rule', rule);
+  }
   return {
     name: message.name,
     namespace: message.namespace,
@@ -53,7 +61,13 @@ function translatePolicy(message: Authorization): Policy {
   };
 }
 
+function refuseUnknown(what: string, message: { readonly $unknown?: readonly UnknownField[] | undefined }): void {
+  const [unknown] = message.$unknown ?? [];
+  if (unknown !== undefined) throw new Refusal(`${what}: field ${unknown.no} is not known here`);
+}
+
 function translateMatch(match: Match): PolicyMatch {
+  refuseUnknown('match', match);
   const texts = (list: readonly StringMatchProto[]): StringMatch[] => list.map((item) => stringMatch(item));
   const ranges = (list: readonly Address[]): Cidr[] => list.map((item) => cidr(item));
   const lists: Required<PolicyMatch> = {
@@ -87,10 +101,12 @@ function stringMatch({ matchType }: StringMatchProto): StringMatch {
 }
 
 function serviceAccount(item: ServiceAccountMatch): { namespace: string; serviceAccount: string } {
+  refuseUnknown('service account', item);
   return { namespace: item.namespace, serviceAccount: item.serviceAccount };
 }
 
 function cidr(item: Address): Cidr {
+  refuseUnknown('ip block', item);
   const ip = ipField('ip block', item.address);
   if (item.length > fullLength(ip)) throw new Refusal(`ip block: a length of ${item.length} is over ${fullLength(ip)}`);
   return { ip, length: item.length };
