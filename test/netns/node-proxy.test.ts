@@ -1,5 +1,6 @@
 // A real node proxy serving two pods in network namespaces: redirection, HBONE, policies, and a rollout. Root only.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -21,9 +22,9 @@ const deniedIp = '10.201.0.4';
 
 const state = `
 workloads:
-- { uid: c, name: client, namespace: shop, serviceAccount: client, workloadIps: ["${clientIp}"], protocol: HBONE, node: n1, services: {} }
-- { uid: d, name: denied, namespace: shop, serviceAccount: denied, workloadIps: ["${deniedIp}"], protocol: HBONE, node: n1, services: {} }
-- { uid: s, name: server, namespace: shop, serviceAccount: server, workloadIps: ["${serverIp}"], protocol: HBONE, node: n1, services: {}, authorizationPolicies: ["istio-system/strict", "shop/not-denied"] }
+- { uid: c, name: client, namespace: shop, serviceAccount: client, workloadIps: ["${clientIp}", "fd00:201::1"], protocol: HBONE, node: n1, services: {} }
+- { uid: d, name: denied, namespace: shop, serviceAccount: denied, workloadIps: ["${deniedIp}", "fd00:201::4"], protocol: HBONE, node: n1, services: {} }
+- { uid: s, name: server, namespace: shop, serviceAccount: server, workloadIps: ["${serverIp}", "fd00:201::2"], protocol: HBONE, node: n1, services: {}, authorizationPolicies: ["istio-system/strict", "shop/not-denied"] }
 services:
 - { name: web, namespace: shop, hostname: web.shop.svc.cluster.local, vips: ["/10.96.0.9"], ports: { 80: 8080 } }
 policies:
@@ -110,8 +111,8 @@ async function startNode(): Promise<Node> {
   }
 }
 
-const dial = async (from: PodNamespace): Promise<Endpoint> =>
-  connect(domainOf(from), { host: serverIp, port: 8080, timeoutMs: 5000 });
+const dial = async (from: PodNamespace, host = serverIp): Promise<Endpoint> =>
+  connect(domainOf(from), { host, port: 8080, timeoutMs: 5000 });
 
 test(
   'two enrolled pods talk over HBONE, the application sees the client, and only TLS crosses the wire',
@@ -130,6 +131,44 @@ test(
       new RegExp(`src.addr=${clientIp}:\\d+ .*dst.addr=${serverIp}:15008 dst.hbone_addr=${serverIp}:8080`),
     );
     assert.deepEqual(node.agent.acks, ['', '', '', '']);
+  },
+);
+
+test(
+  'pods with addresses of both families talk over the one that was asked for, policies and source address included',
+  { skip },
+  async () => {
+    await using node = await startNode();
+    const proxy = node.generation(1);
+    await proxy.line('snapshot complete');
+    for (const to of [node.server.ip6, node.server.ip]) {
+      const endpoint = await dial(node.client, to);
+      assert.equal(await echoed(endpoint, 'either way'), 'either way');
+      endpoint.close();
+    }
+    assert.deepEqual(node.seen, [node.client.ip6, node.client.ip]);
+    const texts = [`dst.addr=[${node.server.ip6}]:15008`, `dst.hbone_addr=[${node.server.ip6}]:8080`];
+    await proxy.line('connection complete', 'direction="outbound"', ...texts);
+    await proxy.line('connection complete', 'direction="inbound"', `src.addr=[${node.client.ip6}]:`, ...texts);
+
+    const denied = await dial(node.denied, node.server.ip6);
+    await assert.rejects(echoed(denied, 'not me'));
+    await proxy.line('deny policy match', 'policy="shop/not-denied"', `dst.addr=[${node.server.ip6}]:8080`);
+    const plain = await dial(node.plain, node.server.ip6);
+    await assert.rejects(echoed(plain, 'plaintext'));
+    await proxy.line('deny policy match', 'policy="istio-system/strict"', `src.addr=${node.plain.ip6}`);
+    const sources: string[] = [];
+    const listener = await listen(bindListener(domainOf(node.client), { port: 8082 }), {
+      onConnection(endpoint) {
+        sources.push(endpoint.remote?.ip ?? '');
+        echoBack(endpoint);
+      },
+    });
+    const inward = await connect(domainOf(node.plain), { host: node.client.ip6, port: 8082 });
+    assert.equal(await echoed(inward, 'plaintext over IPv6'), 'plaintext over IPv6');
+    inward.close();
+    listener.close();
+    assert.deepEqual(sources, [node.plain.ip6]);
   },
 );
 
@@ -273,6 +312,34 @@ test('the DNS proxy answers for a service inside the pod', { skip }, async () =>
     assert.deepEqual([...reply.subarray(-4)], [10, 96, 0, 9]);
   }
 });
+
+test(
+  'a pod whose network is gone, or whose peers never finish a handshake, does not hold up another',
+  { skip },
+  async () => {
+    await using node = await startNode();
+    const proxy = node.generation(1);
+    await proxy.line('snapshot complete');
+    const silent: Endpoint[] = [];
+    await using stack = new AsyncDisposableStack();
+    stack.defer(() => silent.forEach((endpoint) => endpoint.destroy(new Error('the test ended'))));
+    for (let count = 0; count < 100; count += 1) {
+      silent.push(await connect(domainOf(node.plain), { host: deniedIp, port: 15_008 }));
+    }
+    const stuck = await dial(node.denied);
+    execFileSync('ip', ['-n', node.denied.namespace, 'link', 'del', 'eth0']);
+    stuck.destroy(new Error('its network is gone'));
+    const endpoint = await dial(node.client);
+    assert.equal(await echoed(endpoint, 'not held up'), 'not held up');
+    endpoint.close();
+    assert.ok(
+      !proxy.lines.some((line) => line.includes('tls handshake error')),
+      'no handshake has come to its limit yet',
+    );
+    await node.agent.remove('u-d');
+    await proxy.line('pod stopped', 'shop/denied');
+  },
+);
 
 test('a pod whose namespace vanishes does not hurt another', { skip }, async () => {
   await using node = await startNode();

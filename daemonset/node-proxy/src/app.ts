@@ -16,7 +16,14 @@ import { systemClock } from '@ambit/runtime/clock';
 import type { RunContext, RunningApp } from '@ambit/runtime/lifecycle';
 import type { RootLogger } from '@ambit/runtime/log';
 import { createReadiness, type Readiness, type ReadinessTask } from '@ambit/runtime/readiness';
-import { createStateStore, missingPolicies, type StateDiff, type StateStore } from '@ambit/state';
+import {
+  createStateStore,
+  missingPolicies,
+  type Snapshot,
+  type StateDiff,
+  type StateStore,
+  type Workload,
+} from '@ambit/state';
 import type { XdsClient } from '@ambit/xds';
 import { configDump } from './admin/config-dump.ts';
 import { loggingRoute } from './admin/logging.ts';
@@ -33,16 +40,15 @@ import { supervisedListeners } from './inpod/supervised-listeners.ts';
 import { runUnprotectedClient, UNPROTECTED_SOCKET } from './inpod/unprotected-client.ts';
 import { createWorkloadManager, type WorkloadManager } from './inpod/workload-manager.ts';
 import { runZdsClient, type ZdsTransport } from './inpod/zds-client.ts';
-import type { WorkloadInfo } from './inpod/zds-protocol.ts';
 import { connectPackets } from './inpod/zds-packets.ts';
 import { connectStream } from './inpod/zds-stream.ts';
 import { createNodeProxyMetrics, type NodeProxyMetrics } from './telemetry/metrics.ts';
 import { createPublisher } from './threads/publish.ts';
 import { startThreadPool, type ThreadPool } from './threads/thread-pool.ts';
-import { search } from './threads/thread-state.ts';
 import { demandAll, startXds } from './updates/control-plane.ts';
 import { judgeUnprotected } from './updates/judge-unprotected.ts';
 import { parseLocalState } from './updates/local-file.ts';
+import { createLocalWorkloads, type LocalWorkloads } from './updates/local-workloads.ts';
 import { createStateCache, type StateCache } from './updates/state-cache.ts';
 import { verifyHost } from './verify-host.ts';
 import { buildInfo } from './version.ts';
@@ -81,12 +87,14 @@ export async function startApp(config: NodeProxyConfig, log: RootLogger, context
   const revocations = followRevocations(config, log, threads);
   const cache = openStateCache(config, log);
   const cached = cache?.read();
+  const local = createLocalWorkloads(config.env.NODE_NAME);
   let before = store.snapshot();
   const publish = (diff: StateDiff): void => {
     publisher.publish(diff);
     hub?.onDiff(diff, before, store.snapshot());
     before = store.snapshot();
-    metrics.setMissingPolicies(countMissing(store, config.env.NODE_NAME));
+    local.onDiff(diff);
+    metrics.setMissingPolicies(countMissing(store.snapshot(), local));
     state.changed();
     const client = xds;
     if (client !== undefined) cache?.changed({ snapshot: () => store.snapshot(), held: (type) => client.held(type) });
@@ -102,7 +110,8 @@ export async function startApp(config: NodeProxyConfig, log: RootLogger, context
     config,
     threads,
     supervised: supervisedListeners(process),
-    loopbackAddress: async (workload, signal) => state.whenFound(signal, () => loopbackIp(store, workload, config)),
+    loopbackAddress: async (workload, signal) =>
+      state.whenFound(signal, () => loopbackIp(local.find(store.snapshot(), workload))),
     draining: context.drain.signal,
     log: log.child('inpod'),
   };
@@ -131,7 +140,7 @@ export async function startApp(config: NodeProxyConfig, log: RootLogger, context
     if (config.ownWorkload !== undefined)
       background(log, 'self listener', startSelfListener(starter, config.ownWorkload));
     runPods(config, pods, readiness, log, { draining: context.drain.signal, ended });
-    if (config.env.AMBIT_ZDS_TRANSPORT === 'seqpacket') judgeOldConnections(config, store, log, context);
+    if (config.env.AMBIT_ZDS_TRANSPORT === 'seqpacket') judgeOldConnections(config, { store, local }, log, context);
   };
   begin().catch((error: unknown) => context.stop(error));
   return {
@@ -316,12 +325,20 @@ function runPods(
 }
 
 /** Lets policies reach the connections that were open before their pods were enrolled. */
-function judgeOldConnections(config: NodeProxyConfig, store: StateStore, log: RootLogger, context: RunContext): void {
+function judgeOldConnections(
+  config: NodeProxyConfig,
+  { store, local }: { readonly store: StateStore; readonly local: LocalWorkloads },
+  log: RootLogger,
+  context: RunContext,
+): void {
   const { env } = config;
   const client = runUnprotectedClient({
     path: join(dirname(env.INPOD_UDS), UNPROTECTED_SOCKET),
     judge: (connections) =>
-      judgeUnprotected(store.snapshot(), connections, { nodeName: env.NODE_NAME, missing: env.AMBIT_MISSING_POLICY }),
+      judgeUnprotected(store.snapshot(), connections, {
+        find: (info) => local.find(store.snapshot(), info),
+        missing: env.AMBIT_MISSING_POLICY,
+      }),
     log: log.child('inpod'),
     signal: context.drain.signal,
   });
@@ -394,17 +411,15 @@ function publicHost(config: NodeProxyConfig): string {
   return config.env.AMBIT_LOOPBACK_ADDRESS ?? (config.env.IPV6_ENABLED ? '::' : '0.0.0.0');
 }
 
-function loopbackIp(store: StateStore, workload: WorkloadInfo, config: NodeProxyConfig): string | undefined {
-  const found = search(store.snapshot(), workload, config.env.NODE_NAME);
-  return found?.ips.find((ip) => ip.startsWith('127.'));
+function loopbackIp(workload: Workload | undefined): string | undefined {
+  return workload?.ips.find((ip) => ip.startsWith('127.'));
 }
 
-function countMissing(store: StateStore, nodeName: string | undefined): number {
-  const snapshot = store.snapshot();
+/** Policies that workloads of this node list and that are not known. */
+function countMissing(snapshot: Snapshot, local: LocalWorkloads): number {
   const missing = new Set<string>();
-  for (const workload of snapshot.workloads.values()) {
-    const isLocal = nodeName === undefined || workload.node === nodeName;
-    if (!isLocal || workload.authorizationPolicies.length === 0) continue;
+  for (const workload of local.all(snapshot)) {
+    if (workload.authorizationPolicies.length === 0) continue;
     for (const name of missingPolicies(snapshot, workload)) missing.add(name);
   }
   return missing.size;

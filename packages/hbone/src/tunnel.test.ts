@@ -86,7 +86,7 @@ function tunnelSuite(
   withLoad: boolean,
   withBench: (setup: Setup, body: (bench: TunnelBench) => Promise<void>) => Promise<void>,
 ): void {
-  suite(`tunnel, ${name}`, { timeout: 120_000 }, () => {
+  suite(`tunnel, ${name}`, { timeout: 600_000 }, () => {
     test('carries authority and headers one way, status headers the other, and bytes both ways', () => {
       let seen: TunnelRequest<string> | undefined;
       const onTunnel = (request: TunnelRequest<string>): void => {

@@ -8,6 +8,7 @@ import { createStateStore, type Snapshot, type StateDiff, type Workload } from '
 import type { Clock } from '@ambit/runtime/clock';
 import type { WorkloadInfo } from '../inpod/zds-protocol.ts';
 import { NodeProxyError } from '../telemetry/response-flags.ts';
+import { createLocalWorkloads } from '../updates/local-workloads.ts';
 
 /** Longest wait for the own workload to become known. */
 export const OWN_WORKLOAD_WAIT_MS = 5000;
@@ -26,26 +27,15 @@ export interface ThreadState {
 /** Makes an empty state. `nodeName` undefined: every workload counts as local. */
 export function createThreadState(options: { nodeName: string | undefined; clock: Clock }): ThreadState {
   const store = createStateStore();
-  // The uid found last time is looked up first: a search goes through every workload.
-  const foundUid = new Map<string, string>();
+  const local = createLocalWorkloads(options.nodeName);
   const waiting = new Set<() => void>();
-
-  const findOwn = (info: WorkloadInfo): Workload | undefined => {
-    const snapshot = store.snapshot();
-    const key = `${info.namespace}/${info.name}/${info.serviceAccount}`;
-    const uid = foundUid.get(key);
-    const known = uid === undefined ? undefined : snapshot.workloads.get(uid);
-    if (known !== undefined && isOwn(known, info, options.nodeName)) return known;
-    const workload = search(snapshot, info, options.nodeName);
-    if (workload === undefined) foundUid.delete(key);
-    else foundUid.set(key, workload.uid);
-    return workload;
-  };
+  const findOwn = (info: WorkloadInfo): Workload | undefined => local.find(store.snapshot(), info);
 
   return {
     snapshot: () => store.snapshot(),
     apply(diff) {
       store.applyDiff(diff);
+      local.onDiff(diff);
       for (const wake of waiting) wake();
     },
     findOwn,
@@ -66,21 +56,6 @@ export function createThreadState(options: { nodeName: string | undefined; clock
       }
     },
   };
-}
-
-/** Finds a workload by name, namespace and service account among those of a node. */
-export function search(snapshot: Snapshot, info: WorkloadInfo, nodeName: string | undefined): Workload | undefined {
-  for (const workload of snapshot.workloads.values()) if (isOwn(workload, info, nodeName)) return workload;
-  return undefined;
-}
-
-function isOwn(workload: Workload, info: WorkloadInfo, nodeName: string | undefined): boolean {
-  return (
-    workload.name === info.name &&
-    workload.namespace === info.namespace &&
-    workload.serviceAccount === info.serviceAccount &&
-    (nodeName === undefined || workload.node === nodeName)
-  );
 }
 
 function unknown(info: WorkloadInfo): NodeProxyError {

@@ -24,10 +24,11 @@ const connection = (id: string, name: string, ip: string) => ({
 test('a connection without identity to a pod under STRICT is denied, others are left alone', () => {
   const store = createStateStore();
   store.apply(parseLocalState(state));
+  const snapshot = store.snapshot();
   const denied = judgeUnprotected(
-    store.snapshot(),
+    snapshot,
     [connection('1', 'web', '10.0.0.1'), connection('2', 'open', '10.0.0.2'), connection('3', 'unknown', '10.0.0.3')],
-    { nodeName: 'n1', missing: 'deny' },
+    { find: ({ name }) => [...snapshot.workloads.values()].find((one) => one.name === name), missing: 'deny' },
   );
   assert.deepEqual(denied, [{ id: '1', policy: 'shop/strict' }]);
 });

@@ -4,10 +4,9 @@
  * Called by `inpod/unprotected-client.ts` on the main thread. Such a connection was open when its pod was enrolled: it is plaintext
  * and its client has no identity, so policies are asked exactly as for captured plaintext (decisions W19).
  */
-import type { Snapshot } from '@ambit/state';
+import type { Snapshot, Workload } from '@ambit/state';
 import { authorize, type MissingPolicy, planPlaintext } from '../inbound/authorize.ts';
 import type { WorkloadInfo } from '../inpod/zds-protocol.ts';
-import { search } from '../threads/thread-state.ts';
 
 /** One connection as the node agent lists it. */
 export interface UnprotectedConnection {
@@ -28,10 +27,10 @@ export interface UnprotectedDenial {
 export function judgeUnprotected(
   snapshot: Snapshot,
   connections: readonly UnprotectedConnection[],
-  options: { readonly nodeName: string | undefined; readonly missing: MissingPolicy },
+  options: { readonly find: (info: WorkloadInfo) => Workload | undefined; readonly missing: MissingPolicy },
 ): readonly UnprotectedDenial[] {
   return connections.flatMap(({ id, workload, source, destination }) => {
-    const own = search(snapshot, workload, options.nodeName);
+    const own = options.find(workload);
     if (own === undefined) return [];
     const plan = planPlaintext(snapshot, { own, remote: source, destination, illegalPorts: new Set() });
     if (plan.kind !== 'forward') return [];
