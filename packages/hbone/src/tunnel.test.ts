@@ -1,7 +1,7 @@
 // The tunnel as a whole: real sockets, TLS and HTTP/2 on loopback.
 import assert from 'node:assert/strict';
 import { before, suite, test } from 'node:test';
-import { connect, type Endpoint, hostDomain, Region, relay } from '@ambit/net';
+import { type Endpoint, Region, relay } from '@ambit/net';
 import { closed, collect, endpointContract, memoryPair, readSome, send, writeAll } from '@ambit/net/testing';
 import { testCa } from '@ambit/identity/testing';
 import { silentLogger } from '@ambit/runtime/log';
@@ -334,21 +334,6 @@ function tunnelSuite(
           assert.equal(bench.limited[0], 'resets');
         },
       ));
-
-    test('a source with too many handshakes under way gets no further one until one of them ended', () =>
-      withBench({ onTunnel: echo, serverLimits: { maxHandshakesPerSource: 2 } }, async (bench) => {
-        const [host = '', port] = bench.key.destination.split(':');
-        const silent = [];
-        for (let count = 0; count < 2; count += 1) silent.push(await connect(hostDomain, { host, port: Number(port) }));
-        // The reset may come before the connect is seen to succeed.
-        await connect(hostDomain, { host, port: Number(port) }).then(closed, () => undefined);
-        assert.deepEqual(bench.limited, ['handshakes']);
-        for (const endpoint of silent) endpoint.destroy(new Error('enough'));
-        while (bench.server.connections > 0) await new Promise((resolve) => setImmediate(resolve));
-        const tunnel = await bench.pool.open(bench.key, { authority: '10.0.0.1:80' });
-        assert.deepEqual(bench.limited, ['handshakes']);
-        tunnel.destroy(new Error('enough'));
-      }));
 
     test('double HBONE: the gateway carries an inner tunnel that it cannot read', () => {
       const inner = createHboneServer<string>({
