@@ -240,6 +240,8 @@ async function cutAt(dialogue: Buffer, cut: number): Promise<void> {
       if (request.headers['baggage']?.length === 7) request.reject(401);
       else request.accept().onReadable = () => {};
     },
+    onMalformed() {},
+    onLimited() {},
     onClosed() {
       closed += 1;
       ended.resolve();

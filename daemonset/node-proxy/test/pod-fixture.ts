@@ -5,7 +5,7 @@
  */
 import { createServer } from 'node:net';
 import { once } from 'node:events';
-import { createHbonePool } from '@ambit/hbone';
+import { createHbonePool, currentByteEngine } from '@ambit/hbone';
 import { createCertificateAuthority, issueLocally, type PeerIdentity, type SignerMaterial } from '@ambit/identity';
 import type { WorkloadCertificate } from '@ambit/identity/workload-certificate';
 import { type Endpoint, listenIn } from '@ambit/net';
@@ -65,7 +65,7 @@ export async function startTestPod(ip: string, localState: string, material: Sig
   });
   const domain = { kind: 'loopback', address: ip } as const;
   const context: PodContext = {
-    config: dataConfigOf(config, 0),
+    config: dataConfigOf(config, 0, currentByteEngine().name),
     state,
     certificates,
     sink: { log: log.child('access'), metrics: new TrafficMetrics() },
