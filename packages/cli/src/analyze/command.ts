@@ -34,6 +34,10 @@ export function addAnalyzeCommands(program: Command, config: CliConfig): void {
     )
     .addOption(new Option('-o, --output <format>', 'form').choices(['log', 'json', 'yaml']).default('log'))
     .option('--meshConfigFile <file>', 'mesh configuration to assume')
+    .option(
+      '--ambient',
+      'look also for what istioctl has no message for (AMB0101 and on): pods left out, waypoints missing ...',
+    )
     .option('--ignore-unknown', 'documents that cannot be read are no failure')
     .option('--color <bool>', 'colour; default: on a terminal')
     .addHelpText(

@@ -1,6 +1,7 @@
 // In: files, flags, a cluster. Out: messages on standard output, the verdict on standard error, the exit status. The analysis itself is
 // pure and lives in @ambit/model. Called by command.ts.
 import {
+  ambientAnalyzers,
   type AnalysisOptions,
   analyzedKinds,
   analyzerList,
@@ -30,6 +31,8 @@ export interface AnalyzeFlags {
   readonly output: string;
   readonly meshConfigFile?: string;
   readonly ignoreUnknown?: boolean;
+  /** Looks also for what upstream has no message for (ids AMB...). */
+  readonly ambient?: boolean;
   readonly color?: string;
 }
 
@@ -99,12 +102,15 @@ export async function analyze(
     ...(flags.suppress === undefined ? {} : { suppressions: flags.suppress }),
     ...(flags.analyzer === undefined ? {} : { analyzers: flags.analyzer }),
     ...(flags.ignoreUnknown === true ? { ignoreUnknown: true } : {}),
+    ...(flags.ambient === true ? { moreAnalyzers: ambientAnalyzers } : {}),
     ...(globals.verbose === true ? { isVerbose: true } : {}),
   };
   const result = runAnalyze(
     {
       files: readTexts(names, flags.recursive === true),
       nowMs: Date.now(),
+      // Where no cluster is looked at, its own kinds (pods, Gateways with status) can only come from the files.
+      ...(flags.ambient === true && api === undefined ? { areFilesCluster: true } : {}),
       ...(api === undefined ? {} : { clusters: [{ name: '', objects: await clusterObjects(api) }] }),
       ...(meshConfig === undefined ? {} : { meshConfig }),
     },

@@ -7,9 +7,6 @@ import { CliError } from '../errors.ts';
 /** Class of Gateways that are waypoints. */
 export const waypointClass = 'istio-waypoint';
 
-/** Kinds of traffic that a waypoint can serve. */
-export const trafficTypes = ['service', 'workload', 'all', 'none'] as const;
-
 /** What `waypoint generate` and `apply` can be told. */
 export interface WaypointWishes {
   readonly name: string;

@@ -3,8 +3,8 @@ export type { AnalysisView, Analyzer } from './analyzer.ts';
 export { ambientAnalyzers } from './ambient/registry.ts';
 export type { AnalysisFile } from './files.ts';
 export { type AnalyzedKind, analyzedKinds } from './kinds.ts';
-export { isAtLeast, type Level, levels, lineOf, type Message, messageTypes } from './message.ts';
-export { DOCUMENTATION, formatMessages, messageJson, type OutputFormat, outputFormats } from './output.ts';
+export { type Level, levels, type Message } from './message.ts';
+export { messageJson, type OutputFormat } from './output.ts';
 export {
   type AnalysisInputs,
   type AnalysisOptions,
@@ -13,4 +13,3 @@ export {
   type Finding,
   runAnalyze,
 } from './run.ts';
-export { Subject } from './subject.ts';
