@@ -37,6 +37,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   'control-plane': ['runtime', 'proto', 'identity', 'state', 'resources', 'xds', 'l7', 'model', 'kube', 'charts'],
   'local-cluster': ['runtime', 'proto', 'net', 'identity', 'resources', 'kube', 'charts'],
   cli: ['runtime', 'proto', 'identity', 'state', 'resources', 'l7', 'model', 'kube', 'charts'],
+  images: ['runtime'],
   bookinfo: [],
   e2e: libraries,
   checks: [],

@@ -1,0 +1,74 @@
+/**
+ * In: the folder of a program of this repository. Out: the emitted JavaScript of it and of all it needs as entries under `app/`, and its parts.
+ *
+ * Called by build.ts.
+ */
+import { existsSync, globSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { ImageError } from '../errors.ts';
+import type { Part } from '../sbom.ts';
+import type { TarEntry } from '../tar.ts';
+import { type PlacedPackage, placePackages } from './installed-packages.ts';
+
+/** A layer to be, and what stands in the bill of materials for it. */
+export interface Gathered {
+  readonly entries: readonly TarEntry[];
+  readonly parts: readonly Part[];
+}
+
+/** Files of packages of a registry that a program may load, and their licences. */
+const shipped = ['.js', '.cjs', '.mjs', '.json', '.node', '.wasm', '.proto'];
+const notices = ['license', 'licence', 'notice', 'copying'];
+
+/** The program's files. Throws ERR_IMAGES_INCOMPLETE when it was not compiled. */
+export function gatherProgram(folder: string): Gathered {
+  const packages = placePackages(folder);
+  return {
+    entries: packages.flatMap((each) =>
+      (each.isOurs ? ourFiles(each) : foreignFiles(each.folder)).map((path) => ({
+        kind: 'file' as const,
+        path: `app/${each.place}/${path}`,
+        content: readFileSync(join(each.folder, path)),
+        mode: 0o644,
+      })),
+    ),
+    parts: packages.map(({ manifest, isOurs }) => ({
+      origin: isOurs ? ('ours' as const) : ('npm' as const),
+      name: manifest.name,
+      version: manifest.version,
+      licences: manifest.license === undefined ? [] : [manifest.license],
+    })),
+  };
+}
+
+/** Command that starts the program in its image. */
+export function entrypointOf(folder: string): readonly string[] {
+  const [program] = placePackages(folder);
+  return ['/usr/bin/node', `/app/${program?.place ?? ''}/dist/src/main.js`];
+}
+
+/** True for a file of a registry's package that goes into the image. Pure. */
+export function isShipped(path: string): boolean {
+  const parts = path.split('/');
+  const name = parts.at(-1)?.toLowerCase() ?? '';
+  if (parts.includes('node_modules') || parts.some((part) => part.startsWith('musl_'))) return false;
+  return shipped.some((ending) => name.endsWith(ending)) || notices.some((notice) => name.startsWith(notice));
+}
+
+/** Emitted files whose source is still there (a compiler never removes what it wrote), the manifest, generated code, charts. */
+function ourFiles({ folder, manifest }: PlacedPackage): readonly string[] {
+  const emitted = filesOf(folder, 'dist/src/**/*.js').filter((path) => {
+    const source = path.replace('dist/', '').replace(/\.js$/u, '.ts');
+    return !source.endsWith('.test.ts') && !source.includes('/testing/') && existsSync(join(folder, source));
+  });
+  if (emitted.length === 0)
+    throw new ImageError('ERR_IMAGES_INCOMPLETE', `${manifest.name} was not compiled`, {
+      hint: 'leave --skip-compile out, or run tsc -b in the checkout',
+    });
+  return ['package.json', ...emitted, ...filesOf(folder, 'gen/**/*.js'), ...filesOf(folder, 'charts/**')];
+}
+
+const foreignFiles = (folder: string): readonly string[] => filesOf(folder, '**').filter(isShipped);
+
+const filesOf = (folder: string, pattern: string): readonly string[] =>
+  globSync(pattern, { cwd: folder }).filter((path) => statSync(join(folder, path)).isFile());
