@@ -58,7 +58,7 @@ export function isShipped(path: string): boolean {
 /** Emitted files whose source is still there (a compiler never removes what it wrote), the manifest, generated code, charts. */
 function ourFiles({ folder, manifest }: PlacedPackage): readonly string[] {
   const emitted = filesOf(folder, 'dist/src/**/*.js').filter((path) => {
-    const source = path.replace('dist/', '').replace(/\.js$/u, '.ts');
+    const source = `${path.slice('dist/'.length, -'.js'.length)}.ts`;
     return !source.endsWith('.test.ts') && !source.includes('/testing/') && existsSync(join(folder, source));
   });
   if (emitted.length === 0)
