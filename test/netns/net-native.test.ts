@@ -63,7 +63,6 @@ suite('native sockets in namespaces', { skip, timeout: 60_000 }, () => {
     const pod = network.pod('r', '10.201.7.1', { enrolled: false });
     const inside = (...argv: string[]): void =>
       void execFileSync('ip', ['netns', 'exec', `ambit-t-${process.pid}-r`, ...argv]);
-    inside('ip', 'route', 'add', 'default', 'dev', 'eth0');
     inside(
       'nft',
       'add table ip t; add chain ip t o { type nat hook output priority -100; }; add rule ip t o tcp dport 9999 redirect to :15001',
