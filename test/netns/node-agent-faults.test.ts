@@ -232,7 +232,7 @@ test(
       const agent = await node.start();
       assert.equal(readFileSync(file, 'utf8'), before);
       assert.match(await agent.page(8000, '/readyz'), /^503 not ready: the CNI plugin/);
-      assert.match(await agent.metrics(), /istio_cni_installs_total\{result="CREATE_CNI_CONFIG_FAILURE"\} 1/);
+      assert.match(await agent.metrics(), /istio_cni_installs_total\{result="CREATE_CNI_CONFIG_FAILURE"\} [1-3]\n/);
       rmSync(filler);
       await eventually(
         async () => (await agent.page(8000, '/readyz')) === '200 ok',

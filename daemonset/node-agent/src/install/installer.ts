@@ -1,6 +1,7 @@
 // In: the plugin's executable in the image, the node's CNI folders, the service account. Out: the plugin in the node's CNI chain, kept there
 // whatever other components do to the file. Called by app.ts, last of all: from here on pods wait for this agent. Main thread.
 // Source: spec node-agent 6.2, 6.7 and 7.3.
+import { createBackoff } from '@ambit/runtime/backoff';
 import { messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
 import { type FSWatcher, readdirSync, readFileSync, rmSync, watch } from 'node:fs';
@@ -53,6 +54,8 @@ export interface Installer {
 const settleMs = 50;
 /** Looked at again without an event, because watches can be lost. */
 const lookAgainMs = 30_000;
+/** Wait after the first failed attempt; doubles with each further one, to `lookAgainMs`. */
+const retryMs = 1000;
 const ownBinary = 'istio-cni';
 /** What stays of the plugin when the mesh is removed: it adds no pod, and deletes every one. */
 const farewell = `#!/bin/sh
@@ -165,7 +168,11 @@ export function startInstaller(parts: InstallerParts): Installer {
   let settle: NodeJS.Timeout | undefined;
   let isClosed = false;
   const rewrites = new RewriteCounter();
+  // An attempt that fails has often written to a folder that is watched: it must not be what wakes the next one at once.
+  const retry = createBackoff({ initialMs: retryMs, maxMs: lookAgainMs });
+  let delayMs = settleMs;
   const look = (): void => {
+    settle = undefined;
     if (rewrites.isConflict(Date.now()))
       log.warn('Configuration has been reconciled multiple times: another program keeps changing the CNI folder', {
         folder: places.configFolder,
@@ -174,12 +181,15 @@ export function startInstaller(parts: InstallerParts): Installer {
     const { result, isReady } = attempt(parts);
     onInstall(result);
     onReady(isReady);
+    if (result === 'SUCCESS') retry.reset();
+    delayMs = result === 'SUCCESS' ? settleMs : retry.next();
+    if (result !== 'SUCCESS') wake();
   };
-  const wake = (): void => {
-    if (isClosed) return;
+  function wake(): void {
+    if (isClosed || (settle !== undefined && delayMs > settleMs)) return;
     clearTimeout(settle);
-    settle = setTimeout(look, settleMs);
-  };
+    settle = setTimeout(look, delayMs);
+  }
   for (const folder of [places.configFolder, places.binFolder, places.serviceAccountFolder]) {
     try {
       const watcher = watch(folder, { persistent: false }, wake);
