@@ -23,7 +23,7 @@ export interface Group {
   readonly reporter?: 'spec';
   /** Longest run of one test, in milliseconds. */
   readonly timeoutMs: number;
-  /** Longest run of the whole group, in milliseconds; default: no limit. */
+  /** Longest run of the whole group, in milliseconds, a process that does not end after its last test included; default: no limit. */
   readonly groupTimeoutMs?: number;
   readonly readiness: (env: NodeJS.ProcessEnv) => Readiness;
 }
@@ -91,7 +91,7 @@ export const groups: readonly Group[] = [
     ],
     isolation: 'none',
     timeoutMs: 60_000,
-    groupTimeoutMs: 300_000,
+    groupTimeoutMs: 600_000,
     readiness: () => run,
   },
   {
@@ -100,6 +100,7 @@ export const groups: readonly Group[] = [
     reporter: 'spec',
     isolation: 'process',
     timeoutMs: 300_000,
+    groupTimeoutMs: 900_000,
     readiness: goldenReadiness,
   },
   {
@@ -107,6 +108,7 @@ export const groups: readonly Group[] = [
     patterns: ['test/fuzz/**/*.test.ts', `waypoint/test/*${fuzzSuffix}`],
     isolation: 'process',
     timeoutMs: 300_000,
+    groupTimeoutMs: 600_000,
     readiness: () => run,
   },
   {
@@ -114,6 +116,7 @@ export const groups: readonly Group[] = [
     patterns: ['test/loopback/**/*.test.ts'],
     isolation: 'process',
     timeoutMs: 300_000,
+    groupTimeoutMs: 1_200_000,
     readiness: () => run,
   },
   {
@@ -121,6 +124,7 @@ export const groups: readonly Group[] = [
     patterns: ['test/netns/**/*.test.ts'],
     isolation: 'process',
     timeoutMs: 300_000,
+    groupTimeoutMs: 1_800_000,
     readiness: netnsReadiness,
   },
   {
@@ -129,6 +133,7 @@ export const groups: readonly Group[] = [
     reporter: 'spec',
     isolation: 'process',
     timeoutMs: 300_000,
+    groupTimeoutMs: 1_800_000,
     readiness: interopReadiness,
   },
   {
