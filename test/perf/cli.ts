@@ -5,10 +5,10 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { type BenchFigure, type BenchReport, median } from './report.ts';
+import { benchReport, type BenchFigure, type BenchReport, median } from './report.ts';
 
 const main = new URL('../../packages/cli/src/main.ts', import.meta.url).pathname;
 const PODS = 1000;
@@ -95,17 +95,13 @@ export async function runCli(): Promise<BenchReport> {
         ratio: undefined,
       });
     }
-    return {
+    return benchReport(startedMs, {
       suite: 'cli',
-      date: new Date().toISOString(),
-      node: process.version,
-      cpus: availableParallelism(),
       reference: '',
       figures,
       notRun: [],
       notes: ['from sources, types stripped at start; budgets: 150 ms, 1 s, 3 s'],
-      elapsedSeconds: (performance.now() - startedMs) / 1000,
-    };
+    });
   } finally {
     server.close();
     server.closeAllConnections();

@@ -3,12 +3,11 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parse } from 'yaml';
 import { type Loose, startTestCluster, type TestCluster } from '../fixtures/local-cluster.ts';
-import { type BenchFigure, type BenchReport, median } from './report.ts';
+import { benchReport, type BenchFigure, type BenchReport, median } from './report.ts';
 
 const STARTS = 3;
 const IDLE_MS = 3000;
@@ -175,11 +174,8 @@ export async function runLocalCluster(): Promise<BenchReport> {
     await using cluster = await startTestCluster('loopback', []);
     figures.push(...(await measureWatches(cluster)));
   }
-  return {
+  return benchReport(startedMs, {
     suite: 'local-cluster',
-    date: new Date().toISOString(),
-    node: process.version,
-    cpus: availableParallelism(),
     reference: 'none',
     figures,
     notRun: [],
@@ -187,6 +183,5 @@ export async function runLocalCluster(): Promise<BenchReport> {
       'client and server share the machine; lag counts from before the request is written to the arrival at a watcher',
       'aims: ready < 3,000 ms, list of 5,000 pods < 300 ms, 1,000 changes/s without loss, idle < 150 MiB',
     ],
-    elapsedSeconds: Math.round(performance.now() - startedMs) / 1000,
-  };
+  });
 }

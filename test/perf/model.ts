@@ -1,13 +1,12 @@
 // Suite `model`: 100,000 workloads in one model: what the translation costs, what one full answer costs, what is held per workload,
 // and what one change costs. In: nothing. Out: figures. Called by main.ts.
-import { availableParallelism } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Model, modelOptions, type ObjectChange } from '@ambit/model';
 import { ADDRESS_TYPE_URL } from '@ambit/proto/type-urls';
 import { testNamespace, testPod, testService } from '@ambit/resources/testing';
 import { encodeResponse } from '@ambit/xds/server/encode-response';
-import { type BenchFigure, type BenchReport, median } from './report.ts';
+import { benchReport, type BenchFigure, type BenchReport, median } from './report.ts';
 
 const NAMESPACES = 100;
 const PODS = 1_000;
@@ -76,11 +75,8 @@ export async function runModel(): Promise<BenchReport> {
     rounds,
     ratio: undefined,
   });
-  return {
+  return benchReport(startedMs, {
     suite: 'model',
-    date: new Date().toISOString(),
-    node: process.version,
-    cpus: availableParallelism(),
     reference: 'none',
     figures: [
       figure('first translation', 'ms', [translateMs]),
@@ -93,6 +89,5 @@ export async function runModel(): Promise<BenchReport> {
     ],
     notRun: [],
     notes: [`${WORKLOADS} workloads, ${NAMESPACES} services; goals: encode 100 ms, heap 1,500 bytes (floor 4,096)`],
-    elapsedSeconds: Math.round((performance.now() - startedMs) / 100) / 10,
-  };
+  });
 }

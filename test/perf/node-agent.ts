@@ -2,12 +2,12 @@
 // single executable takes from its start to its answer, what the agent costs when nothing happens. Called by main.ts. Root only.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type AgentProcess, eventually } from '../fixtures/agent-process.ts';
 import { type AgentNode, createAgentNode } from '../fixtures/node-agent.ts';
-import { type BenchFigure, type BenchReport, median } from './report.ts';
+import { benchReport, type BenchFigure, type BenchReport, median } from './report.ts';
 
 /** How much is measured. */
 interface Size {
@@ -137,11 +137,8 @@ export async function runNodeAgent(size: Size = full): Promise<BenchReport> {
       rounds: [used],
       ratio: undefined,
     });
-    return {
+    return benchReport(startedMs, {
       suite: 'node-agent',
-      date: new Date().toISOString(),
-      node: process.version,
-      cpus: availableParallelism(),
       reference: 'none',
       figures,
       notRun: [],
@@ -150,8 +147,7 @@ export async function runNodeAgent(size: Size = full): Promise<BenchReport> {
         'plugin: the single executable, from its start to its end; ADD with the decision of the agent and the enrolment of the pod',
         'idle: processor time of the agent, without the programs that the drift check starts every minute',
       ],
-      elapsedSeconds: Math.round(performance.now() - startedMs) / 1000,
-    };
+    });
   } finally {
     rmSync(scratch, { recursive: true });
   }

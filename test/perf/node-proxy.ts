@@ -2,7 +2,7 @@
 // connections. In: root, and AMBIT_PEER_ZTUNNEL for a second column. Out: figures. Called by main.ts. The figures of traffic itself
 // are the suite `l4`.
 import { readdirSync, readFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { bindListener, connect, type Endpoint, listen, type SocketDomain } from '@ambit/net';
@@ -13,7 +13,7 @@ import { type NodeProxyProcess, startNodeProxy } from '../fixtures/node-proxy.ts
 import { packetAgent } from '../fixtures/packet-agent.ts';
 import { peerProgram } from '../fixtures/peer-program.ts';
 import { createPodNetwork, type PodNamespace, type PodNetwork } from '../fixtures/pod-network.ts';
-import { type BenchFigure, type BenchReport, median } from './report.ts';
+import { benchReport, type BenchFigure, type BenchReport, median } from './report.ts';
 
 const ROUNDS = 3;
 const STATES = [0, 10_000, 100_000];
@@ -64,11 +64,8 @@ export async function runNodeProxy(): Promise<BenchReport> {
     const ratio = other === undefined ? undefined : median(rounds) / median(other.rounds);
     return { quantity, unit, path, median: median(rounds), rounds, ratio };
   });
-  return {
+  return benchReport(startedMs, {
     suite: 'node-proxy',
-    date: new Date().toISOString(),
-    node: process.version,
-    cpus: availableParallelism(),
     reference,
     figures: figures.toSorted((a, b) => a.quantity.localeCompare(b.quantity) || a.path.localeCompare(b.path)),
     notRun: ztunnel === undefined ? ['ztunnel: AMBIT_PEER_ZTUNNEL is not set'] : [],
@@ -76,8 +73,7 @@ export async function runNodeProxy(): Promise<BenchReport> {
       'the control plane runs in the process of the bench and shares the machine',
       `${PODS} pods share one namespace; both ends of the ${IDLE_CONNECTIONS} idle tunnelled connections are in the measured process`,
     ],
-    elapsedSeconds: Math.round(performance.now() - startedMs) / 1000,
-  };
+  });
 }
 
 async function measure(column: Column): Promise<Sample[]> {

@@ -1,9 +1,8 @@
 // Suite `rbac`: 10,000 policies of 10 rules each in one store; how long one decision takes. In: nothing. Out: figures.
 // Called by main.ts. Two destinations: one that 10 of the policies apply to, one that all of them apply to.
-import { availableParallelism } from 'node:os';
 import { authorizeL4, createStateStore, type Policy, type Workload } from '@ambit/state';
 import { testWorkload } from '@ambit/state/testing';
-import { type BenchFigure, type BenchReport, median } from './report.ts';
+import { benchReport, type BenchFigure, type BenchReport, median } from './report.ts';
 
 const POLICIES = 10_000;
 const RULES = 10;
@@ -50,15 +49,11 @@ export async function runRbac(): Promise<BenchReport> {
     figures.push({ quantity: 'decision', unit: 'us', path, median: median(rounds), rounds, ratio: undefined });
     figures.push({ quantity: 'first decision', unit: 'us', path, median: first, rounds: [first], ratio: undefined });
   }
-  return {
+  return benchReport(startedMs, {
     suite: 'rbac',
-    date: new Date().toISOString(),
-    node: process.version,
-    cpus: availableParallelism(),
     reference: 'none',
     figures,
     notRun: [],
     notes: [`${POLICIES} policies of ${RULES} rules are held; the first decision indexes those that apply`],
-    elapsedSeconds: Math.round(performance.now() - startedMs) / 1000,
-  };
+  });
 }

@@ -1,4 +1,5 @@
-// The result of a suite, as data and as text. Pure.
+// The result of a suite, as data and as text. Called by the suites and by main.ts.
+import { availableParallelism } from 'node:os';
 
 /** One measured quantity of one path. */
 export interface BenchFigure {
@@ -29,6 +30,20 @@ export interface BenchReport {
   /** What a reader must know to compare. */
   readonly notes: readonly string[];
   readonly elapsedSeconds: number;
+}
+
+/** What a suite says of itself; the rest of its report is the same for all. */
+export type BenchFindings = Pick<BenchReport, 'suite' | 'reference' | 'figures' | 'notRun' | 'notes'>;
+
+/** The report of a suite that began at `startedMs` (of `performance.now()`) and ends now. */
+export function benchReport(startedMs: number, findings: BenchFindings): BenchReport {
+  return {
+    ...findings,
+    date: new Date().toISOString(),
+    node: process.version,
+    cpus: availableParallelism(),
+    elapsedSeconds: Math.round(performance.now() - startedMs) / 1000,
+  };
 }
 
 /** The median; NaN of nothing. */

@@ -1,8 +1,7 @@
 // Suite `rollout`: fifty rollouts of node proxy and node agent under load. In: nothing. Out: what failed, what was cut, what leaked; all of
 // it must be zero but the ends at the drain limit. Called by main.ts. Root only.
-import { availableParallelism } from 'node:os';
 import { runRollouts } from '../fixtures/rollout.ts';
-import type { BenchFigure, BenchReport } from './report.ts';
+import { benchReport, type BenchFigure, type BenchReport } from './report.ts';
 
 const load = { rollouts: 50, busy: 50, idle: 200, newPerSecond: 500, drainSeconds: 5 };
 
@@ -22,11 +21,8 @@ export async function runRolloutSuite(): Promise<BenchReport> {
     rounds: [value],
     ratio: undefined,
   });
-  return {
+  return benchReport(startedMs, {
     suite: 'rollout',
-    date: new Date().toISOString(),
-    node: process.version,
-    cpus: availableParallelism(),
     reference: 'none',
     figures: [
       figure('rollouts', found.rollouts),
@@ -46,6 +42,5 @@ export async function runRolloutSuite(): Promise<BenchReport> {
       ...found.failed.slice(0, 5).map((reason) => `failed: ${reason}`),
       ...found.cutEarly.slice(0, 5).map((reason) => `cut early: ${reason}`),
     ],
-    elapsedSeconds,
-  };
+  });
 }

@@ -4,7 +4,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
@@ -14,7 +14,7 @@ import { Model, modelOptions } from '@ambit/model';
 import { ADDRESS_TYPE_URL } from '@ambit/proto/type-urls';
 import { testPod } from '@ambit/resources/testing';
 import { encodeResponse } from '@ambit/xds/server';
-import { type BenchFigure, type BenchReport, median } from '../report.ts';
+import { benchReport, type BenchFigure, type BenchReport, median } from '../report.ts';
 import type { AgentsData, AgentsMessage } from './agents.ts';
 import { type BenchApi, startBenchApi, workloadName } from './kube-api.ts';
 
@@ -34,11 +34,8 @@ const figure = (quantity: string, unit: string, path: string, value: number | re
 export async function runControlPlane(): Promise<BenchReport> {
   const startedMs = performance.now();
   const figures = [...measureTranslation(), ...(await measureProcess())];
-  return {
+  return benchReport(startedMs, {
     suite: 'control-plane',
-    date: new Date().toISOString(),
-    node: process.version,
-    cpus: availableParallelism(),
     reference: 'none',
     figures,
     notRun: [],
@@ -47,8 +44,7 @@ export async function runControlPlane(): Promise<BenchReport> {
       'latency: from writing the watch event to the last agent having decoded it; agents run in one thread beside it',
       'heap: beyond the pods as stored; CPU: of the control plane alone, in cores',
     ],
-    elapsedSeconds: Math.round(performance.now() - startedMs) / 1000,
-  };
+  });
 }
 
 /** Translation and encoding of everything, and what it holds. */

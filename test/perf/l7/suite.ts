@@ -6,12 +6,11 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { writeCertificates } from '../l4/certificates.ts';
 import { cpuSecondsOf, startScript, untilListening } from '../l4/processes.ts';
-import { type BenchFigure, type BenchReport, median } from '../report.ts';
+import { benchReport, type BenchFigure, type BenchReport, median } from '../report.ts';
 import { envoyConfig } from './envoy-config.ts';
 import { decisionFigures } from './decisions.ts';
 import { makeToken } from './token.ts';
@@ -114,9 +113,6 @@ export async function runL7(): Promise<BenchReport> {
   const figures: BenchFigure[] = decisionFigures();
   const base = {
     suite: 'l7',
-    date: new Date().toISOString(),
-    node: process.version,
-    cpus: availableParallelism(),
     reference: 'haproxy',
     notes: [
       `${CONNECTIONS} kept-alive connections, 1 KB answers, ${ROUNDS} interleaved rounds of ${LEG_SECONDS} s`,
@@ -126,7 +122,7 @@ export async function runL7(): Promise<BenchReport> {
   };
   if (!has('nginx', '-v') || !has('wrk', '-v')) {
     notRun.push('paths over HTTP: nginx (the application) and wrk (the load) have to be installed');
-    return { ...base, figures, notRun, elapsedSeconds: Math.round(performance.now() - startedMs) / 1000 };
+    return benchReport(startedMs, { ...base, figures, notRun });
   }
   const certificates = await writeCertificates();
   const { folder } = certificates;
@@ -182,7 +178,7 @@ export async function runL7(): Promise<BenchReport> {
     for (const child of children) child.kill('SIGKILL');
     rmSync(folder, { recursive: true, force: true });
   }
-  return { ...base, figures, notRun, elapsedSeconds: Math.round(performance.now() - startedMs) / 1000 };
+  return benchReport(startedMs, { ...base, figures, notRun });
 }
 
 /** Interleaved rounds; the order turns with every round. */
