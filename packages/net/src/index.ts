@@ -1,4 +1,5 @@
 // The public face of @ambit/net. Importing it loads no native code: that happens on the first call that needs it.
+export * from './close-notice.ts';
 export * from './connect.ts';
 export * from './duplex.ts';
 export * from './endpoint.ts';

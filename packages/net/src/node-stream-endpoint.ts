@@ -2,6 +2,7 @@
 // adapter). The only place that knows how to get bytes in and out of Node streams cheaply: no pipe(), explicit
 // back-pressure, big writes corked into one per turn. Used by socket-endpoint.ts, secure.ts, duplex.ts and @ambit/hbone.
 import type { Duplex } from 'node:stream';
+import { type CloseCallback, CloseNotice } from './close-notice.ts';
 import { AGAIN, type Endpoint, EOF, type SocketAddress, type WriteResult } from './endpoint.ts';
 import { NetError, systemCodeOf } from './errors.ts';
 import { Region } from './region.ts';
@@ -37,7 +38,6 @@ export class NodeStreamEndpoint implements Endpoint {
   /** Big batches wait for the end of the turn to be joined. False for an owner who gathers them himself. */
   joinsWritesOfTurn = true;
   #onReadable: (() => void) | undefined;
-  #onClose: ((error: Error | undefined) => void) | undefined;
   #queue: Region[] = [];
   #queuedBytes = 0;
   #active = false;
@@ -50,7 +50,7 @@ export class NodeStreamEndpoint implements Endpoint {
   #isEofTaken = false;
   #isLocallyClosed = false;
   #isStreamClosed = false;
-  #closeState: 'open' | 'due' | 'told' = 'open';
+  readonly #closeNotice = new CloseNotice();
   #error: Error | undefined;
 
   constructor(stream: Duplex, options: NodeStreamOptions = {}) {
@@ -70,7 +70,7 @@ export class NodeStreamEndpoint implements Endpoint {
   }
 
   get isClosed(): boolean {
-    return this.#closeState !== 'open';
+    return this.#closeNotice.isDue;
   }
 
   /** True once bytes were asked for or sent: too late to take the stream out. */
@@ -87,13 +87,12 @@ export class NodeStreamEndpoint implements Endpoint {
     if (callback !== undefined) this.#activate();
   }
 
-  get onClose(): ((error: Error | undefined) => void) | undefined {
-    return this.#onClose;
+  get onClose(): CloseCallback | undefined {
+    return this.#closeNotice.callback;
   }
 
-  set onClose(callback: ((error: Error | undefined) => void) | undefined) {
-    this.#onClose = callback;
-    if (callback !== undefined && this.#closeState === 'due') queueMicrotask(() => this.#tellClose());
+  set onClose(callback: CloseCallback | undefined) {
+    this.#closeNotice.callback = callback;
   }
 
   read(): Region | typeof AGAIN | typeof EOF {
@@ -284,19 +283,12 @@ export class NodeStreamEndpoint implements Endpoint {
   protected releaseSource(): void {}
 
   #settleClose(): void {
-    if (this.#closeState !== 'open') return;
+    if (this.isClosed) return;
     const mayTell = this.#error !== undefined || this.#isLocallyClosed || this.#isEofTaken || !this.#active;
     if (!mayTell) return;
     if (!this.#isStreamClosed && this.#error === undefined) return;
     this.#isReadEnded = true;
-    this.#closeState = 'due';
-    if (this.#onClose !== undefined) queueMicrotask(() => this.#tellClose());
-  }
-
-  #tellClose(): void {
-    if (this.#closeState !== 'due' || this.#onClose === undefined) return;
-    this.#closeState = 'told';
-    this.#onClose(this.#error);
+    this.#closeNotice.due(this.#error);
   }
 }
 

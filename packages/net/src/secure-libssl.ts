@@ -2,6 +2,7 @@
 // the plain endpoint's blocks and ours. In: a plain endpoint, a context, `verifyPeer`. Out: a secure endpoint. Chosen by
 // secure.ts; connections that are not TLS 1.3 with h2 stay with node:tls. Data threads.
 import { addAbortListener } from 'node:events';
+import { type CloseCallback, CloseNotice } from './close-notice.ts';
 import { AGAIN, type Endpoint, EOF, type SecureEndpoint, type WriteResult } from './endpoint.ts';
 import { NetError } from './errors.ts';
 import { handshakeFailed, handshakeTimedOut, peerRefused } from './handshake-errors.ts';
@@ -79,7 +80,6 @@ class LibsslEndpoint<Peer> implements SecureEndpoint<Peer> {
   readonly #ssl: SslHandle;
   readonly #verifyPeer: (chain: readonly Buffer[]) => Peer;
   #onHandshake: ((error: Error | undefined) => void) | undefined;
-  #onClose: ((error: Error | undefined) => void) | undefined;
   /** Size of the ciphertext block in work: small input gets a small block. */
   #inputBytes = 0;
   /** A record could not be decrypted; the end is on its way. */
@@ -91,8 +91,7 @@ class LibsslEndpoint<Peer> implements SecureEndpoint<Peer> {
   #isEofTaken = false;
   #isWriteShut = false;
   #isLocallyClosed = false;
-  #closeState: 'open' | 'due' | 'told' = 'open';
-  #error: Error | undefined;
+  readonly #closeNotice = new CloseNotice();
 
   constructor(
     plain: Endpoint,
@@ -113,16 +112,15 @@ class LibsslEndpoint<Peer> implements SecureEndpoint<Peer> {
   }
 
   get isClosed(): boolean {
-    return this.#closeState !== 'open';
+    return this.#closeNotice.isDue;
   }
 
-  get onClose(): ((error: Error | undefined) => void) | undefined {
-    return this.#onClose;
+  get onClose(): CloseCallback | undefined {
+    return this.#closeNotice.callback;
   }
 
-  set onClose(callback: ((error: Error | undefined) => void) | undefined) {
-    this.#onClose = callback;
-    if (callback !== undefined && this.#closeState === 'due') queueMicrotask(() => this.#tellClose());
+  set onClose(callback: CloseCallback | undefined) {
+    this.#closeNotice.callback = callback;
   }
 
   peerDer(): readonly Buffer[] {
@@ -367,17 +365,9 @@ class LibsslEndpoint<Peer> implements SecureEndpoint<Peer> {
   }
 
   #finish(error: Error | undefined): void {
-    if (this.#closeState !== 'open') return;
-    this.#closeState = 'due';
-    this.#error = error;
+    if (this.isClosed) return;
+    this.#closeNotice.due(error);
     this.#ssl.free();
-    if (this.#onClose !== undefined) queueMicrotask(() => this.#tellClose());
-  }
-
-  #tellClose(): void {
-    if (this.#closeState !== 'due' || this.#onClose === undefined) return;
-    this.#closeState = 'told';
-    this.#onClose(this.#error);
   }
 }
 

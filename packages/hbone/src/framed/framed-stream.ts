@@ -1,7 +1,7 @@
 // Engine 2's tunnel: one HTTP/2 stream as an endpoint. In: events of the connection (StreamHandler) and calls of the
 // tunnel's owner (Endpoint). Out: commands to the connection through the transport. END_STREAM = half-close, RST
 // NO_ERROR or CANCEL after the answer = end of data, any other code = an error. Data threads.
-import { AGAIN, type Endpoint, EOF, type Region, type WriteResult } from '@ambit/net';
+import { AGAIN, type CloseCallback, CloseNotice, type Endpoint, EOF, type Region, type WriteResult } from '@ambit/net';
 import { connectionLost, streamReset } from '../errors.ts';
 import type { TunnelHeaders, TunnelStream } from '../tunnel.ts';
 import type { Http2Stream, StreamHandler } from './stream.ts';
@@ -39,7 +39,6 @@ export class FramedStream<Peer> implements TunnelStream<Peer>, StreamHandler {
   isReady = false;
   readonly #transport: FramedTransport;
   readonly #events: FramedStreamEvents;
-  #onClose: ((error: Error | undefined) => void) | undefined;
   #stream: Http2Stream | undefined;
   #received: Region[] = [];
   #receivedAt = 0;
@@ -54,8 +53,7 @@ export class FramedStream<Peer> implements TunnelStream<Peer>, StreamHandler {
   #isEndSent = false;
   #isLocallyClosed = false;
   #isGoneTold = false;
-  #closeState: 'open' | 'due' | 'told' = 'open';
-  #error: Error | undefined;
+  readonly #closeNotice = new CloseNotice();
 
   constructor(transport: FramedTransport, peer: Peer, events: FramedStreamEvents) {
     this.#transport = transport;
@@ -75,16 +73,15 @@ export class FramedStream<Peer> implements TunnelStream<Peer>, StreamHandler {
   }
 
   get isClosed(): boolean {
-    return this.#closeState !== 'open';
+    return this.#closeNotice.isDue;
   }
 
-  get onClose(): ((error: Error | undefined) => void) | undefined {
-    return this.#onClose;
+  get onClose(): CloseCallback | undefined {
+    return this.#closeNotice.callback;
   }
 
-  set onClose(callback: ((error: Error | undefined) => void) | undefined) {
-    this.#onClose = callback;
-    if (callback !== undefined && this.#closeState === 'due') queueMicrotask(() => this.#tellClose());
+  set onClose(callback: CloseCallback | undefined) {
+    this.#closeNotice.callback = callback;
   }
 
   read(): Region | typeof AGAIN | typeof EOF {
@@ -329,17 +326,9 @@ export class FramedStream<Peer> implements TunnelStream<Peer>, StreamHandler {
   }
 
   #finish(error: Error | undefined): void {
-    if (this.#closeState !== 'open') return;
-    this.#closeState = 'due';
-    this.#error = error;
+    if (this.isClosed) return;
+    this.#closeNotice.due(error);
     this.#isRemoteEnded = true;
     this.#isWriteShut = true;
-    if (this.#onClose !== undefined) queueMicrotask(() => this.#tellClose());
-  }
-
-  #tellClose(): void {
-    if (this.#closeState !== 'due' || this.#onClose === undefined) return;
-    this.#closeState = 'told';
-    this.#onClose(this.#error);
   }
 }

@@ -4,7 +4,8 @@ import type { Endpoint, SecureEndpoint } from '@ambit/net';
 import { abuse, connectionLost, HboneError, streamReset } from '../errors.ts';
 import { startKeepalive } from '../keepalive.ts';
 import { createResetLimiter, type ResetLimiter } from '../reset-limiter.ts';
-import { GOAWAY_GRACE_MS, MAX_AUTHORITY_BYTES, type ServerSession, type ServerSessionOptions } from '../session.ts';
+import { answerMalformed, offerTunnel } from '../offer.ts';
+import { GOAWAY_GRACE_MS, type ServerSession, type ServerSessionOptions } from '../session.ts';
 import type { TunnelHeaders, TunnelRequest } from '../tunnel.ts';
 import type { Http2Stream, StreamHandler } from './stream.ts';
 import { areTrailers, parseRequest, type RequestHead, responseFields } from './fields.ts';
@@ -108,25 +109,8 @@ export class FramedServerSession<Peer> implements ServerSession<Peer> {
     }
     const request = new IncomingTunnel<Peer>(tunnel, head);
     this.#requests.set(tunnel, request);
-    if (!isConnect) return this.#answerMalformed(request, `expected method CONNECT, got ${head.method}`);
-    if (request.authority.length > MAX_AUTHORITY_BYTES) return this.#answerMalformed(request, 'authority too long');
-    this.#offer(request);
-  }
-
-  #answerMalformed(request: IncomingTunnel<Peer>, reason: string): void {
-    request.reject(400);
-    this.#options.onMalformed(request, reason);
-  }
-
-  #offer(request: IncomingTunnel<Peer>): void {
-    try {
-      this.#options.onTunnel(request);
-    } catch (error) {
-      this.#options.log.error('tunnel handler failed', {
-        error: error instanceof Error ? error.message : String(error),
-      });
-      request.reject(503);
-    }
+    if (!isConnect) return answerMalformed(request, `expected method CONNECT, got ${head.method}`, this.#options);
+    offerTunnel(request, this.#options);
   }
 
   #refuse(tunnel: FramedStream<Peer>, code: number): void {

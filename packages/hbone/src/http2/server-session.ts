@@ -17,7 +17,8 @@ import { createResetLimiter, type ResetLimiter } from '../reset-limiter.ts';
 import { serverSessionOptions } from './session-options.ts';
 import { stopWhenSent } from './stop-when-sent.ts';
 import { StreamEndpoint } from './stream-endpoint.ts';
-import { GOAWAY_GRACE_MS, MAX_AUTHORITY_BYTES, type ServerSession, type ServerSessionOptions } from '../session.ts';
+import { answerMalformed, offerTunnel } from '../offer.ts';
+import { GOAWAY_GRACE_MS, type ServerSession, type ServerSessionOptions } from '../session.ts';
 import type { TunnelHeaders, TunnelRequest } from '../tunnel.ts';
 
 // `sendDate` is honoured by core but missing in its types; HBONE answers carry no date.
@@ -87,28 +88,13 @@ export class Http2ServerSession<Peer> implements ServerSession<Peer> {
     stream.on('error', (error) => this.#options.log.debug('tunnel stream failed', { error: error.message }));
     stream.once('close', () => this.#onStreamClosed(stream, request));
     const method = headers[':method'];
-    if (method !== 'CONNECT') return this.#refuse(request, `expected method CONNECT, got ${method}`);
+    if (method !== 'CONNECT') {
+      return answerMalformed(request, `expected method CONNECT, got ${method}`, this.#options);
+    }
     if (headers[':scheme'] !== undefined || headers[':path'] !== undefined || headers[':protocol'] !== undefined) {
       return stream.close(constants.NGHTTP2_PROTOCOL_ERROR);
     }
-    if (request.authority.length > MAX_AUTHORITY_BYTES) return this.#refuse(request, 'authority too long');
-    this.#offer(request);
-  }
-
-  #refuse(request: IncomingTunnel<Peer>, reason: string): void {
-    request.reject(400);
-    this.#options.onMalformed(request, reason);
-  }
-
-  #offer(request: IncomingTunnel<Peer>): void {
-    try {
-      this.#options.onTunnel(request);
-    } catch (error) {
-      this.#options.log.error('tunnel handler failed', {
-        error: error instanceof Error ? error.message : String(error),
-      });
-      request.reject(503, 'internal error');
-    }
+    offerTunnel(request, this.#options);
   }
 
   #onStreamClosed(stream: ServerHttp2Stream, request: IncomingTunnel<Peer>): void {
