@@ -1,6 +1,7 @@
 // Rules for what an HTTP route does: headers, faults, redirects, direct responses, retries, rewrites (spec control-plane 10.2). Called
 // by http-route.ts. Pure.
 import { quoted } from '../analyze/go-text.ts';
+import { grpcStatuses } from '../grpc-statuses.ts';
 import { checkDuration } from './durations.ts';
 import { isAuthority, problemOfHeaderValue, problemOfOperationName, problemOfRequestName } from './headers.ts';
 import { type Findings, type Json, mapOf, numberOf, optionalMap, textOf, textsOf } from './json.ts';
@@ -27,26 +28,6 @@ export function checkHeaderChanges(value: unknown, { error }: Findings): void {
   }
 }
 
-const GRPC_STATUSES = new Set([
-  'OK',
-  'CANCELLED',
-  'UNKNOWN',
-  'INVALID_ARGUMENT',
-  'DEADLINE_EXCEEDED',
-  'NOT_FOUND',
-  'ALREADY_EXISTS',
-  'PERMISSION_DENIED',
-  'RESOURCE_EXHAUSTED',
-  'FAILED_PRECONDITION',
-  'ABORTED',
-  'OUT_OF_RANGE',
-  'UNIMPLEMENTED',
-  'INTERNAL',
-  'UNAVAILABLE',
-  'DATA_LOSS',
-  'UNAUTHENTICATED',
-]);
-
 function checkShare(value: unknown, { error }: Findings): void {
   const share = numberOf(mapOf(value)['value']);
   if (share >= 0 && share <= 100 && !(share > 0 && share < 0.0001)) return;
@@ -66,7 +47,7 @@ function checkFault(fault: Json | undefined, findings: Findings): void {
   if (abort !== undefined) {
     checkShare(abort['percentage'], findings);
     const grpc = textOf(abort['grpcStatus']);
-    if (abort['grpcStatus'] !== undefined && !GRPC_STATUSES.has(grpc)) {
+    if (abort['grpcStatus'] !== undefined && !grpcStatuses.includes(grpc)) {
       findings.error(
         `gRPC status ${quoted(grpc)} is not supported. See https://github.com/grpc/grpc/blob/master/doc/statuscodes.md for a list of supported codes, for example 'NOT_FOUND'`,
       );

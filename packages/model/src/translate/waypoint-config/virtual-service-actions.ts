@@ -8,6 +8,7 @@ import type {
   VirtualServiceHttpRule,
   VirtualServiceTextMatch,
 } from '@ambit/resources';
+import { grpcStatuses } from '../../grpc-statuses.ts';
 import { isDecimal } from '../../ip.ts';
 import { durationOf, goDurationMs } from './duration.ts';
 
@@ -20,25 +21,6 @@ type Rule = VirtualServiceHttpRule;
 const MILLION = 1_000_000;
 const DEFAULT_RETRY_ON = ['connect-failure', 'refused-stream', 'unavailable', 'cancelled', 'retriable-status-codes'];
 const HOST_HEADERS = new Set(['host', ':authority']);
-const GRPC_CODES = [
-  'OK',
-  'CANCELLED',
-  'UNKNOWN',
-  'INVALID_ARGUMENT',
-  'DEADLINE_EXCEEDED',
-  'NOT_FOUND',
-  'ALREADY_EXISTS',
-  'PERMISSION_DENIED',
-  'RESOURCE_EXHAUSTED',
-  'FAILED_PRECONDITION',
-  'ABORTED',
-  'OUT_OF_RANGE',
-  'UNIMPLEMENTED',
-  'INTERNAL',
-  'UNAVAILABLE',
-  'DATA_LOSS',
-  'UNAUTHENTICATED',
-];
 
 /** Header changes and the host that they set. */
 export function headersOf(headers: Rule['headers']): {
@@ -136,7 +118,7 @@ function retryOf(retries: NonNullable<Rule['retries']>): NonNullable<HttpRouteIn
 
 function faultOf({ delay, abort }: NonNullable<Rule['fault']>): NonNullable<HttpRouteInit['fault']> {
   const delayMs = goDurationMs(delay?.fixedDelay);
-  const grpc = GRPC_CODES.indexOf(abort?.grpcStatus ?? '');
+  const grpc = grpcStatuses.indexOf(abort?.grpcStatus ?? '');
   return {
     ...(delayMs !== undefined && { delay: durationOf(delayMs) }),
     // Without a share a fault never happens, as upstream has it.
