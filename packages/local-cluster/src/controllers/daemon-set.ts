@@ -1,19 +1,18 @@
 // DaemonSets: one pod of the template per suitable node, replaced by surge or by unavailability.
 // Comes in: DaemonSets, pods, nodes. Goes out: pods, ControllerRevisions, DaemonSet status. Main thread.
-import type { ControllerRevision, DaemonSet, Node, Pod, Toleration } from './objects.ts';
+import type { DaemonSet, Node, Pod, Toleration } from './objects.ts';
 import { controllerOfParts, keyOf, splitKey } from './context.ts';
 import type { Controller, ControllerContext } from './context.ts';
-import { isAlreadyExists, isNotFound } from '../api/status.ts';
+import { isNotFound } from '../api/status.ts';
 import { planDaemonStep } from './daemon-plan.ts';
 import type { DaemonNode } from './daemon-plan.ts';
-import { ownerReferenceTo } from './owner-reference.ts';
 import { reasonAgainstNode, RUNNING_EFFECTS } from './place-pod.ts';
 import { canonicalJson, podFromTemplate, templateHash } from './pod-from-template.ts';
 import { controllerOf, isPodAvailable, isPodFinished, isPodReady } from './selector.ts';
+import { createRevision, newestOf, REVISION_HASH, REVISIONS, revisionsOf } from './revisions.ts';
 import { createWorkQueue } from './work-queue.ts';
 import type { ReconcileResult } from './work-queue.ts';
 
-const HASH = 'controller-revision-hash';
 const IMPLIED_TOLERATIONS: Toleration[] = [
   'not-ready',
   'unreachable',
@@ -88,7 +87,7 @@ function nodesOf(context: ControllerContext, set: DaemonSet, hash: string): Map<
     nodes.set(nodeName, node);
     node.pods.push({
       name: pod.metadata.name,
-      current: pod.metadata.labels?.[HASH] === hash,
+      current: pod.metadata.labels?.[REVISION_HASH] === hash,
       ready: isPodReady(pod),
       available: isPodAvailable(pod, minReadySeconds, now),
       finished: isPodFinished(pod),
@@ -100,7 +99,10 @@ function nodesOf(context: ControllerContext, set: DaemonSet, hash: string): Map<
 
 async function createPod(context: ControllerContext, set: DaemonSet, nodeName: string, hash: string): Promise<void> {
   const tolerations = [...(set.spec.template.spec.tolerations ?? []), ...IMPLIED_TOLERATIONS];
-  const pod = podFromTemplate(set, set.spec.template, { labels: { [HASH]: hash }, spec: { nodeName, tolerations } });
+  const pod = podFromTemplate(set, set.spec.template, {
+    labels: { [REVISION_HASH]: hash },
+    spec: { nodeName, tolerations },
+  });
   const made = await context.api.create<Pod>('pods', pod);
   context.events.record(set, 'Normal', 'SuccessfulCreate', `Created pod: ${made.metadata.name}`);
 }
@@ -113,28 +115,10 @@ async function removePod(context: ControllerContext, set: DaemonSet, name: strin
 }
 
 async function ensureRevision(context: ControllerContext, set: DaemonSet, hash: string): Promise<void> {
-  if (!context.api.serves('controllerrevisions.apps')) return;
-  const namespace = set.metadata.namespace ?? 'default';
+  if (!context.api.serves(REVISIONS)) return;
   const name = `${set.metadata.name}-${hash}`;
-  if (context.api.get('controllerrevisions.apps', name, namespace) !== undefined) return;
-  const own = context.api
-    .list<ControllerRevision>('controllerrevisions.apps', { namespace })
-    .items.filter((each) => controllerOf(each.metadata)?.uid === set.metadata.uid);
-  const revision: ControllerRevision = {
-    apiVersion: 'apps/v1',
-    kind: 'ControllerRevision',
-    metadata: {
-      name,
-      namespace,
-      labels: { ...set.spec.template.metadata?.labels, [HASH]: hash },
-      ownerReferences: [ownerReferenceTo(set)],
-    },
-    data: { spec: { template: { ...set.spec.template, $patch: 'replace' } } },
-    revision: Math.max(0, ...own.map((each) => each.revision)) + 1,
-  };
-  await context.api.create('controllerrevisions.apps', revision).catch((error: unknown) => {
-    if (!isAlreadyExists(error)) throw error;
-  });
+  if (context.api.get(REVISIONS, name, set.metadata.namespace ?? 'default') !== undefined) return;
+  await createRevision(context, set, { name, hash, revision: newestOf(revisionsOf(context, set)) + 1 });
 }
 
 async function writeStatus(

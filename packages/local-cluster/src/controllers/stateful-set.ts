@@ -9,12 +9,11 @@ import { canonicalJson, podFromTemplate, templateHash } from './pod-from-templat
 import { controllerOf, isPodAvailable, isPodFinished, isPodReady } from './selector.ts';
 import { planStatefulStep } from './stateful-plan.ts';
 import type { StatefulPod, StatefulWish } from './stateful-plan.ts';
+import { createRevision, newestOf, REVISION_HASH, REVISIONS, revisionsOf } from './revisions.ts';
 import { createWorkQueue } from './work-queue.ts';
 import type { ReconcileResult } from './work-queue.ts';
 
 const SETS = 'statefulsets.apps';
-const REVISIONS = 'controllerrevisions.apps';
-const HASH = 'controller-revision-hash';
 
 /** Starts the StatefulSet controller. */
 export function startStatefulSetController(context: ControllerContext): Controller {
@@ -43,7 +42,7 @@ function podsOf(context: ControllerContext, set: StatefulSet): StatefulPod[] {
     .map((pod) => ({
       name: pod.metadata.name,
       ordinal: ordinalOf(set, pod),
-      revision: pod.metadata.labels?.[HASH] ?? '',
+      revision: pod.metadata.labels?.[REVISION_HASH] ?? '',
       ready: isPodReady(pod),
       available: isPodAvailable(pod, set.spec.minReadySeconds ?? 0, now),
       finished: isPodFinished(pod),
@@ -79,31 +78,12 @@ async function reconcile(context: ControllerContext, key: string): Promise<Recon
 
 async function ensureRevision(context: ControllerContext, set: StatefulSet, name: string): Promise<void> {
   const namespace = set.metadata.namespace ?? 'default';
-  const own = context.api
-    .list<ControllerRevision>(REVISIONS, { namespace })
-    .items.filter((each) => controllerOf(each.metadata)?.uid === set.metadata.uid);
-  const newest = Math.max(0, ...own.map((each) => each.revision));
+  const own = revisionsOf(context, set);
+  const newest = newestOf(own);
   const present = own.find((each) => each.metadata.name === name);
-  if (present !== undefined) {
-    // A template that comes back is the newest again, so that `rollout undo` counts on.
-    if (present.revision < newest) await context.api.patch(REVISIONS, name, namespace, { revision: newest + 1 });
-    return;
-  }
-  const revision: ControllerRevision = {
-    apiVersion: 'apps/v1',
-    kind: 'ControllerRevision',
-    metadata: {
-      name,
-      namespace,
-      labels: { ...set.spec.template.metadata?.labels, [HASH]: name },
-      ownerReferences: [ownerReferenceTo(set)],
-    },
-    data: { spec: { template: { ...set.spec.template, $patch: 'replace' } } },
-    revision: newest + 1,
-  };
-  await context.api.create(REVISIONS, revision).catch((error: unknown) => {
-    if (!isAlreadyExists(error)) throw error;
-  });
+  if (present === undefined) return createRevision(context, set, { name, hash: name, revision: newest + 1 });
+  // A template that comes back is the newest again, so that `rollout undo` counts on.
+  if (present.revision < newest) await context.api.patch(REVISIONS, name, namespace, { revision: newest + 1 });
 }
 
 /** The template of a revision; the set's own where the revision is gone. */
@@ -132,7 +112,7 @@ async function createPod(
   const named = new Set(claims.map(({ volume }) => volume));
   const pod = podFromTemplate(set, template, {
     labels: {
-      [HASH]: revision,
+      [REVISION_HASH]: revision,
       'statefulset.kubernetes.io/pod-name': name,
       'apps.kubernetes.io/pod-index': String(ordinal),
     },
