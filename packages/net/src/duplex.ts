@@ -66,8 +66,7 @@ class EndpointDuplex extends Duplex {
         this.push(null);
         return;
       }
-      this.#wantsBytes = this.push(region.isPooled ? Buffer.from(region.bytes) : region.bytes);
-      region.release();
+      this.#wantsBytes = this.push(region.takeBuffer());
     }
   }
 

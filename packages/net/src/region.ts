@@ -82,6 +82,13 @@ export class Region {
     return this.#onRelease !== undefined || this.#shared !== undefined;
   }
 
+  /** The bytes as a buffer that nobody else will write to, copied where the memory is pooled; the region is released. */
+  takeBuffer(): Buffer {
+    const bytes = this.isPooled ? Buffer.from(this.bytes) : this.bytes;
+    this.release();
+    return bytes;
+  }
+
   /** Gives the memory back. Calling it twice is harmless. */
   release(): void {
     const shared = this.#shared;

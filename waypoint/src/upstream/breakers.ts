@@ -3,6 +3,7 @@
  * One per data thread: each thread has its part of a limit. Pure but for the counters.
  */
 import type { Backend } from '@ambit/proto/waypoint';
+import { ActiveCounts } from './active-counts.ts';
 import { backendKeyOf } from './pick.ts';
 
 /** What is counted. */
@@ -18,26 +19,16 @@ const unlimited: Disposable = { [Symbol.dispose]: () => undefined };
 
 /** Makes the counters of a data thread; `dataThreads` share each limit. */
 export const createBreakers = (dataThreads: number): Breakers => {
-  const active = new Map<string, number>();
+  const active = new ActiveCounts();
   return {
     enter: (backend, kind) => {
       if (backend === undefined || !isCounted(backend)) return unlimited;
       const name = backendKeyOf(backend);
       const key = `${kind} ${name}`;
-      const now = active.get(key) ?? 0;
-      const limit = limitOf(backend, kind, active.get(`request ${name}`) ?? 0, dataThreads);
+      const now = active.of(key);
+      const limit = limitOf(backend, kind, active.of(`request ${name}`), dataThreads);
       if (now >= limit) return undefined;
-      active.set(key, now + 1);
-      let isOver = false;
-      return {
-        [Symbol.dispose]: () => {
-          if (isOver) return;
-          isOver = true;
-          const left = (active.get(key) ?? 1) - 1;
-          if (left === 0) active.delete(key);
-          else active.set(key, left);
-        },
-      };
+      return active.hold(key);
     },
   };
 };

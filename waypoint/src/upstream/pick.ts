@@ -15,6 +15,7 @@ import {
   type Workload,
 } from '@ambit/state';
 import type { FrontendPort } from '../updates/compiled-config.ts';
+import { ActiveCounts } from './active-counts.ts';
 import type { Names } from './names.ts';
 import { createOutlierDetector, type TryResult } from './outlier.ts';
 
@@ -81,7 +82,7 @@ export const createPicker = (options: PickerOptions = {}): Picker => {
   const { now = () => performance.now(), names } = options;
   const outliers = createOutlierDetector();
   const totals = new Map<string, number>();
-  const active = new Map<string, number>();
+  const active = new ActiveCounts();
   const turns = new Map<string, number>();
   /** Ejected endpoints are left out, unless too few would remain (`minHealthPercent`). */
   const withoutOutliers = (backend: Backend | undefined, all: readonly Candidate[]): readonly Candidate[] => {
@@ -125,19 +126,7 @@ export const createPicker = (options: PickerOptions = {}): Picker => {
       const name = backendKeyOf(backend);
       outliers.report(name, backend.outlier, endpoint.key, result, totals.get(name) ?? 1, now());
     },
-    begin: ({ key }) => {
-      active.set(key, (active.get(key) ?? 0) + 1);
-      let isOver = false;
-      return {
-        [Symbol.dispose]: () => {
-          if (isOver) return;
-          isOver = true;
-          const left = (active.get(key) ?? 1) - 1;
-          if (left === 0) active.delete(key);
-          else active.set(key, left);
-        },
-      };
-    },
+    begin: ({ key }) => active.hold(key),
   };
 };
 
@@ -146,14 +135,10 @@ export const backendKeyOf = ({ serviceNamespace, hostname, port, subset }: Backe
   `${serviceNamespace}/${hostname}/${port}/${subset}`;
 
 /** Power of two choices on load per weight. */
-const leastBusy = (
-  candidates: readonly Candidate[],
-  active: ReadonlyMap<string, number>,
-  random: () => number,
-): Candidate => {
+const leastBusy = (candidates: readonly Candidate[], active: ActiveCounts, random: () => number): Candidate => {
   const one = byWeight(candidates, random());
   const two = byWeight(candidates, random());
-  const load = ({ endpoint, weight }: Candidate): number => ((active.get(endpoint.key) ?? 0) + 1) / weight;
+  const load = ({ endpoint, weight }: Candidate): number => (active.of(endpoint.key) + 1) / weight;
   return load(two) < load(one) ? two : one;
 };
 

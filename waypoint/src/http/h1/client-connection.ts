@@ -202,9 +202,7 @@ export class ClientConnection {
       this.#onEof();
       return undefined;
     }
-    const bytes = region.isPooled ? Buffer.from(region.bytes) : region.bytes;
-    region.release();
-    return bytes;
+    return region.takeBuffer();
   }
 
   #onHead({ line, fields, framing }: Head<StatusLine>): void {

@@ -122,9 +122,7 @@ export class ServerConnection {
       this.#onEof();
       return undefined;
     }
-    const bytes = region.isPooled ? Buffer.from(region.bytes) : region.bytes;
-    region.release();
-    return bytes;
+    return region.takeBuffer();
   }
 
   /** The clock runs from the first byte of a head. */
