@@ -17,6 +17,7 @@ export {
 } from './native/netns.ts';
 export { type Keepalive } from './native/socket-options.ts';
 export { isNativeAvailable } from './native/libc.ts';
+export { leaveReusePortGroup } from './native/sockets.ts';
 export { NodeStreamEndpoint, type NodeStreamOptions } from './node-stream-endpoint.ts';
 export { type FramedSocket, framedSocket } from './framed-socket.ts';
 export * from './original-destination.ts';

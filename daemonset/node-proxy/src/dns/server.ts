@@ -6,6 +6,7 @@
  */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { createServer, type Socket } from 'node:net';
+import { isNativeAvailable, leaveReusePortGroup } from '@ambit/net';
 import { findOwnOrUndefined, type PodContext } from '../threads/pod-context.ts';
 import { errorText } from '../telemetry/response-flags.ts';
 import { queryTypeName } from './dns-metrics.ts';
@@ -13,13 +14,18 @@ import { forwardQuery } from './forward.ts';
 import { buildError, buildReply, type DnsQuery, parseQuery, RCODE, truncated, udpLimitBytes } from './message.ts';
 import { resolveName, TTL_SECONDS } from './resolver.ts';
 
-/** A running DNS listener. `close` stops answering. */
+/** A running DNS listener. */
 export interface DnsListener {
+  /** Takes no new queries; those that were sent already are answered. Idempotent. */
   close(): void;
+  /** Ends now, unanswered queries included. Idempotent. */
+  destroy(): void;
 }
 
 /** Idle limit of a TCP client. */
 const TCP_IDLE_MS = 5000;
+/** After leaving to its successor a UDP socket reads this long what was on its way to it. */
+const UDP_LINGER_MS = 100;
 /** TCP clients served at once per pod and thread. */
 const MAX_TCP_CLIENTS = 256;
 
@@ -27,19 +33,39 @@ const MAX_TCP_CLIENTS = 256;
 export function serveDnsUdp(context: PodContext, fd: number, family: 4 | 6): DnsListener {
   const socket: UdpSocket = createSocket({ type: family === 6 ? 'udp6' : 'udp4' });
   socket.on('error', (error) => context.log.warn('dns socket failed', { error: errorText(error) }));
+  let state: 'open' | 'leaving' | 'left' | 'closed' = 'open';
+  let unanswered = 0;
+  const destroy = (): void => {
+    if (state !== 'closed') socket.close();
+    state = 'closed';
+  };
+  const settle = (): void => {
+    if (state === 'left' && unanswered === 0) destroy();
+  };
   socket.on('message', (bytes, from) => {
+    unanswered += 1;
     void answer(context, bytes, 'udp').then((reply) => {
-      if (reply !== undefined) socket.send(reply, from.port, from.address, () => undefined);
+      unanswered -= 1;
+      if (reply !== undefined && state !== 'closed') socket.send(reply, from.port, from.address, () => undefined);
+      settle();
       return undefined;
     });
   });
   socket.bind({ fd });
-  let open = true;
   return {
     close() {
-      if (open) socket.close();
-      open = false;
+      if (state !== 'open') return;
+      state = 'leaving';
+      // A query that is lost costs its pod the whole timeout of its resolver, 5 s as a rule.
+      const token = context.drain.hold();
+      socket.once('close', () => token[Symbol.dispose]());
+      if (isNativeAvailable()) leaveReusePortGroup(fd, family);
+      setTimeout(() => {
+        if (state === 'leaving') state = 'left';
+        settle();
+      }, UDP_LINGER_MS);
     },
+    destroy,
   };
 }
 
@@ -64,6 +90,10 @@ export async function serveDnsTcp(context: PodContext, fd: number): Promise<DnsL
     close() {
       server.close();
       for (const socket of clients) socket.destroySoon();
+    },
+    destroy() {
+      server.close();
+      for (const socket of clients) socket.destroy();
     },
   };
 }

@@ -49,9 +49,6 @@ export async function startPodTraffic(thread: ThreadContext, pod: PodAssignment)
   const accepting = await openListeners(context, tunnels);
   let state: 'open' | 'closing' | 'closed' = 'open';
 
-  const stopAccepting = (): void => {
-    for (const listener of accepting) listener.close();
-  };
   return {
     onDiff(diff) {
       if (registry.size === 0 || !concerns(diff, thread.state.findOwn(pod.workload)?.uid)) return;
@@ -77,14 +74,14 @@ export async function startPodTraffic(thread: ThreadContext, pod: PodAssignment)
     async close(deadlineMs) {
       if (state !== 'open') return;
       state = 'closing';
-      stopAccepting();
+      for (const listener of accepting) listener.close();
       // Idle tunnels end by themselves once their peers saw the GOAWAY; cutting them would fail a stream on its way.
       await Promise.all([within(deadlineMs, tunnels.close()), drain.start('graceful', deadlineMs)]);
     },
     destroy(reason = podGone) {
       if (state === 'closed') return 0;
       state = 'closed';
-      stopAccepting();
+      for (const listener of accepting) listener.destroy();
       const cut = registry.destroyAll(reason);
       tunnels.destroy(reason());
       context.pool.destroy(reason());

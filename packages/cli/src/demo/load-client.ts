@@ -55,6 +55,8 @@ export function createLoadClient(url: string): LoadClient {
     const response = await fetch(`${url}${path}`, {
       method,
       signal: AbortSignal.timeout(60_000),
+      // Steps are seconds apart: a kept connection could meet the server's idle limit just as it is used again.
+      headers: { connection: 'close' },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     if (!response.ok)

@@ -35,6 +35,19 @@ export function bindUdpSocket(domain: SocketDomain, spec: BindSpec): BoundSocket
   return inDomain(domain, () => bindSocket(c.SOCK_DGRAM, domain, spec));
 }
 
+/**
+ * Takes a UDP socket out of its SO_REUSEPORT group: what comes from now on goes to the others, what waits in it can still be read, and
+ * answers can still be sent. (A connected socket is passed over when the kernel picks one of the group, so it is connected to a port of
+ * this host that nobody sends from.) False where that is not possible.
+ */
+export function leaveReusePortGroup(fd: number, family: 4 | 6): boolean {
+  const bytes = encodeSocketAddress({ ip: family === 6 ? '::1' : '127.0.0.1', port: DISCARD_PORT });
+  return libc().connect(fd, bytes, bytes.length) === 0;
+}
+
+/** RFC 863. */
+const DISCARD_PORT = 9;
+
 /** What a connecting socket is to be. */
 export interface ClientSpec {
   readonly destination: SocketAddress;
