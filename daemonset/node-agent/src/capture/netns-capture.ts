@@ -2,12 +2,11 @@
 import { insideNetns, openNetns, type NetnsHandle } from '@ambit/net';
 import type { KubernetesObject } from '@ambit/resources';
 import type { Logger } from '@ambit/runtime/log';
-import { statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { NodeAgentConfig } from '../config.ts';
 import type { CaptureBackend } from '../enrol/capture-backend.ts';
 import { NodeAgentError } from '../errors.ts';
-import { findNamespaces } from '../netns/find.ts';
+import { findNamespaces, nodeInodes } from '../netns/find.ts';
 import { applyPodRules, preparePod, printPodRules, removePodRules } from '../rules/apply.ts';
 import { chooseBackend } from '../rules/choose-backend.ts';
 import { HostRules } from '../rules/host.ts';
@@ -54,12 +53,6 @@ export function ruleSettingsOf(pod: KubernetesObject, config: NodeAgentConfig, l
   };
 }
 
-/** Inodes of the node's namespace and of this process's. */
-const nodeInodes = (hostProc: string): readonly (bigint | undefined)[] =>
-  [join(hostProc, '1/ns/net'), '/proc/self/ns/net'].map(
-    (path) => statSync(path, { bigint: true, throwIfNoEntry: false })?.ino,
-  );
-
 /** Opens what the container runtime names. Rules in the node's own namespace would capture the node itself: it is refused. */
 function openPath(
   { AMBIT_HOST_ROOT: hostRoot, AMBIT_HOST_PROC: hostProc }: NodeAgentConfig,
@@ -72,8 +65,7 @@ function openPath(
     handle = openNetns(join(hostRoot, path));
     // Without propagation of mounts the file is there and is no namespace.
     insideNetns(handle.fd, () => undefined);
-    const { inode } = handle;
-    if (nodeInodes(hostProc).includes(inode)) throw new Error("it is the node's own network namespace");
+    if (nodeInodes(hostProc).has(handle.inode)) throw new Error("it is the node's own network namespace");
     return handle;
   } catch (cause) {
     handle?.close();

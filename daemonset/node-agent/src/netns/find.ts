@@ -20,11 +20,10 @@ interface Candidate {
   readonly startTime: number;
 }
 
-/** Identity of a namespace: device and inode of its nsfs entry. */
-function identityOf(path: string): string | undefined {
+/** Inode of a namespace: all of them are entries of one file system. */
+function inodeOf(path: string): bigint | undefined {
   try {
-    const { dev, ino } = statSync(path, { bigint: true });
-    return `${dev}:${ino}`;
+    return statSync(path, { bigint: true }).ino;
   } catch {
     return undefined; // the process has ended, or is not ours to look at
   }
@@ -72,19 +71,28 @@ function ownsAddress(handle: NetnsHandle, ips: readonly string[]): boolean {
 }
 
 /**
+ * Inodes of the node's own namespaces, those of its first process and of this one. Machines exist whose first process even
+ * root may not look at; then the other one is known.
+ */
+export function nodeInodes(procRoot: string): ReadonlySet<bigint> {
+  const inodes = [join(procRoot, '1/ns/net'), '/proc/thread-self/ns/net'].map(inodeOf);
+  return new Set(inodes.filter((inode) => inode !== undefined));
+}
+
+/**
  * Candidates of every wanted pod, one per pod and namespace, oldest process first. The node's own namespace is never among them. A foreign
  * process in a pod's namespace does not hide the pod's own process.
  */
 function candidates(procRoot: string, wanted: ReadonlyMap<string, string>): readonly Candidate[] {
-  const home = new Set([identityOf(join(procRoot, '1/ns/net')), identityOf('/proc/thread-self/ns/net')]);
+  const home = nodeInodes(procRoot);
   const found = new Map<string, Candidate>();
   for (const pid of readdirSync(procRoot)) {
     if (!(pid[0] !== undefined && pid[0] >= '0' && pid[0] <= '9')) continue;
-    const identity = identityOf(join(procRoot, pid, 'ns/net'));
-    if (identity === undefined || home.has(identity)) continue;
+    const inode = inodeOf(join(procRoot, pid, 'ns/net'));
+    if (inode === undefined || home.has(inode)) continue;
     const candidate = candidateOf(procRoot, pid, wanted);
     if (candidate === undefined) continue;
-    const key = `${identity} ${candidate.uid}`;
+    const key = `${inode} ${candidate.uid}`;
     const known = found.get(key);
     if (known === undefined || candidate.startTime < known.startTime) found.set(key, candidate);
   }
