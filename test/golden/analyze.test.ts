@@ -14,7 +14,7 @@ import {
   type OutputFormat,
   runAnalyze,
 } from '@ambit/model/analyze/index';
-import { analyzeDeviations } from './deviations.ts';
+import { deviations } from './deviations.ts';
 
 const folder = resolve(
   process.env['AMBIT_GOLDEN_DIR'] ?? join(import.meta.dirname, '../../../shared/golden'),
@@ -43,7 +43,7 @@ if (existsSync(folder)) {
     const failures: string[] = [];
     const listed: string[] = [];
     for (const name of names) {
-      const reason = analyzeDeviations[name.slice(name.indexOf('-') + 1)];
+      const reason = deviations.analyze[name.slice(name.indexOf('-') + 1)];
       try {
         runCase(join(folder, name));
         passed++;

@@ -11,7 +11,7 @@ import { AuthorizationSchema } from '@ambit/proto/authorization';
 import { AddressSchema } from '@ambit/proto/workload';
 import { parseDocuments } from '@ambit/resources';
 import { parse } from 'yaml';
-import { wdsDeviations } from './deviations.ts';
+import { deviations } from './deviations.ts';
 
 const folder = resolve(
   process.env['AMBIT_GOLDEN_DIR'] ?? join(import.meta.dirname, '../../../shared/golden'),
@@ -41,7 +41,7 @@ async function runGroup(): Promise<void> {
   await test('golden wds', () => {
     for (const name of names) {
       const title = name.slice(name.indexOf('-') + 1);
-      const reason = wdsDeviations[title];
+      const reason = deviations.wds[title];
       const difference = differenceOf(name);
       if (difference === undefined) passed++;
       else if (reason === undefined) failures.push(`${name}: ${difference}`);

@@ -17,6 +17,13 @@ const folder = resolve(
   'cases/waypoint-objects',
 );
 
+/** Cases whose recorded behaviour we leave on purpose; the one list of all groups. */
+const deviations = (
+  JSON.parse(readFileSync(join(import.meta.dirname, '../../../test/golden/deviations.json'), 'utf8')) as {
+    'waypoint-objects': Readonly<Record<string, string>>;
+  }
+)['waypoint-objects'];
+
 const settings: RenderSettings = {
   image: 'ambit/proxyv2',
   systemNamespace: 'istio-system',
@@ -43,17 +50,23 @@ if (!existsSync(folder)) {
     const names = readdirSync(folder).toSorted((a, b) => (a < b ? -1 : 1));
     let passed = 0;
     const failures: string[] = [];
+    const listed: string[] = [];
     for (const name of names) {
+      const reason = deviations[name.slice(name.indexOf('-') + 1)];
       try {
         await runCase(join(folder, name));
         passed++;
       } catch (error) {
         const text = error instanceof Error ? error.message.split('\n').slice(0, 40).join('\n') : String(error);
-        failures.push(`${name}: ${text}`);
+        if (reason === undefined) failures.push(`${name}: ${text}`);
+        else listed.push(`${name}: ${reason}`);
       }
     }
-    process.stdout.write(`golden waypoint-objects: ${passed}/${names.length} (failed: ${failures.length})\n`);
-    for (const failure of failures) process.stdout.write(`  failed  ${failure}\n`);
+    process.stdout.write(
+      `golden waypoint-objects: ${passed}/${names.length} (listed deviations: ${listed.length}, failed: ${failures.length})\n`,
+    );
+    for (const line of [...listed.map((l) => `  listed  ${l}`), ...failures.map((f) => `  failed  ${f}`)])
+      process.stdout.write(`${line}\n`);
     assert.equal(failures.length, 0);
   });
 }

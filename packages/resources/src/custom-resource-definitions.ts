@@ -1,12 +1,14 @@
 // From the table of kinds to CustomResourceDefinition objects (apiextensions.k8s.io/v1). Called by charts and the local cluster.
-import { type KindInfo, kinds } from './kinds.ts';
+import { storedKinds } from './istio/stored-kinds.ts';
+import type { KindInfo } from './kind-info.ts';
+import { kinds } from './kinds.ts';
 import type { KubernetesObject } from './object-meta.ts';
 
 type Json = { [key: string]: unknown };
 
-/** The CRDs of every custom kind of this package, in the order of the table. Fresh objects on every call. */
+/** The CRDs of every custom kind of this package, those that are only stored included. Fresh objects on every call. */
 export function customResourceDefinitions(): KubernetesObject[] {
-  return Object.values<KindInfo>(kinds)
+  return [...Object.values<KindInfo>(kinds), ...storedKinds]
     .filter((info) => info.custom)
     .map(customResourceDefinitionOf);
 }

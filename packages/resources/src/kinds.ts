@@ -8,7 +8,9 @@ import { DestinationRuleSchema } from './istio/destination-rule.ts';
 import { PeerAuthenticationSchema } from './istio/peer-authentication.ts';
 import { RequestAuthenticationSchema } from './istio/request-authentication.ts';
 import { ServiceEntrySchema, WorkloadEntrySchema } from './istio/service-entry.ts';
+import { TelemetrySchema } from './istio/telemetry.ts';
 import { VirtualServiceSchema } from './istio/virtual-service.ts';
+import type { KindInfo, PrinterColumn } from './kind-info.ts';
 import { NamespaceSchema, NodeSchema } from './kubernetes/cluster.ts';
 import {
   DaemonSetSchema,
@@ -22,33 +24,6 @@ import { EndpointSliceSchema } from './kubernetes/endpoint-slice.ts';
 import { InstalledObjectSchema } from './kubernetes/installed.ts';
 import { PodSchema } from './kubernetes/pod.ts';
 import { ServiceSchema } from './kubernetes/service.ts';
-
-/** One column of `kubectl get`. */
-export interface PrinterColumn {
-  readonly name: string;
-  readonly type: 'string' | 'integer' | 'date' | 'boolean';
-  readonly jsonPath: string;
-  readonly description?: string;
-}
-
-/** Everything there is to know about one kind except its objects. */
-export interface KindInfo {
-  readonly kind: string;
-  /** Empty text for the core group. */
-  readonly group: string;
-  /** The version that we read and write. */
-  readonly version: string;
-  /** Further versions that the API server serves with the same schema. */
-  readonly otherVersions: readonly string[];
-  readonly plural: string;
-  readonly shortNames: readonly string[];
-  readonly categories: readonly string[];
-  readonly namespaced: boolean;
-  /** False for kinds that Kubernetes itself brings. */
-  readonly custom: boolean;
-  readonly columns: readonly PrinterColumn[];
-  readonly schema: Type.TObject;
-}
 
 type Extra = Partial<Omit<KindInfo, 'kind' | 'group' | 'version' | 'plural' | 'schema'>>;
 
@@ -72,6 +47,7 @@ const gatewayApi = { custom: true, categories: ['gateway-api'] };
 const RBAC = 'rbac.authorization.k8s.io';
 const SECURITY = 'security.istio.io';
 const NETWORKING = 'networking.istio.io';
+const TELEMETRY = 'telemetry.istio.io';
 const GATEWAY_API = 'gateway.networking.k8s.io';
 
 /** Every kind of this package by its name. Names are unique here: `Gateway` is the Gateway API's. */
@@ -161,6 +137,13 @@ export const kinds = {
     RequestAuthenticationSchema,
     { ...istio('security'), otherVersions: ['v1beta1'], shortNames: ['ra'] },
   ),
+  // Stored in the old version, as upstream's: a cluster that has objects of it keeps them.
+  Telemetry: define(TELEMETRY, 'v1alpha1', 'Telemetry', 'telemetries', TelemetrySchema, {
+    ...istio('telemetry'),
+    otherVersions: ['v1'],
+    shortNames: ['telemetry'],
+    columns: [age],
+  }),
   ServiceEntry: define(NETWORKING, 'v1', 'ServiceEntry', 'serviceentries', ServiceEntrySchema, {
     ...istio('networking'),
     otherVersions: ['v1alpha3', 'v1beta1'],
