@@ -10,7 +10,7 @@ export const environment = {
   REVISION: text('default', 'Revision of this control plane.'),
   KUBERNETES_SERVICE_HOST: text(undefined, 'Address of the API server inside a cluster.'),
   KUBERNETES_SERVICE_PORT: count(443, 'Port of the API server inside a cluster.', { max: 65535 }),
-  KUBECONFIG: text(undefined, 'Kubeconfig file, used outside of a cluster.'),
+  KUBECONFIG: text(undefined, 'Kubeconfig file of the cluster; inside a cluster a missing file means this one.'),
   TOKEN_AUDIENCES: list(['istio-ca'], 'Audiences of which a client token must carry one.'),
   XDS_AUTH: bool(true, 'False: xDS is open to everybody.'),
   PILOT_ENABLE_XDS_IDENTITY_CHECK: bool(true, 'False: a client may claim any namespace.'),

@@ -1,34 +1,62 @@
 // The control plane as a process. In: argv and the environment. Out: an exit status. Nothing else happens here.
-import { createRestClient, inClusterAccess, kubeconfigAccess } from '@ambit/kube';
+// Arguments: `discovery` (or none) runs, `version` prints.
+import { createRestClient } from '@ambit/kube';
 import { createDrain } from '@ambit/runtime/drain';
 import { readOrExit, runUntilSignal } from '@ambit/runtime/lifecycle';
 import { createLogger } from '@ambit/runtime/log';
 import { createMetricsRegistry } from '@ambit/runtime/metrics';
 import { startControlPlane } from './app.ts';
+import { clusterAccess } from './cluster-access.ts';
 import { readConfig } from './config.ts';
+import { VERSION_TEXT } from './version.ts';
 
-const config = readOrExit(() => readConfig(undefined, process.argv.slice(2)));
-const log = createLogger({
-  level: config.logLevel,
-  format: config.AMBIT_LOG_FORMAT,
-});
+const HELP =
+  'usage: control-plane [discovery | version | help] [flags]\n  discovery (default): run; configuration comes from the environment\n';
 
-await runUntilSignal(
-  async () => {
-    const host = config.KUBERNETES_SERVICE_HOST;
-    const access =
-      host === undefined || config.KUBECONFIG !== undefined
-        ? await kubeconfigAccess(config.KUBECONFIG)
-        : await inClusterAccess({ host, port: config.KUBERNETES_SERVICE_PORT });
-    const client = createRestClient(access, { userAgent: 'ambit-control-plane' });
-    const metrics = createMetricsRegistry({ processMetrics: true });
-    const app = await startControlPlane({ config, client, log, metrics });
-    return {
-      close: async () => {
-        await app.close();
-        client.close();
-      },
-    };
-  },
-  { drain: createDrain(), log },
-);
+async function main(command: string): Promise<void> {
+  switch (command) {
+    case 'discovery':
+      return run();
+    case 'version':
+      process.stdout.write(`${VERSION_TEXT.full}\n`);
+      return undefined;
+    case 'help':
+      process.stdout.write(HELP);
+      return undefined;
+    default:
+      process.stderr.write(`unknown command: ${command.slice(0, 80)}\n${HELP}`);
+      process.exitCode = 1;
+      return undefined;
+  }
+}
+
+async function run(): Promise<void> {
+  const config = readOrExit(() => readConfig(undefined, process.argv.slice(2)));
+  const log = createLogger({
+    level: config.logLevel,
+    format: config.AMBIT_LOG_FORMAT,
+  });
+  const access = await clusterAccess(config).catch((error: unknown) =>
+    readOrExit((): never => {
+      throw error;
+    }),
+  );
+  await runUntilSignal(
+    async () => {
+      const client = createRestClient(access, { userAgent: 'ambit-control-plane' });
+      const metrics = createMetricsRegistry({ processMetrics: true });
+      const app = await startControlPlane({ config, client, log, metrics });
+      return {
+        close: async () => {
+          await app.close();
+          client.close();
+        },
+      };
+    },
+    { drain: createDrain(), log },
+  );
+}
+
+const [command = 'discovery'] = process.argv.slice(2);
+// Flags alone mean the command that charts pass.
+await main(command.startsWith('-') ? 'discovery' : command);

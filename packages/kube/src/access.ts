@@ -61,7 +61,12 @@ export async function kubeconfigAccess(
     throw new KubeError('ERR_KUBE_CONFIG', `kubeconfig ${path ?? '(default)'} cannot be read`, { cause });
   }
   const cluster = config.getCurrentCluster();
-  if (cluster === null) throw new KubeError('ERR_KUBE_CONFIG', `kubeconfig ${path ?? '(default)'} names no cluster`);
+  if (cluster === null) {
+    throw new KubeError('ERR_KUBE_CONFIG', `kubeconfig ${path ?? '(default)'} names no cluster`, {
+      hint: 'choose one with `kubectl config use-context`',
+    });
+  }
+  if (!cluster.server.startsWith('https://') && !cluster.skipTLSVerify) throw plainServer(path, cluster.server);
   const impersonation: Record<string, string> = {
     ...(impersonate.user !== undefined && { 'impersonate-user': impersonate.user }),
     ...(impersonate.groups?.length && { 'impersonate-group': impersonate.groups.join(',') }),
@@ -77,6 +82,20 @@ export async function kubeconfigAccess(
       return { options: rest, headers: { ...(headers as Record<string, string>), ...impersonation } };
     },
   };
+}
+
+/** The library makes up a server on port 8080 of this machine when it finds no kubeconfig; others wrote such a server down. */
+function plainServer(path: string | undefined, server: string): KubeError {
+  const isMadeUp = path === undefined && server === 'http://localhost:8080';
+  return isMadeUp
+    ? new KubeError('ERR_KUBE_CONFIG', 'no Kubernetes cluster is configured', {
+        cause: new Error('there is no kubeconfig at $KUBECONFIG or ~/.kube/config, and this is not a pod'),
+        hint: 'set KUBECONFIG to the kubeconfig of a cluster, or `ambit local up` for one on this machine',
+      })
+    : new KubeError('ERR_KUBE_CONFIG', `kubeconfig ${path ?? '(default)'} names the server ${server}`, {
+        cause: new Error('tokens are sent over HTTPS only'),
+        hint: 'write an https:// address into the kubeconfig',
+      });
 }
 
 /** A reader of a token file that looks at the file at most every ten seconds. */
