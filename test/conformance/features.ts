@@ -35,8 +35,6 @@ const routeFeatures = [
 export const runs: readonly Run[] = [
   {
     name: 'mesh',
-    // Not claimed: MeshConsumerRoute. A waypoint belongs to the service; routes of its clients' namespaces would need a
-    // router at the client, which ambient has not.
     profiles: ['MESH-HTTP', 'MESH-GRPC'],
     features: [
       'Mesh',
@@ -44,6 +42,7 @@ export const runs: readonly Run[] = [
       'GRPCRoute',
       ...routeFeatures,
       'MeshClusterIPMatching',
+      'MeshConsumerRoute',
       'MeshHTTPRouteBackendRequestHeaderModification',
       'MeshHTTPRouteNamedRouteRule',
       'MeshHTTPRouteQueryParamMatching',

@@ -321,6 +321,29 @@ test('sessions of a rule reach the waypoint, in a cookie named after the rule un
 const backendOf = (model: Model, name: string) =>
   fromBinary(BackendSchema, model.config.get(BACKEND_TYPE_URL, name)?.bytes ?? new Uint8Array());
 
+test('routes of consumers alone leave the requests of everybody else as they are', () => {
+  const consumers = {
+    ...route,
+    metadata: { name: 'r', namespace: 'shop' },
+    spec: {
+      parentRefs: [{ group: '', kind: 'Service', name: 'web', namespace: 'apps' }],
+      rules: [{ backendRefs: [{ name: 'manual', namespace: 'apps', port: 80 }] }],
+    },
+  };
+  const tableWith = (routes: readonly KubernetesObject[]): unknown => {
+    const others = pool.filter((object) => object !== route && object !== virtualService);
+    const resource = testModel([...others, ...routes]).config.get(
+      ROUTE_TABLE_TYPE_URL,
+      'apps/web.apps.svc.cluster.local:80',
+    );
+    const { routes: rows } = fromBinary(RouteTableSchema, resource?.bytes ?? new Uint8Array());
+    return rows.map(({ name, origin, matches }) => [name, origin?.namespace, matches[0]?.sourceNamespaces]);
+  };
+  const ours = ['shop.r.0', 'shop', ['shop']];
+  assert.deepEqual(tableWith([consumers]), [ours, ['default', 'apps', undefined]]);
+  assert.deepEqual(tableWith([consumers, route]), [['apps.r.0', 'apps', []], ours]);
+});
+
 test('a virtual service routes to subsets, and what nobody defines has no backend', () => {
   const model = testModel(pool.filter((object) => object !== route));
   const key = 'apps/web.apps.svc.cluster.local';

@@ -139,6 +139,7 @@ export const groups: readonly Group[] = [
   {
     name: 'conformance',
     patterns: ['test/conformance/**/*.test.ts'],
+    reporter: 'spec',
     isolation: 'process',
     timeoutMs: 1_800_000,
     readiness: () => run,

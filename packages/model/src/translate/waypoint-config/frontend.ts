@@ -1,6 +1,7 @@
 // A service behind waypoints -> Frontend, RouteTables, Backends, and who needs them (spec waypoint 2.3, 3.2). Pure.
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import { ADDRESS_TYPE_URL } from '@ambit/proto/type-urls';
-import { FrontendSchema, RouteTableSchema } from '@ambit/proto/waypoint';
+import { FrontendSchema, type HttpRouteSchema, RouteTableSchema } from '@ambit/proto/waypoint';
 import type { VirtualService } from '@ambit/resources';
 import type { View } from '../../index/view.ts';
 import { AppProtocol } from '../../wire.ts';
@@ -84,6 +85,16 @@ function waypointNamespace({ waypoints, definition }: PublishedService): string 
   return key.slice(0, key.indexOf('/'));
 }
 
+/** What a service port does without routes, as the last route of a table: everything goes to the service itself. */
+function unroutedOf(service: ServiceDefinition, port: number): MessageInitShape<typeof HttpRouteSchema> {
+  const targets = [{ backend: backendKey(service, port), weight: 1 }];
+  return {
+    name: 'default',
+    origin: { kind: service.kind, namespace: service.namespace, name: service.name },
+    action: { case: 'forward', value: { targets } },
+  };
+}
+
 /** The routes of one port; undefined when nobody routes it: then all goes to the service itself. */
 function tableOf(
   view: View,
@@ -97,12 +108,15 @@ function tableOf(
   if (attached.length === 0 && withRules.length === 0) return undefined;
   const ours = routesOf(view, attached, service);
   const theirs = httpRoutesOf(view, withRules, port);
+  // Where only consumers have routes, requests of everybody else stay as they are (GEP-1426).
+  const isConsumersOnly =
+    withRules.length === 0 && attached.every(({ route }) => route.object.metadata.namespace !== service.namespace);
   return {
     resource: configResource(RouteTableSchema, routeTableKey(key, port), {
       meta: { kind: service.kind, namespace: service.namespace, name: service.name },
       hosts: ['*'],
       // Upstream puts the routes of the Gateway API first and tells users not to mix.
-      routes: [...ours.routes, ...theirs.routes],
+      routes: [...ours.routes, ...theirs.routes, ...(isConsumersOnly ? [unroutedOf(service, port)] : [])],
       gatewaySemantics: withRules.length === 0,
     }),
     destinations: [...ours.destinations, ...theirs.destinations],
