@@ -99,8 +99,8 @@ export function connectionLost(peer: string, cause: unknown): HboneError {
 }
 
 /** The connection stopped taking streams before this one. */
-export function connectionDraining(peer: string): HboneError {
-  return new HboneError('ERR_HBONE_DRAINING', `${peer} is draining and did not take the request`);
+export function connectionDraining(peer: string, cause?: unknown): HboneError {
+  return new HboneError('ERR_HBONE_DRAINING', `${peer} is draining and did not take the request`, { cause });
 }
 
 /** No answer to PING. */

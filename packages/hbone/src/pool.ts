@@ -8,6 +8,7 @@ import type { Logger } from '@ambit/runtime/log';
 import { type ByteEngine, currentByteEngine } from './byte-engine.ts';
 import { dialFailed } from './dial-error.ts';
 import { HboneError } from './errors.ts';
+import { openWatched } from './open-watched.ts';
 import type { ClientSession } from './session.ts';
 import { DEFAULT_LIMITS, type HboneLimits, type OpenOptions, type PoolKey, type TunnelStream } from './tunnel.ts';
 
@@ -85,10 +86,23 @@ class Pool<Peer> implements HbonePool<Peer> {
 
   async open(key: PoolKey, options: OpenOptions): Promise<TunnelStream<Peer>> {
     const deadline = options.timeoutMs === undefined ? undefined : this.#clock.now() + options.timeoutMs;
-    for (let retries = 0; ; retries += 1) {
+    return this.#ask(key, options, deadline, 0);
+  }
+
+  async #ask(
+    key: PoolKey,
+    options: OpenOptions,
+    deadline: number | undefined,
+    asked: number,
+  ): Promise<TunnelStream<Peer>> {
+    for (let retries = asked; ; retries += 1) {
       const session = await this.#sessionWithRoom(key, options, deadline);
+      const request = remaining(options, deadline, this.#clock);
       try {
-        return await session.open(remaining(options, deadline, this.#clock));
+        if (retries >= MAX_DRAINING_RETRIES) return await session.open(request);
+        return await openWatched(session, request, this.#clock, (signal) =>
+          this.#ask(key, { ...options, signal }, deadline, retries + 1),
+        );
       } catch (error) {
         const wasUntouched = HboneError.is(error) && error.code === 'ERR_HBONE_DRAINING';
         if (!wasUntouched || retries >= MAX_DRAINING_RETRIES || this.#isClosed) throw error;

@@ -4,6 +4,15 @@ import type { SecureEndpoint } from '@ambit/net';
 import type { Logger } from '@ambit/runtime/log';
 import type { HboneLimited, HboneLimits, OpenOptions, TunnelRequest, TunnelStream } from './tunnel.ts';
 
+/** Ends a CONNECT that waits for its answer; without effect once it was answered or failed. */
+export type GiveUp = (reason: Error) => void;
+
+/** What to ask of the peer, by the pool. */
+export interface AskOptions extends OpenOptions {
+  /** The peer began to drain; this CONNECT is among those it may still answer. At most once, before `open` settles. */
+  readonly onLeaving?: (giveUp: GiveUp) => void;
+}
+
 /** A dialled connection that can carry tunnels. Life: ready -> draining -> closed. */
 export interface ClientSession<Peer> {
   readonly peer: Peer;
@@ -14,7 +23,7 @@ export interface ClientSession<Peer> {
   /** Takes room for one stream, which `open` then uses; false when there is none. */
   tryReserve(): boolean;
   /** Uses a reservation: sends CONNECT and waits for 200. Rejects with ERR_HBONE_STATUS, _RESET, _DRAINING, _CONNECTION_LOST, _TIMEOUT or the signal's reason. */
-  open(options: OpenOptions): Promise<TunnelStream<Peer>>;
+  open(options: AskOptions): Promise<TunnelStream<Peer>>;
   /** No new streams; the connection ends with its last stream. Idempotent. */
   close(): void;
   /** Ends the connection and all its streams now. Idempotent. */

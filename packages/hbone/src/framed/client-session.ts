@@ -5,8 +5,8 @@ import type { SecureEndpoint } from '@ambit/net';
 import type { Logger } from '@ambit/runtime/log';
 import { connectionDraining, connectionLost, HboneError, refusedWithStatus } from '../errors.ts';
 import { startKeepalive } from '../keepalive.ts';
-import type { ClientSession, ClientSessionOptions } from '../session.ts';
-import type { HboneLimits, OpenOptions, TunnelStream } from '../tunnel.ts';
+import type { AskOptions, ClientSession, ClientSessionOptions, GiveUp } from '../session.ts';
+import type { HboneLimits, TunnelStream } from '../tunnel.ts';
 import type { Http2Stream } from './stream.ts';
 import { areTrailers, connectFields, parseResponse } from './fields.ts';
 import { FramedStream } from './framed-stream.ts';
@@ -26,6 +26,8 @@ type State =
 interface Waiting<Peer> {
   readonly resolve: (tunnel: TunnelStream<Peer>) => void;
   readonly reject: (error: Error) => void;
+  readonly giveUp: GiveUp;
+  readonly onLeaving: AskOptions['onLeaving'];
 }
 
 /** A connection that can carry tunnels. */
@@ -79,7 +81,7 @@ export class FramedClientSession<Peer> implements ClientSession<Peer> {
     return true;
   }
 
-  async open(options: OpenOptions): Promise<TunnelStream<Peer>> {
+  async open(options: AskOptions): Promise<TunnelStream<Peer>> {
     try {
       if (this.#state.kind !== 'ready') throw connectionDraining(this.peerName);
       options.signal?.throwIfAborted();
@@ -112,7 +114,7 @@ export class FramedClientSession<Peer> implements ClientSession<Peer> {
     return Math.min(this.#limits.maxStreamsPerConnection, Math.max(1, peerLimit));
   }
 
-  async #answer(tunnel: FramedStream<Peer>, options: OpenOptions): Promise<TunnelStream<Peer>> {
+  async #answer(tunnel: FramedStream<Peer>, options: AskOptions): Promise<TunnelStream<Peer>> {
     const { promise, resolve, reject } = Promise.withResolvers<TunnelStream<Peer>>();
     const { signal, timeoutMs } = options;
     const giveUp = (error: Error): void => {
@@ -124,7 +126,7 @@ export class FramedClientSession<Peer> implements ClientSession<Peer> {
       timeoutMs === undefined
         ? undefined
         : setTimeout(() => giveUp(answerTimedOut(this.peerName, timeoutMs)), timeoutMs);
-    this.#waiting.set(tunnel, { resolve, reject });
+    this.#waiting.set(tunnel, { resolve, reject, giveUp, onLeaving: options.onLeaving });
     tunnel.onClose = (error) => reject(error ?? connectionLost(this.peerName, undefined));
     try {
       return await promise;
@@ -183,9 +185,8 @@ export class FramedClientSession<Peer> implements ClientSession<Peer> {
   #onGoaway(lastStreamId: number, code: number): void {
     this.#log.debug('peer is going away', { peer: this.peerName, code });
     for (const [stream, waiting] of this.#waiting) {
-      if ((stream.stream?.id ?? 0) <= lastStreamId) continue;
-      waiting.reject(connectionDraining(this.peerName));
-      stream.destroy(connectionDraining(this.peerName));
+      if ((stream.stream?.id ?? 0) > lastStreamId) waiting.giveUp(connectionDraining(this.peerName));
+      else waiting.onLeaving?.(waiting.giveUp);
     }
     if (this.#state.kind === 'ready') this.#drain('peer');
   }

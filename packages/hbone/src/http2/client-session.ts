@@ -18,8 +18,8 @@ import { destroySoon } from './destroy-soon.ts';
 import { startKeepalive } from '../keepalive.ts';
 import { clientSessionOptions } from './session-options.ts';
 import { StreamEndpoint } from './stream-endpoint.ts';
-import type { ClientSession, ClientSessionOptions } from '../session.ts';
-import type { HboneLimits, OpenOptions, TunnelStream } from '../tunnel.ts';
+import type { AskOptions, ClientSession, ClientSessionOptions } from '../session.ts';
+import type { HboneLimits, TunnelStream } from '../tunnel.ts';
 
 /** Where a session is in its life. `closed` keeps the reason for streams that ask later. */
 type SessionState =
@@ -40,6 +40,8 @@ export class Http2ClientSession<Peer> implements ClientSession<Peer> {
   #state: SessionState;
   /** Set when the connection broke under live streams. */
   #lost: Error | undefined;
+  /** Told when the peer begins to drain; one per CONNECT that waits for its answer. */
+  readonly #waiting = new Set<() => void>();
   readonly #endpoint: SecureEndpoint<Peer>;
   readonly #limits: HboneLimits;
   readonly #onChange: () => void;
@@ -80,7 +82,7 @@ export class Http2ClientSession<Peer> implements ClientSession<Peer> {
     return true;
   }
 
-  async open(options: OpenOptions): Promise<TunnelStream<Peer>> {
+  async open(options: AskOptions): Promise<TunnelStream<Peer>> {
     const stream = this.#request(options);
     stream.once('close', () => this.#onStreamClosed());
     const headers = await this.#answer(stream, options);
@@ -109,7 +111,7 @@ export class Http2ClientSession<Peer> implements ClientSession<Peer> {
     destroySoon(state.h2, reason, constants.NGHTTP2_NO_ERROR);
   }
 
-  #request(options: OpenOptions): ClientHttp2Stream {
+  #request(options: AskOptions): ClientHttp2Stream {
     const state = this.#state;
     try {
       if (state.kind !== 'ready') throw connectionDraining(this.peerName);
@@ -127,7 +129,7 @@ export class Http2ClientSession<Peer> implements ClientSession<Peer> {
     return Math.min(this.#limits.maxStreamsPerConnection, Math.max(1, peerLimit));
   }
 
-  #answer(stream: ClientHttp2Stream, options: OpenOptions): Promise<IncomingHttpHeaders> {
+  #answer(stream: ClientHttp2Stream, options: AskOptions): Promise<IncomingHttpHeaders> {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingHttpHeaders>();
     const fail = (error: Error): void => {
       cleanup();
@@ -146,12 +148,15 @@ export class Http2ClientSession<Peer> implements ClientSession<Peer> {
     const abort = signal === undefined ? undefined : addAbortListener(signal, () => fail(signal.reason as Error));
     const timer =
       timeoutMs === undefined ? undefined : setTimeout(() => fail(answerTimedOut(this.peerName, timeoutMs)), timeoutMs);
+    const onLeaving = (): void => options.onLeaving?.(fail);
     const cleanup = (): void => {
+      this.#waiting.delete(onLeaving);
       abort?.[Symbol.dispose]();
       clearTimeout(timer);
       stream.off('response', onResponse);
       stream.off('close', onClose);
     };
+    this.#waiting.add(onLeaving);
     stream.once('response', onResponse);
     stream.on('error', onError);
     stream.once('close', onClose);
@@ -176,6 +181,7 @@ export class Http2ClientSession<Peer> implements ClientSession<Peer> {
     if (state.kind !== 'ready') return;
     this.#state = { ...state, kind: 'draining', by: 'peer' };
     state.h2.close();
+    for (const onLeaving of this.#waiting) onLeaving();
     this.#onChange();
   }
 
