@@ -11,6 +11,8 @@ import { createWorkQueue } from './work-queue.ts';
 export const SERVICE_BASE = '10.96.0.0';
 /** The range of load-balancer addresses, reachable like ClusterIPs. */
 export const LOAD_BALANCER_BASE = '10.97.0.0';
+/** The range of node ports, both included. */
+export const NODE_PORTS = { first: 30_000, last: 32_767 } as const;
 // The first addresses are fixed (`kubernetes`, DNS) or left for explicit choice.
 const FIRST_DYNAMIC = 256;
 
@@ -18,7 +20,7 @@ const FIRST_DYNAMIC = 256;
 export function startServiceAddressController(context: ControllerContext): Controller {
   const clusterIps = createNumberPool(FIRST_DYNAMIC, 65_534);
   const balancers = createNumberPool(1, 65_534);
-  const nodePorts = createNumberPool(30_000, 32_767);
+  const nodePorts = createNumberPool(NODE_PORTS.first, NODE_PORTS.last);
   const note = (service: Service, action: 'take' | 'release'): void => {
     const ip = service.spec.clusterIP;
     if (ip !== undefined && ip !== '' && ip !== 'None') clusterIps[action](offsetOf(SERVICE_BASE, ip));

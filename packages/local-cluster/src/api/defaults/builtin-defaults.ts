@@ -54,9 +54,7 @@ function serviceDefaults(object: JsonObject, before: JsonObject | undefined): Js
       ...(type === 'NodePort' || type === 'LoadBalancer' ? { externalTrafficPolicy: 'Cluster' } : {}),
       ...(type === 'LoadBalancer' ? { allocateLoadBalancerNodePorts: true } : {}),
     });
-    if (typeof filled['clusterIP'] === 'string' && filled['clusterIP'] !== '')
-      filled = fill(filled, { clusterIPs: [filled['clusterIP']] });
-    filled = keepAddresses(filled, before);
+    filled = agreeingAddresses(keepAddresses(agreeingAddresses(filled), before));
     if (filled['sessionAffinity'] === 'ClientIP')
       filled = fill(filled, { sessionAffinityConfig: { clientIP: { timeoutSeconds: 10_800 } } });
     return mapList(filled, 'ports', (port) => {
@@ -66,6 +64,14 @@ function serviceDefaults(object: JsonObject, before: JsonObject | undefined): Js
     });
   });
   return fill(result, { status: { loadBalancer: {} } });
+}
+
+/** Of `clusterIP` and `clusterIPs`, the one that is missing or empty follows the other. */
+function agreeingAddresses({ clusterIP, clusterIPs, ...spec }: JsonObject): JsonObject {
+  const [first] = Array.isArray(clusterIPs) ? clusterIPs : [];
+  const one = clusterIP === undefined || clusterIP === '' ? first : clusterIP;
+  if (one === undefined) return spec;
+  return { ...spec, clusterIP: one, clusterIPs: first === undefined ? [one] : (clusterIPs ?? [one]) };
 }
 
 /** An update that leaves out the allocated addresses and node ports keeps them. */

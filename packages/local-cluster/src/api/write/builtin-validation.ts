@@ -3,6 +3,7 @@
  * problems with field paths. Pure.
  */
 
+import { isIP } from 'node:net';
 import { duplicate, invalidValue, required } from '../field-error.ts';
 import { equalJson, isObject, listAt, objectAt, textAt, valueAt } from '../json.ts';
 import type { JsonObject } from '../json.ts';
@@ -83,6 +84,30 @@ function workloadProblems(object: JsonObject): FieldProblem[] {
   return [...problems, ...podSpecProblems(spec, 'spec.template.spec', claimed)];
 }
 
+const addressText = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
+
+/** Problems of a Service's cluster addresses: their form, and that the two fields agree. */
+function clusterAddressProblems(object: JsonObject, type: string): FieldProblem[] {
+  const field = 'spec.clusterIPs';
+  const first = textAt(object, 'spec', 'clusterIP');
+  const all = listAt(object, 'spec', 'clusterIPs');
+  if (first === '' && all.length === 0) return [];
+  if (type === 'ExternalName')
+    return [{ reason: 'FieldValueForbidden', field, message: 'Forbidden: may not be set for ExternalName services' }];
+  const problems: FieldProblem[] = [];
+  if (first !== '' && all.length > 0 && all[0] !== first)
+    problems.push(invalidValue(field, all, 'first value must match `clusterIP`'));
+  if (all.length > 2) problems.push(invalidValue(field, all, 'may only hold up to 2 values'));
+  for (const [index, address] of all.entries()) {
+    if (address === 'None' && index === 0) {
+      if (all.length > 1) problems.push(invalidValue(field, all, "'None' must be the first and only value"));
+    } else if (typeof address !== 'string' || isIP(address) === 0) {
+      problems.push(invalidValue(`${field}[${index}]`, address, addressText));
+    }
+  }
+  return problems;
+}
+
 function serviceProblems(object: JsonObject): FieldProblem[] {
   const problems: FieldProblem[] = [];
   const ports = listAt(object, 'spec', 'ports').filter(isObject);
@@ -98,6 +123,7 @@ function serviceProblems(object: JsonObject): FieldProblem[] {
   if (ports.length === 0 && !isHeadless && type !== 'ExternalName') problems.push(required('spec.ports'));
   if (type === 'ExternalName' && textAt(object, 'spec', 'externalName') === '')
     problems.push(required('spec.externalName'));
+  problems.push(...clusterAddressProblems(object, type));
   const names = new Set<string>();
   for (const [index, port] of ports.entries()) {
     const at = `spec.ports[${index}]`;
@@ -108,6 +134,14 @@ function serviceProblems(object: JsonObject): FieldProblem[] {
     names.add(name);
   }
   return problems;
+}
+
+/** A cluster address stays for the life of a Service, unless the Service becomes or was an external name. */
+function clusterAddressChange(object: JsonObject, before: JsonObject): FieldProblem[] {
+  const isExternal = [object, before].some((each) => textAt(each, 'spec', 'type') === 'ExternalName');
+  const old = textAt(before, 'spec', 'clusterIP');
+  if (isExternal || old === '' || textAt(object, 'spec', 'clusterIP') === old) return [];
+  return [invalidValue('spec.clusterIPs[0]', listAt(object, 'spec', 'clusterIPs'), 'may not change once set')];
 }
 
 const rules: Readonly<Record<string, (object: JsonObject) => FieldProblem[]>> = {
@@ -170,6 +204,7 @@ export function builtinUpdateProblems(resource: Resource, object: JsonObject, be
   if (resource.storageName === 'statefulsets.apps' && hasFixedChange(object, before)) {
     problems.push({ reason: 'FieldValueForbidden', field: 'spec', message: FIXED_TEXT });
   }
+  if (resource.storageName === 'services') problems.push(...clusterAddressChange(object, before));
   if (before['immutable'] === true && (resource.storageName === 'configmaps' || resource.storageName === 'secrets')) {
     for (const field of ['data', 'binaryData', 'immutable']) {
       if (!equalJson(object[field], before[field]))

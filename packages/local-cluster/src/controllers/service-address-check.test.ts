@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { silentLogger } from '@ambit/runtime/log';
+import { createApiServer } from '../api/api-server.ts';
+import { createServiceAddressCheck } from './service-address-check.ts';
+import type { Service } from './objects.ts';
+
+test('addresses and node ports of Services are refused in the words of Kubernetes', async (t) => {
+  const stateDir = mkdtempSync(join(tmpdir(), 'ambit-t-service-'));
+  const server = await createApiServer({ stateDir, log: silentLogger });
+  server.addAdmission(createServiceAddressCheck(server.objects));
+  t.after(async () => {
+    await server.close();
+    rmSync(stateDir, { recursive: true });
+  });
+  const { objects } = server;
+  const service = (name: string, spec: Partial<Service['spec']>): Service => ({
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, namespace: 'default' },
+    spec: { ports: [{ port: 80 }], ...spec },
+  });
+  const create = async (spec: Partial<Service['spec']>): Promise<unknown> =>
+    objects.create('services', service('bad', spec));
+  const refused = async (spec: Partial<Service['spec']>, text: string): Promise<void> =>
+    assert.rejects(create(spec), ({ message }: Error) => {
+      assert.equal(message, `Service "bad" is invalid: ${text}`);
+      return true;
+    });
+  await objects.create('services', service('first', { clusterIP: '10.96.2.1' }));
+  const node = { type: 'NodePort', clusterIP: '10.96.2.2', ports: [{ port: 80, nodePort: 30_080 }] };
+  await objects.create('services', service('node', node));
+
+  const form = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
+  await refused({ clusterIP: '10.96.2.1111' }, `spec.clusterIPs[0]: Invalid value: "10.96.2.1111": ${form}`);
+  await refused(
+    { clusterIP: '10.96.2.1' },
+    'spec.clusterIPs: Invalid value: ["10.96.2.1"]: failed to allocate IP 10.96.2.1: provided IP is already allocated',
+  );
+  await refused(
+    { clusterIPs: ['10.1.2.3'] },
+    'spec.clusterIPs: Invalid value: ["10.1.2.3"]: failed to allocate IP 10.1.2.3: the provided IP (10.1.2.3) is not in the valid range. The range of valid IPs is 10.96.0.0/16',
+  );
+  await refused(
+    { clusterIP: '10.96.3.3', clusterIPs: ['10.96.3.4'] },
+    'spec.clusterIPs: Invalid value: ["10.96.3.4"]: first value must match `clusterIP`',
+  );
+  await refused(
+    { type: 'NodePort', ports: [{ port: 80, nodePort: 30_080 }] },
+    'spec.ports[0].nodePort: Invalid value: 30080: provided port is already allocated',
+  );
+  await refused(
+    { type: 'NodePort', ports: [{ port: 80, nodePort: 80 }] },
+    'spec.ports[0].nodePort: Invalid value: 80: provided port is not in the valid range. The range of valid ports is 30000-32767',
+  );
+  const patched = objects.patch('services', 'first', 'default', { spec: { clusterIP: '10.96.2.9', clusterIPs: null } });
+  await assert.rejects(patched, /spec\.clusterIPs\[0\]: Invalid value: \["10\.96\.2\.9"\]: may not change once set/);
+  await objects.patch('services', 'node', 'default', { metadata: { labels: { still: 'good' } } });
+});
