@@ -5,9 +5,18 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { createHboneServer } from '@ambit/hbone';
+import { BYTE_ENGINES, createHboneServer } from '@ambit/hbone';
 import { createPeerVerifier } from '@ambit/identity';
-import { bindListener, connect, createTlsContext, type Endpoint, listen, relay, type SocketDomain } from '@ambit/net';
+import {
+  bindListener,
+  connect,
+  createTlsContext,
+  type Endpoint,
+  isSecureEngineUsable,
+  listen,
+  relay,
+  type SocketDomain,
+} from '@ambit/net';
 import { Action, Scope } from '@ambit/proto/authorization';
 import { TunnelProtocol } from '@ambit/proto/workload';
 import { silentLogger } from '@ambit/runtime/log';
@@ -20,8 +29,19 @@ import { createPodNetwork, type PodNamespace, type PodNetwork } from '../fixture
 
 const skip = process.getuid?.() === 0 ? false : 'needs root for network namespaces';
 const ztunnel = peerProgram('ztunnel');
-const programs = { ambit: undefined, ...(ztunnel === undefined ? {} : { ztunnel: [ztunnel, 'proxy', 'ztunnel'] }) };
-type Make = keyof typeof programs;
+/** A proxy of some make, ours once for each engine that carries the bytes. */
+interface Make {
+  readonly name: string;
+  readonly program?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+const ambit: Make = { name: 'ambit' };
+const engines: readonly Make[] = (['framed', 'libssl'] as const)
+  .filter((engine) => isSecureEngineUsable(BYTE_ENGINES[engine].secure) === true)
+  .map((engine) => ({ name: `ambit (${engine})`, environment: { AMBIT_BYTE_ENGINE: engine } }));
+const peers: readonly Make[] =
+  ztunnel === undefined ? [] : [{ name: 'ztunnel', program: [ztunnel, 'proxy', 'ztunnel'] }];
 if (ztunnel === undefined) process.stdout.write('not run: ztunnel\n');
 
 const vip = '10.96.0.20';
@@ -91,7 +111,6 @@ async function startPair(t: TestContext, clientMake: Make, serverMake: Make): Pr
         })),
       ),
     );
-    const program = programs[make];
     return {
       agent,
       async generation(environment = {}) {
@@ -108,12 +127,13 @@ async function startPair(t: TestContext, clientMake: Make, serverMake: Make): Pr
               RUST_LOG: 'info,access=debug',
               CONNECTION_TERMINATION_DEADLINE: '10s',
               ZTUNNEL_WORKER_THREADS: '2',
+              ...make.environment,
               ...environment,
             },
             {
               address: '127.0.0.1',
               wrap: ['ip', 'netns', 'exec', home.namespace],
-              ...(program === undefined ? {} : { program }),
+              ...(make.program === undefined ? {} : { program: make.program }),
             },
           ),
         );
@@ -371,19 +391,14 @@ async function eventually(attempt: () => Promise<void>): Promise<void> {
   }
 }
 
-const makes = Object.keys(programs) as Make[];
-for (const client of makes) {
-  for (const server of makes) {
-    if (client === 'ztunnel' && server === 'ztunnel') continue;
-    test(`${client} at the client's node, ${server} at the server's`, { skip, timeout: 180_000 }, async (t) =>
-      pairing(t, client, server),
-    );
-    // ztunnel waits for the name it asked for, and an address is answered by the name of what has it (spec 4.4).
-    if (client === 'ztunnel') continue;
-    test(
-      `on demand: ${client} at the client's node, ${server} at the server's`,
-      { skip, timeout: 180_000 },
-      async (t) => onDemand(t, client, server),
-    );
-  }
+const pairs: readonly (readonly [client: Make, server: Make])[] = [
+  [ambit, ambit],
+  ...peers.flatMap((peer) => [ambit, ...engines].flatMap((own) => [[own, peer] as const, [peer, own] as const])),
+];
+for (const [client, server] of pairs) {
+  const place = `${client.name} at the client's node, ${server.name} at the server's`;
+  test(place, { skip, timeout: 180_000 }, async (t) => pairing(t, client, server));
+  // ztunnel waits for the name it asked for, and an address is answered by the name of what has it (spec 4.4).
+  if (client.program !== undefined) continue;
+  test(`on demand: ${place}`, { skip, timeout: 180_000 }, async (t) => onDemand(t, client, server));
 }
