@@ -60,6 +60,7 @@ const REVISIONED = new Set([
   'AuthorizationPolicy',
   'PeerAuthentication',
   'RequestAuthentication',
+  'EnvoyFilter',
   'ServiceEntry',
   'WorkloadEntry',
   'VirtualService',

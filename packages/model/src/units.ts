@@ -28,6 +28,7 @@ import type { StatusResult } from './translate/status-result.ts';
 import { gatewayStatus } from './translate/gateway-status.ts';
 import { routeStatus } from './translate/route-status.ts';
 import type { ConfigResource, Need } from './translate/waypoint-config/config-resource.ts';
+import { rateLimitsOf } from './translate/waypoint-config/envoy-filter/rate-limits.ts';
 import { frontendOf } from './translate/waypoint-config/frontend.ts';
 import { gatewayResources, proxyConfig } from './translate/waypoint-config/gateway.ts';
 import { jwtResources } from './translate/waypoint-config/jwt.ts';
@@ -82,6 +83,7 @@ export function unitsOf(
     case 'AuthorizationPolicy':
     case 'PeerAuthentication':
     case 'RequestAuthentication':
+    case 'EnvoyFilter':
       return [`${kind} ${key}`];
     default:
       return [];
@@ -120,6 +122,10 @@ export function computeUnit(view: View, unit: string): UnitOutput | undefined {
     case 'RequestAuthentication': {
       const policy = view.get('RequestAuthentication', key);
       return policy && { ...EMPTY, config: hasTarget(policy) ? jwtResources(policy) : [] };
+    }
+    case 'EnvoyFilter': {
+      const filter = view.get('EnvoyFilter', key);
+      return filter && { ...EMPTY, config: hasTarget(filter) ? rateLimitsOf(view, filter).resources : [] };
     }
     case 'HTTPRoute':
       return { ...EMPTY, statuses: routeStatus(view, 'HTTPRoute', key) };

@@ -5,6 +5,7 @@ export * from './gateway-api/references.ts';
 export * from './gateway-api/routes.ts';
 export * from './istio/authorization-policy.ts';
 export * from './istio/destination-rule.ts';
+export * from './istio/envoy-filter.ts';
 export * from './istio/peer-authentication.ts';
 export * from './istio/request-authentication.ts';
 export * from './istio/selection.ts';

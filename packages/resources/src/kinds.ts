@@ -5,6 +5,7 @@ import { GatewayClassSchema, GatewaySchema, ReferenceGrantSchema } from './gatew
 import { GRPCRouteSchema, HTTPRouteSchema, TCPRouteSchema, TLSRouteSchema } from './gateway-api/routes.ts';
 import { AuthorizationPolicySchema } from './istio/authorization-policy.ts';
 import { DestinationRuleSchema } from './istio/destination-rule.ts';
+import { EnvoyFilterSchema } from './istio/envoy-filter.ts';
 import { PeerAuthenticationSchema } from './istio/peer-authentication.ts';
 import { RequestAuthenticationSchema } from './istio/request-authentication.ts';
 import { ServiceEntrySchema, WorkloadEntrySchema } from './istio/service-entry.ts';
@@ -173,6 +174,7 @@ export const kinds = {
     shortNames: ['dr'],
     columns: [column('Host', '.spec.host'), age],
   }),
+  EnvoyFilter: define(NETWORKING, 'v1alpha3', 'EnvoyFilter', 'envoyfilters', EnvoyFilterSchema, istio('networking')),
   GatewayClass: define(GATEWAY_API, 'v1', 'GatewayClass', 'gatewayclasses', GatewayClassSchema, {
     ...gatewayApi,
     namespaced: false,

@@ -25,6 +25,7 @@ export const modelKinds = [
   'AuthorizationPolicy',
   'PeerAuthentication',
   'RequestAuthentication',
+  'EnvoyFilter',
   'ServiceEntry',
   'WorkloadEntry',
 ] as const satisfies readonly KindName[];

@@ -1,5 +1,6 @@
 // AuthorizationPolicy -> the policy for the node proxy and its ZtunnelAccepted condition (spec control-plane 3.2). Pure.
-import type { AuthorizationPolicy, RequestAuthentication } from '@ambit/resources';
+import type { AuthorizationPolicy } from '@ambit/resources';
+import { type Targeted, targetsOf } from './target-status.ts';
 import type { ConditionResult } from '../../conditions.ts';
 import { identityOf } from '../../index/view.ts';
 import { DRY_RUN, goBoolean } from '../../labels.ts';
@@ -15,8 +16,8 @@ export interface NodeProxyPolicy {
 }
 
 /** True when the policy names the objects it applies to, which makes it a waypoint's business. */
-export function hasTarget({ spec }: Pick<AuthorizationPolicy | RequestAuthentication, 'spec'>): boolean {
-  return spec?.targetRef !== undefined || (spec?.targetRefs ?? []).length > 0;
+export function hasTarget(policy: Targeted): boolean {
+  return targetsOf(policy).length > 0;
 }
 
 /** What the node proxy gets of a policy, and what its author is told. */

@@ -1,5 +1,5 @@
 // Whether the objects that a policy names are behind a waypoint (spec control-plane 3.6). Pure.
-import type { AuthorizationPolicy, RequestAuthentication, TargetRef } from '@ambit/resources';
+import type { AuthorizationPolicy, TargetRef } from '@ambit/resources';
 import type { ConditionResult } from '../../conditions.ts';
 import { identityOf, type View } from '../../index/view.ts';
 import { bindService } from '../waypoint/binding.ts';
@@ -13,8 +13,13 @@ interface TargetResult {
   readonly message: string;
 }
 
+/** What names its targets. */
+export interface Targeted {
+  readonly spec?: { readonly targetRef?: TargetRef; readonly targetRefs?: readonly TargetRef[] };
+}
+
 /** Target references of a policy; the single form counts first. */
-export function targetsOf({ spec }: Pick<AuthorizationPolicy | RequestAuthentication, 'spec'>): readonly TargetRef[] {
+export function targetsOf({ spec }: Targeted): readonly TargetRef[] {
   if ((spec?.targetRefs ?? []).length > 0) return spec?.targetRefs ?? [];
   return spec?.targetRef === undefined ? [] : [spec.targetRef];
 }

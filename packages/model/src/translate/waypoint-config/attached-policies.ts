@@ -3,15 +3,18 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { POLICY_TYPE_URL, SECRET_TYPE_URL } from '@ambit/proto/type-urls';
 import type { PolicyRefSchema } from '@ambit/proto/waypoint';
-import type { AuthorizationPolicy, Gateway, RequestAuthentication, TargetRef } from '@ambit/resources';
+import type { AuthorizationPolicy, EnvoyFilter, Gateway, RequestAuthentication, TargetRef } from '@ambit/resources';
 import { identityOf, type View } from '../../index/view.ts';
-import { targetsOf } from '../authorization/target-status.ts';
+import { type Targeted, targetsOf } from '../authorization/target-status.ts';
 import type { ServiceDefinition } from '../service/definition.ts';
-import { jwksKey, type PolicyKind, policyKey } from './keys.ts';
+import { rateLimitsOf } from './envoy-filter/rate-limits.ts';
+import { jwksKey, policyKey } from './keys.ts';
+
+type Ref = Exclude<MessageInitShape<typeof PolicyRefSchema>, { $typeName: string }>;
 
 /** Policies of one place. */
 export interface AttachedPolicies {
-  readonly refs: MessageInitShape<typeof PolicyRefSchema>[];
+  readonly refs: Ref[];
   /** Type URL and name of everything that a waypoint must be able to read for them. */
   readonly names: readonly (readonly [typeUrl: string, name: string])[];
 }
@@ -20,11 +23,11 @@ type Targeting = (target: TargetRef) => boolean;
 
 const GATEWAY_API = 'gateway.networking.k8s.io';
 
-/** Policies that name the service. */
+/** Policies that name the service; an EnvoyFilter may name it too, which upstream has no form for. */
 export function policiesOfService(view: View, { kind, namespace, name }: ServiceDefinition): AttachedPolicies {
   const group = kind === 'Service' ? '' : 'networking.istio.io';
   const isService: Targeting = (t) => t.kind === kind && groupOf(t) === group && t.name === name;
-  return attached(policiesIn(view, namespace, isService));
+  return together(policiesIn(view, namespace, isService));
 }
 
 /** Policies that name the class (root namespace) or the Gateway itself (its namespace). */
@@ -35,7 +38,7 @@ export function policiesOfGateway(view: View, gateway: Gateway): AttachedPolicie
     (kind: string, text: string): Targeting =>
     (t) =>
       t.group === GATEWAY_API && t.kind === kind && t.name === text;
-  return attached([
+  return together([
     ...policiesIn(view, view.options.rootNamespace, names('GatewayClass', className)),
     ...policiesIn(view, namespace, names('Gateway', name)),
   ]);
@@ -44,40 +47,40 @@ export function policiesOfGateway(view: View, gateway: Gateway): AttachedPolicie
 /** The core group is written as nothing or as `core`. */
 const groupOf = ({ group = '' }: TargetRef): string => (group === 'core' ? '' : group);
 
-type Attached =
-  | { readonly kind: 'AuthorizationPolicy'; readonly object: AuthorizationPolicy }
-  | { readonly kind: 'RequestAuthentication'; readonly object: RequestAuthentication };
-
-function policiesIn(view: View, namespace: string, fits: Targeting): Attached[] {
-  const authorization = view
-    .inNamespace('AuthorizationPolicy', namespace)
-    .filter((policy) => targetsOf(policy).some(fits))
-    .map((object): Attached => ({ kind: 'AuthorizationPolicy', object }));
-  const authentication = view
-    .inNamespace('RequestAuthentication', namespace)
-    .filter((policy) => targetsOf(policy).some(fits))
-    .map((object): Attached => ({ kind: 'RequestAuthentication', object }));
-  return [...authorization, ...authentication];
+function policiesIn(view: View, namespace: string, fits: Targeting): AttachedPolicies[] {
+  const targeted = <T extends Targeted>(objects: readonly T[]): T[] =>
+    objects.filter((object) => targetsOf(object).some(fits));
+  return [
+    ...targeted(view.inNamespace('AuthorizationPolicy', namespace)).map(authorization),
+    ...targeted(view.inNamespace('RequestAuthentication', namespace)).map(authentication),
+    ...targeted(view.inNamespace('EnvoyFilter', namespace)).map((filter) => limits(view, filter)),
+  ];
 }
 
-function attached(policies: readonly Attached[]): AttachedPolicies {
-  const keys = new Map<string, Attached>();
-  for (const policy of policies) keys.set(keyOf(policy.kind, policy.object), policy);
-  return {
-    refs: [...keys.keys()].map((policy) => ({ policy, failClosedIfMissing: true })),
-    names: [...keys].flatMap(([key, policy]) => [[POLICY_TYPE_URL, key] as const, ...secretsOf(policy)]),
-  };
+/** The parts in their order; a policy that is named twice counts once. */
+function together(parts: readonly AttachedPolicies[]): AttachedPolicies {
+  const refs = new Map(parts.flatMap((part) => part.refs).map((ref) => [ref.policy, ref]));
+  return { refs: [...refs.values()], names: parts.flatMap((part) => part.names) };
 }
 
-function keyOf(kind: PolicyKind, object: AuthorizationPolicy | RequestAuthentication): string {
-  const { namespace, name } = identityOf(object);
-  return policyKey(kind, namespace, name);
+const ref = (policy: string): Ref => ({ policy, failClosedIfMissing: true });
+
+function authorization(policy: AuthorizationPolicy): AttachedPolicies {
+  const { namespace, name } = identityOf(policy);
+  const key = policyKey('AuthorizationPolicy', namespace, name);
+  return { refs: [ref(key)], names: [[POLICY_TYPE_URL, key]] };
 }
 
-function secretsOf(policy: Attached): (readonly [string, string])[] {
-  if (policy.kind !== 'RequestAuthentication') return [];
-  const { namespace, name } = identityOf(policy.object);
-  return (policy.object.spec?.jwtRules ?? []).map(
+function authentication(policy: RequestAuthentication): AttachedPolicies {
+  const { namespace, name } = identityOf(policy);
+  const key = policyKey('RequestAuthentication', namespace, name);
+  const secrets = (policy.spec?.jwtRules ?? []).map(
     (_rule, i) => [SECRET_TYPE_URL, jwksKey(namespace, name, i)] as const,
   );
+  return { refs: [ref(key)], names: [[POLICY_TYPE_URL, key], ...secrets] };
+}
+
+function limits(view: View, filter: EnvoyFilter): AttachedPolicies {
+  const { policies, names } = rateLimitsOf(view, filter);
+  return { refs: policies.map(({ key, ports }) => ({ ...ref(key), ports: [...ports] })), names };
 }
