@@ -48,6 +48,8 @@ function handlerFor(routes: Readonly<Record<string, Handler>>, path: string): Ha
 
 async function answer(routes: Readonly<Record<string, Handler>>, request: IncomingMessage): Promise<Answer> {
   const url = new URL(request.url ?? '/', 'http://local');
+  const { 'x-log': mark } = request.headers;
+  if (typeof mark === 'string') process.stdout.write(`${request.method} ${url.pathname} ${mark.slice(0, 64)}\n`);
   if (url.pathname === '/health') return { status: 200, body: { status: 'healthy' } };
   const handler = handlerFor(routes, url.pathname);
   if (handler === undefined) return { status: 404, body: { error: `no such path: ${url.pathname}` } };

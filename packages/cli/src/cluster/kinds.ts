@@ -24,6 +24,7 @@ export const kinds = {
   peerAuthentication: { apiVersion: 'security.istio.io/v1', kind: 'PeerAuthentication' },
   requestAuthentication: { apiVersion: 'security.istio.io/v1', kind: 'RequestAuthentication' },
   destinationRule: { apiVersion: 'networking.istio.io/v1', kind: 'DestinationRule' },
+  envoyFilter: { apiVersion: 'networking.istio.io/v1alpha3', kind: 'EnvoyFilter' },
   serviceEntry: { apiVersion: 'networking.istio.io/v1', kind: 'ServiceEntry' },
   mutatingWebhook: { apiVersion: 'admissionregistration.k8s.io/v1', kind: 'MutatingWebhookConfiguration' },
   validatingWebhook: { apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingWebhookConfiguration' },
