@@ -6,6 +6,7 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } f
 import { HeaderList } from '@ambit/l7';
 import { UpstreamError } from '../errors.ts';
 import { ReadableSource } from './body.ts';
+import { sendTrailers } from './send-trailers.ts';
 import { StreamSink } from './stream-sink.ts';
 import { tunnelSocket } from './tunnel-socket.ts';
 import type {
@@ -63,6 +64,7 @@ class SessionPool {
     const session = connect('http://upstream', {
       createConnection: () => socket,
       maxSessionMemory: 100,
+      strictSingleValueFields: false,
       settings: { initialWindowSize: windowBytes, enablePush: false },
     });
     const pooled: PooledSession = { session, streams: 0, idleTimer: undefined };
@@ -161,7 +163,7 @@ class Http2Call implements UpstreamCall {
     let trailers: readonly string[] = [];
     let body: ReadableSource | undefined;
     stream.on('error', ignore);
-    stream.on('wantTrailers', () => stream.sendTrailers(objectOf(request.trailers())));
+    stream.on('wantTrailers', () => sendTrailers(stream, request.trailers()));
     stream.on('headers', (headers: { ':status'?: number }, _flags: number, raw?: string[]) => {
       onInterim(headers[':status'] ?? 100, HeaderList.fromRaw(withoutPseudo(raw ?? [])));
     });
@@ -231,13 +233,6 @@ const withoutPseudo = (raw: readonly string[]): string[] => {
     if (!name.startsWith(':')) fields.push(name, raw[index + 1] as string);
   }
   return fields;
-};
-
-const objectOf = (raw: readonly string[]): Record<string, string[]> => {
-  const result: Record<string, string[]> = {};
-  for (let index = 0; index + 1 < raw.length; index += 2)
-    (result[(raw[index] as string).toLowerCase()] ??= []).push(raw[index + 1] as string);
-  return result;
 };
 
 const ignore = (): void => undefined;

@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream';
 import { HeaderList } from '@ambit/l7';
 import { type BodySink, ReadableSource } from './body.ts';
 import type { Exchange, Upgraded } from './exchange.ts';
+import { sendTrailers } from './send-trailers.ts';
 import { StreamSink } from './stream-sink.ts';
 
 const windowBytes = 1024 * 1024;
@@ -30,6 +31,8 @@ export const createHttp2Server = <Context>(
     accept: (socket, context) => {
       const session = performServerHandshake(socket, {
         maxSessionMemory: 100,
+        // A repeated field is the peer's business; core http2 would throw.
+        strictSingleValueFields: false,
         streamResetBurst: 10_000,
         streamResetRate: 1000,
         settings: {
@@ -103,7 +106,7 @@ class Http2Exchange implements Exchange {
     stream.on('trailers', (_headers: unknown, _flags: number, raw?: string[]) => {
       this.#requestTrailers = raw ?? [];
     });
-    stream.on('wantTrailers', () => stream.sendTrailers(trailersObject(this.#trailers ?? [])));
+    stream.on('wantTrailers', () => sendTrailers(stream, this.#trailers ?? []));
     stream.on('close', () => {
       const onClosed = this.onClosed;
       this.onClosed = undefined;
@@ -173,13 +176,3 @@ const headOf = (raw: readonly string[]): Exchange['head'] => {
 };
 
 const objectOf = (headers: HeaderList): Record<string, string> => Object.fromEntries(headers);
-
-const trailersObject = (raw: readonly string[]): Record<string, string[]> => {
-  const result: Record<string, string[]> = {};
-  for (let index = 0; index + 1 < raw.length; index += 2) {
-    const name = (raw[index] as string).toLowerCase();
-    if (name.startsWith(':')) continue;
-    (result[name] ??= []).push(raw[index + 1] as string);
-  }
-  return result;
-};
