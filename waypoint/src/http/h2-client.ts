@@ -2,7 +2,13 @@
  * HTTP/2 towards backends with prior knowledge, for h2 and gRPC ports (spec/waypoint.md 5.1, 5.2).
  * Path 4, step 9: called by upstream/forward.ts on the data thread. Sessions are shared per key.
  */
-import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2';
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  type ClientSessionOptions,
+  connect,
+  constants,
+} from 'node:http2';
 import { HeaderList } from '@ambit/l7';
 import { UpstreamError } from '../errors.ts';
 import { ReadableSource } from './body.ts';
@@ -19,6 +25,12 @@ import type {
 } from './upstream.ts';
 
 const windowBytes = 1024 * 1024;
+/** What the types of core http2 know only of the server: a repeated field is the peer's business, not a reason to throw. */
+const sessionOptions: ClientSessionOptions & { readonly strictSingleValueFields: boolean } = {
+  maxSessionMemory: 100,
+  strictSingleValueFields: false,
+  settings: { initialWindowSize: windowBytes, enablePush: false },
+};
 const connectionWindowBytes = 16 * 1024 * 1024;
 /** Streams on one session before another is opened; the peer's own limit counts as well. */
 const maxStreams = 100;
@@ -61,12 +73,7 @@ class SessionPool {
 
   async #dial(key: string, open: OpenConnection): Promise<PooledSession> {
     const socket = tunnelSocket(await open());
-    const session = connect('http://upstream', {
-      createConnection: () => socket,
-      maxSessionMemory: 100,
-      strictSingleValueFields: false,
-      settings: { initialWindowSize: windowBytes, enablePush: false },
-    });
+    const session = connect('http://upstream', { createConnection: () => socket, ...sessionOptions });
     const pooled: PooledSession = { session, streams: 0, idleTimer: undefined };
     const list = this.#sessions.get(key) ?? [];
     list.push(pooled);
