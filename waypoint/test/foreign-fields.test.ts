@@ -15,7 +15,7 @@ const limitMs = 20_000;
 const lenient = { strictSingleValueFields: false };
 
 /** Field lines, and the name and value that must arrive when they are trailers. */
-const rows: readonly (readonly [name: string, lines: string, arrives: readonly [string, string] | undefined])[] = [
+const rows: readonly (readonly [name: string, lines: string, arrives: readonly [string, string]])[] = [
   ['names of every object', 'constructor: a\r\ntoString: b\r\nvalueOf: c\r\n', ['constructor', 'a']],
   ['__proto__', '__proto__: a\r\nx-b: c\r\n', ['x-b', 'c']],
   ['names that are numbers', '1: a\r\n0: b\r\nx-b: c\r\n', ['x-b', 'c']],
