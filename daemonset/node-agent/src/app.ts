@@ -52,7 +52,7 @@ async function startCapture(
 /** Starts everything; rejects, with everything undone, when a step fails. */
 export async function startNodeAgent(config: NodeAgentConfig, source: PodSource, log: Logger): Promise<RunningAgent> {
   await using stack = new AsyncDisposableStack();
-  const registry = createMetricsRegistry();
+  const registry = createMetricsRegistry({ processMetrics: true });
   stack.defer(() => registry.close());
   const metrics = createNodeAgentMetrics(registry);
   const rules = {

@@ -1,11 +1,14 @@
 // In: the value schemas and the definitions of @ambit/resources. Out: the generated files of the charts: values.yaml,
-// values.schema.json, templates/_ambit.tpl and the definitions. Called by the root script `gen`; a test says when it has to run.
+// values.schema.json, templates/_ambit.tpl and the definitions; dashboards and scrape configuration beside the charts. Called by the root script `gen`; a test says when it has to run.
 import { customResourceDefinitions } from '@ambit/resources';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { schemaOf } from './chart/check-values.ts';
 import { chartsFolder } from './chart/load.ts';
+import { dashboards } from './observability/dashboards.ts';
+import { dashboardJson } from './observability/panel.ts';
+import { scrapeConfig } from './observability/scrape-config.ts';
 import { type ChartName, valueRoots, valueSchemas } from './values/index.ts';
 
 interface FieldSchema {
@@ -58,6 +61,13 @@ const definitionsFile = (): string =>
     )
     .join(SEPARATOR);
 
+/** Folder of what is not a chart, from the folder of the charts. */
+const beside = '../observability';
+
+const scrapeFile = (): string =>
+  `# Finds the pods of the mesh: merge it into the configuration of Prometheus. Generated from packages/charts/src/observability/scrape-config.ts.
+${stringify(scrapeConfig, { lineWidth: 0 })}`;
+
 /** Generated files by path below the folder of the charts. */
 export function generatedFiles(): ReadonlyMap<string, string> {
   const files = new Map<string, string>();
@@ -69,6 +79,9 @@ export function generatedFiles(): ReadonlyMap<string, string> {
     files.set(`${chart}/templates/_ambit.tpl`, named);
   }
   files.set('base/files/crds.gen.yaml', definitionsFile());
+  for (const dashboard of dashboards)
+    files.set(`${beside}/grafana/${dashboard.uid}.json`, `${JSON.stringify(dashboardJson(dashboard), undefined, 2)}\n`);
+  files.set(`${beside}/prometheus.yaml`, scrapeFile());
   return files;
 }
 

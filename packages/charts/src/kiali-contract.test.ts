@@ -39,3 +39,15 @@ test('node proxies and node agents carry the labels and container names that ser
   assert.equal(cni.metadata.labels['k8s-app'], 'istio-cni-node');
   assert.equal(cni.spec.template.spec.containers[0].name, 'install-cni');
 });
+
+test('node proxies say which release they speak, unless the user says another', () => {
+  const versionOf = (values: object): Loose => {
+    const ztunnel = renderInstallation({ namespace: 'istio-system', values: { ztunnel: values } }).find(
+      ({ kind, metadata }) => kind === 'DaemonSet' && metadata?.name === 'ztunnel',
+    ) as Loose;
+    const env = ztunnel.spec.template.spec.containers[0].env as Loose[];
+    return env.filter(({ name }) => name === 'ISTIO_META_ISTIO_VERSION').map(({ value }) => value);
+  };
+  assert.match(versionOf({})[0], /^1\.\d+\.\d+$/);
+  assert.deepEqual(versionOf({ env: { ISTIO_META_ISTIO_VERSION: '1.31.9' } }), ['1.31.9']);
+});

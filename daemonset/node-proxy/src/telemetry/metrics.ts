@@ -4,7 +4,6 @@
  * Made by `app.ts`. Names, labels and help texts are Istio's where they exist (spec/node-proxy.md 9.1); ours start with
  * `ambit_`.
  */
-import { readdirSync, readFileSync } from 'node:fs';
 import { type Counter, createMetricsRegistry, type MetricsRegistry } from '@ambit/runtime/metrics';
 import type { FromDataThread } from '../threads/messages.ts';
 import { ON_DEMAND_DNS_LABELS } from './on-demand-dns.ts';
@@ -38,7 +37,7 @@ export function createNodeProxyMetrics(options: {
   readonly tag: string;
   readonly byteEngine: string;
 }): NodeProxyMetrics {
-  const registry = createMetricsRegistry();
+  const registry = createMetricsRegistry({ processMetrics: true });
   registry
     .gauge({ name: 'istio_build', help: 'Istio component build info', labels: ['component', 'tag'] })
     .set({ component: 'ztunnel', tag: options.tag }, 1);
@@ -110,7 +109,6 @@ export function createNodeProxyMetrics(options: {
     help: 'Times that a peer met a limit of the tunnel server: resets (its connection ended) or handshakes (one was refused)',
     labels: ['limit'],
   });
-  descriptorGauges(registry);
   const openByThread = new Map<number, Report['openSockets']>();
   return {
     registry,
@@ -221,32 +219,4 @@ function dnsMetrics(registry: MetricsRegistry): { add(delta: Report['dns'][numbe
       for (const seconds of delta.upstreamSeconds) duration.observe(labels, seconds);
     },
   };
-}
-
-function descriptorGauges(registry: MetricsRegistry): void {
-  registry.gauge({ name: 'process_open_fds', help: 'Number of open file descriptors', collect: openDescriptors });
-  registry.gauge({
-    name: 'process_max_fds',
-    help: 'Maximum number of open file descriptors',
-    collect: descriptorLimit,
-  });
-}
-
-function openDescriptors(): number {
-  try {
-    return readdirSync('/proc/self/fd').length;
-  } catch {
-    return 0; // not Linux
-  }
-}
-
-function descriptorLimit(): number {
-  try {
-    const line = readFileSync('/proc/self/limits', 'latin1')
-      .split('\n')
-      .find((text) => text.startsWith('Max open files'));
-    return Number(line?.slice(26).trim().split(' ')[0] ?? 0);
-  } catch {
-    return 0; // not Linux
-  }
 }

@@ -48,6 +48,14 @@ const defaultHub = 'ambit';
 /** Image tag when nothing is set. */
 const defaultTag = 'dev';
 
+/** Which image a component runs; `whose` ends the sentences, as in ` of the control plane`. */
+export const imageFields = (image: string, whose = '') => ({
+  hub: text('', `Image prefix${whose}; empty = global.hub.`),
+  tag: word('', `Image tag${whose}; empty = global.tag.`),
+  variant: text('', `Image variant${whose}; empty = global.variant.`),
+  image: text(image, 'Image name; a full reference when it holds a slash.'),
+});
+
 /** What every chart accepts under `global`; a chart ignores what is not its business. */
 export const globalFields = group(
   {

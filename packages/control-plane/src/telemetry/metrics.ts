@@ -136,14 +136,13 @@ const MAX_VERSIONS = 20;
 /** Expiry of the first root; of several, the others are on their way in or out. */
 function registerExpiry(registry: MetricsRegistry, rootPem: () => string): void {
   const expirySeconds = (): number => new X509Certificate(rootPem()).validToDate.getTime() / 1000;
-  const name = 'citadel_server_root_cert_expiry';
   registry.gauge({
-    name: `${name}_timestamp`,
+    name: 'citadel_server_root_cert_expiry_timestamp',
     help: 'End of validity, in seconds since 1970.',
     collect: expirySeconds,
   });
   registry.gauge({
-    name: `${name}_seconds`,
+    name: 'citadel_server_root_cert_expiry_seconds',
     help: 'Seconds until the end of validity.',
     collect: () => expirySeconds() - Date.now() / 1000,
   });
