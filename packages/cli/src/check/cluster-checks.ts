@@ -43,24 +43,33 @@ const unless404 = (error: unknown): undefined => {
   if (codeOf(error) !== 'ERR_KUBE_NOT_FOUND') throw error;
 };
 
-const rbac: Check = async (api) => {
-  const answers = await Promise.all(
-    installs.map(async (wish) => ({ ...wish, allowed: await api.canI({ ...wish, verb: 'create' }).catch(unless404) })),
-  );
+/** Whether one may create what an installation consists of; `allowed` is undefined where the server does not say. Pure. */
+export function rightsFinding(
+  answers: readonly { readonly resource: string; readonly allowed: boolean | undefined }[],
+): Finding {
   if (answers.some(({ allowed }) => allowed === undefined))
-    return [{ category: 'rbac', state: 'warning', text: 'the API server does not say what one may do' }];
-  const missing = answers.filter(({ allowed }) => !allowed !== true).map(({ resource }) => resource);
-  return [
-    missing.length === 0
-      ? { category: 'rbac', state: 'ok', text: 'may create everything that an installation consists of' }
-      : {
-          category: 'rbac',
-          state: 'failed',
-          text: `may not create ${missing.join(', ')}`,
-          hint: 'install with a role of cluster-admin',
-        },
-  ];
-};
+    return { category: 'rbac', state: 'warning', text: 'the API server does not say what one may do' };
+  const missing = answers.filter(({ allowed }) => allowed !== true).map(({ resource }) => resource);
+  return missing.length === 0
+    ? { category: 'rbac', state: 'ok', text: 'may create everything that an installation consists of' }
+    : {
+        category: 'rbac',
+        state: 'failed',
+        text: `may not create ${missing.join(', ')}`,
+        hint: 'install with a role of cluster-admin',
+      };
+}
+
+const rbac: Check = async (api) => [
+  rightsFinding(
+    await Promise.all(
+      installs.map(async (wish) => ({
+        ...wish,
+        allowed: await api.canI({ ...wish, verb: 'create' }).catch(unless404),
+      })),
+    ),
+  ),
+];
 
 const bundleAnnotation = 'gateway.networking.k8s.io/bundle-version';
 /** Definitions and the lowest bundle that the control plane watches; undefined = any (spec control-plane 7.1). */

@@ -1,10 +1,12 @@
 // In: a cluster. Out: one line per check with what to do, and the exit status 0 or 3. Called by command.ts.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OpenedCluster } from '../cluster/open.ts';
+import { CliError } from '../errors.ts';
 import { documentOf, printDocument } from '../output/print-listing.ts';
 import { clusterChecks, preChecks } from './cluster-checks.ts';
 import { type Finding, junitOf, renderFindings } from './finding.ts';
 import { meshChecks } from './mesh-checks.ts';
+import { checkTopics } from './topics.ts';
 
 /** Options of the command. */
 export interface CheckOptions {
@@ -16,9 +18,23 @@ export interface CheckOptions {
   readonly waitMs: number;
 }
 
+/** Throws ERR_CLI_INVALID for a category that there is not: nothing would be looked at, and that would look like success. */
+function requireCategories(only: readonly string[]): void {
+  const unknown = only.filter((category) => !Object.hasOwn(checkTopics, category));
+  if (unknown.length > 0)
+    throw new CliError('ERR_CLI_INVALID', `no check is called ${unknown.join(', ')}`, {
+      hint: `one of ${Object.keys(checkTopics).join(', ')}`,
+    });
+}
+
 async function findingsOf(api: OpenedCluster, options: CheckOptions): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
-  for (const check of options.pre ? preChecks : [...clusterChecks, ...meshChecks]) findings.push(...(await check(api)));
+  const checks = options.pre
+    ? preChecks
+    : options.only.length > 0
+      ? [...new Set([...preChecks, ...clusterChecks, ...meshChecks])]
+      : [...clusterChecks, ...meshChecks];
+  for (const check of checks) findings.push(...(await check(api)));
   return options.only.length === 0 ? findings : findings.filter(({ category }) => options.only.includes(category));
 }
 
@@ -26,6 +42,7 @@ const hasFailed = (findings: readonly Finding[]): boolean => findings.some((find
 
 /** Runs the checks and prints them. Returns the exit status. */
 export async function runChecks(api: OpenedCluster, options: CheckOptions): Promise<0 | 3> {
+  requireCategories(options.only);
   const deadline = Date.now() + options.waitMs;
   let findings = await findingsOf(api, options);
   while (hasFailed(findings) && Date.now() < deadline) {

@@ -20,6 +20,7 @@ import {
   type Snapshot,
   type Workload,
 } from '@ambit/state';
+import { nearestRules } from './nearest-rule.ts';
 import type { World } from './world.ts';
 
 /** A connection, and what is sent over it. */
@@ -178,6 +179,10 @@ function atWaypoint(
   if (!verdict.allow) {
     const policy = verdict.policy === 'none' ? 'no ALLOW policy matches' : verdict.policy;
     way.add('L7', `DENIED: ${policy}`);
+    if (verdict.policy === 'none') {
+      const question = { view, port, refs: frontend.policies, lookup: world.policy } as const;
+      for (const line of nearestRules({ ...question, protocol: isRequest(view) ? 'http' : 'tcp' })) way.add('L7', line);
+    }
     return way.end(
       'denied',
       `DENIED at waypoint ${waypoint} (${isRequest(view) ? 'HTTP 403 RBAC: access denied' : 'the connection is closed'})`,

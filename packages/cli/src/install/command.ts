@@ -52,6 +52,8 @@ export function addInstallCommands(program: Command, config: CliConfig): void {
     await upgradeMesh(api, flags, seconds(flags.readinessTimeout));
     api.close();
   });
+  // `upgrade` has options of the same names; what comes after `agent` belongs to it.
+  upgrade.enablePositionalOptions();
   planOptions(
     upgrade.command('agent').description('Replace the node proxies node by node, and stop when connections fail'),
   )

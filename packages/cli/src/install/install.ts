@@ -95,9 +95,11 @@ function repositoryOf(image: string): string {
 /** Waypoints that run another program than ours: our control plane cannot serve them yet (decision W1). */
 async function foreignWaypoints(api: ClusterApi, objects: readonly KubernetesObject[]): Promise<readonly string[]> {
   const controlPlane = objects.find(({ kind }) => kind === 'Deployment');
+  // Only a control plane serves waypoints: where none is installed, none changes hands.
+  if (controlPlane === undefined) return [];
   const env =
     (
-      specOf(controlPlane ?? {}) as {
+      specOf(controlPlane) as {
         template?: { spec?: { containers?: { env?: { name: string; value?: string }[] }[] } };
       }
     ).template?.spec?.containers?.[0]?.env ?? [];
@@ -136,6 +138,21 @@ export interface InstallOptions extends PlanFlags {
   readonly done?: string;
 }
 
+const partNames: Readonly<Record<string, string>> = {
+  istiod: 'control plane',
+  cni: 'node agent',
+  ztunnel: 'node proxy',
+};
+
+/** What was done, by the parts that run now. Pure. */
+export function installedText(charts: InstallWishes['charts'], done: string): string {
+  const parts = charts.flatMap((chart) => partNames[chart] ?? []);
+  const last = parts.at(-1);
+  if (last === undefined) return `definitions are ${done}`;
+  const others = parts.slice(0, -1).join(', ');
+  return `${others === '' ? '' : `${others} and `}${last} ${parts.length === 1 ? 'is' : 'are'} ${done} and running`;
+}
+
 /** Installs the mesh and waits until it runs. Throws ERR_CLI_REFUSED when foreign waypoints exist and may not be replaced. */
 export async function install(api: ClusterApi, wishes: InstallWishes, options: InstallOptions): Promise<void> {
   const objects = await installationObjects(api, wishes);
@@ -152,5 +169,5 @@ export async function install(api: ClusterApi, wishes: InstallWishes, options: I
   for (const workload of meshWorkloads(wishes.namespace, wishes.revision, wishes.charts)) {
     await waitForRollouts(api, [workload], options.timeoutMs, { onMissing: progress.update });
   }
-  progress.done(`control plane, node agent and node proxy are ${options.done ?? 'installed'} and running`);
+  progress.done(installedText(wishes.charts, options.done ?? 'installed'));
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { installedText } from './install.ts';
 import { changedFields, manifestText } from './manifest.ts';
 import { installWishes } from './wishes.ts';
 
@@ -25,4 +26,13 @@ test('a component that is switched off is not rendered, and a revision with dots
   const wishes = await installWishes({ set: ['components.cni.enabled=false'] }, 'istio-system');
   assert.ok(!wishes.charts.includes('cni'));
   await assert.rejects(installWishes({ revision: '1.2.3' }, 'istio-system'), { code: 'ERR_CLI_INVALID' });
+});
+
+test('what an installation did is told by the parts that run now', () => {
+  assert.equal(
+    installedText(['base', 'istiod', 'cni', 'ztunnel'], 'installed'),
+    'control plane, node agent and node proxy are installed and running',
+  );
+  assert.equal(installedText(['cni'], 'upgraded'), 'node agent is upgraded and running');
+  assert.equal(installedText(['base'], 'upgraded'), 'definitions are upgraded');
 });

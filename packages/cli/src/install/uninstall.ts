@@ -114,7 +114,15 @@ export async function uninstall(
   const { namespace } = wishes;
   const objects = (await installationObjects(api, wishes)).toReversed();
   const definitions = options.purge ? customResourceDefinitions() : [];
-  const doomed = [...objects.filter((object) => options.purge || !isShared(object)), ...definitions];
+  // Some definitions come with a chart: those stay at the end, after the objects.
+  const doomed = [
+    ...objects.filter(
+      (object) =>
+        (options.purge || !isShared(object)) &&
+        !definitions.some((definition) => nameOf(definition) === nameOf(object)),
+    ),
+    ...definitions,
+  ];
   const changes: readonly PlannedChange[] = [
     ...(await api.list(kinds.namespace))
       .filter(enrolled)
