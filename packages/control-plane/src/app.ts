@@ -1,16 +1,7 @@
 // The only file that constructs. In: configuration and a Kubernetes client. Out: a running control plane.
 // Order: mesh configuration, CA, caches, servers, readiness, leadership; the end goes the other way. Main thread.
 import type { Server } from '@grpc/grpc-js';
-import {
-  certificatesOfPem,
-  createCaService,
-  createPeerVerifier,
-  issueLocally,
-  MAX_LEAF_TTL_MS,
-  type PeerIdentity,
-  type PeerVerifier,
-  type WorkloadCertificate,
-} from '@ambit/identity';
+import { createCaService, issueLocally, MAX_LEAF_TTL_MS, type WorkloadCertificate } from '@ambit/identity';
 import type { KubeClient } from '@ambit/kube';
 import { createAdminServer } from '@ambit/runtime/admin';
 import { explain } from '@ambit/runtime/errors';
@@ -21,9 +12,8 @@ import { answerOverXds } from './admin/debug-over-xds.ts';
 import { debugPages } from './admin/debug-pages.ts';
 import { monitoringRoutes, readinessRoutes } from './admin/routes.ts';
 import { impersonationRefusal } from './ca/impersonation.ts';
-import { type AuthorityKeeper, keepAuthority } from './ca/authority-keeper.ts';
-import { materialOfFolder, watchPluggedCa } from './ca/plugged-ca.ts';
-import { selfSignedMaterial, watchSelfSigned } from './ca/self-signed-ca.ts';
+import type { Authority } from './ca/authority-keeper.ts';
+import { clientVerifier, openAuthority } from './ca/open-authority.ts';
 import { type Authenticator, type Caller, createAuthenticator } from './clients/authenticate.ts';
 import { authorizeClient, gatewayOf } from './clients/authorize.ts';
 import type { ControlPlaneConfig } from './config.ts';
@@ -90,7 +80,7 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
   await using stack = new AsyncDisposableStack();
   let mesh = await initialSettings(client, config, log);
   const { options } = mesh;
-  const authority = await openAuthority({ client, config, trustDomain: options.trustDomain, log, stack });
+  const { authority, onMesh } = await openAuthority({ client, config, mesh, log, stack });
 
   const cluster = watchCluster(client, options, log);
   stack.defer(() => cluster.close());
@@ -158,7 +148,7 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
   });
   const series = registerMetrics(metrics, {
     version: VERSION_TEXT.version,
-    rootPem: () => authority.current.rootPem,
+    rootPem: () => authority.rootPem,
     connections: () => xds.connections,
     services: () => cluster.model.count('Service') + cluster.model.count('ServiceEntry'),
     virtualServices: () => cluster.model.count('VirtualService'),
@@ -180,13 +170,15 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
   const meshConfig = watchMeshConfig(client, config, mesh, log, (next) => {
     const isTranslationSame = JSON.stringify(next.options) === JSON.stringify(mesh.options);
     mesh = next;
+    onMesh(next);
     if (!isTranslationSame) cluster.setOptions(next.options);
     writers?.refreshGateways();
   });
   stack.defer(() => meshConfig.close());
 
   const names = servingNames(config);
-  const issueServing = (): Promise<WorkloadCertificate> => issueLocally(authority.current, names, MAX_LEAF_TTL_MS);
+  const servingTtlMs = Math.min(MAX_LEAF_TTL_MS, config.MAX_WORKLOAD_CERT_TTL);
+  const issueServing = (): Promise<WorkloadCertificate> => issueLocally(authority.signer, names, servingTtlMs);
   const certificate = await issueServing();
   const wanted = { ...PORTS, ...(ports && { webhook: 0 }), ...ports };
   const host = config.AMBIT_LISTEN_HOST;
@@ -235,7 +227,7 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
     client,
     revision: config.REVISION,
     systemNamespace: config.POD_NAMESPACE,
-    rootPem: () => authority.current.rootPem,
+    rootPem: () => authority.rootPem,
     log: log.child('validation'),
   });
   stack.defer(() => webhooks.close());
@@ -274,7 +266,7 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
     cluster,
     xds,
     get rootPem() {
-      return authority.current.rootPem;
+      return authority.rootPem;
     },
     ports: {
       plaintext: plaintext.port,
@@ -298,44 +290,6 @@ async function initialSettings(client: KubeClient, config: ControlPlaneConfig, l
   return settings;
 }
 
-/** Plugged-in files, else the root that all replicas share; both are followed while the control plane runs. */
-async function openAuthority(parts: {
-  readonly client: KubeClient;
-  readonly config: ControlPlaneConfig;
-  readonly trustDomain: string;
-  readonly log: Logger;
-  readonly stack: AsyncDisposableStack;
-}): Promise<AuthorityKeeper> {
-  const { client, config, trustDomain, stack } = parts;
-  const log = parts.log.child('ca');
-  const lives = { defaultTtlMs: config.DEFAULT_WORKLOAD_CERT_TTL, maxTtlMs: config.MAX_WORKLOAD_CERT_TTL };
-  const folder = config.ROOT_CA_DIR;
-  const plugged = await materialOfFolder(folder);
-  if (plugged !== undefined) {
-    log.info('using plugged-in CA certificate', { folder });
-    const keeper = keepAuthority(plugged, lives);
-    stack.use(watchPluggedCa({ folder, keeper, isMultiRoot: config.ISTIO_MULTIROOT_MESH, log }));
-    return keeper;
-  }
-  const shared = { client, namespace: config.POD_NAMESPACE, trustDomain, log };
-  const keeper = keepAuthority(await selfSignedMaterial(shared), lives);
-  stack.use(watchSelfSigned({ ...shared, keeper }));
-  return keeper;
-}
-
-/** Judges client certificates against the roots of the moment. */
-function clientVerifier(authority: AuthorityKeeper): (leaf: Buffer) => PeerIdentity {
-  const make = (): PeerVerifier => createPeerVerifier({ roots: authority.current.rootPem, peerRole: 'client' });
-  let verify = make();
-  let intermediates = certificatesOfPem(authority.material.chainPem);
-  authority.onChange(() => {
-    verify = make();
-    intermediates = certificatesOfPem(authority.material.chainPem);
-  });
-  // gRPC hands out the leaf only; what lies between is our own chain.
-  return (leaf) => verify([leaf, ...intermediates]);
-}
-
 /** DNS names of the control plane, sorted (spec control-plane 5.6). */
 function servingNames(config: ControlPlaneConfig): [string, ...string[]] {
   const { REVISION, POD_NAMESPACE, ISTIOD_CUSTOM_HOST } = config;
@@ -347,7 +301,7 @@ function servingNames(config: ControlPlaneConfig): [string, ...string[]] {
 }
 
 function caService(
-  authority: AuthorityKeeper,
+  authority: Authority,
   authenticator: Authenticator,
   pods: PodIndex,
   config: ControlPlaneConfig,
@@ -357,7 +311,7 @@ function caService(
 ): ReturnType<typeof createCaService<Caller>> {
   const trustedAccounts = new Set(config.CA_TRUSTED_NODE_ACCOUNTS);
   return createCaService<Caller>({
-    authority: () => authority.current,
+    authority: () => authority.signer,
     authenticate: ({ metadata, peer, peerCertificate }) =>
       authenticator.authenticate(metadata.get('authorization')[0]?.toString(), peer, peerCertificate),
     impersonationRefusal: (caller, wanted, clusterId) =>

@@ -2,7 +2,7 @@
 // write twice (spec control-plane 8.2). In: the parts of the app. Out: running elections. Called by app.ts; main thread.
 import { type KubeClient, type LeaderElection, startLeaderElection } from '@ambit/kube';
 import type { Logger } from '@ambit/runtime/log';
-import type { AuthorityKeeper } from './ca/authority-keeper.ts';
+import type { Authority } from './ca/authority-keeper.ts';
 import { type Distribution, distributeText } from './ca/config-map-distribution.ts';
 import type { ControlPlaneConfig } from './config.ts';
 import { type ClassFeatures, classInfos } from './gateways/class-info.ts';
@@ -26,7 +26,7 @@ export interface WriterParts {
   readonly tags: RevisionTags;
   readonly mesh: () => MeshSettings;
   readonly status: StatusWriter;
-  readonly authority: AuthorityKeeper;
+  readonly authority: Authority;
 }
 
 /** Running writers. */
@@ -74,9 +74,9 @@ function certificateDuty({ config, client, authority, log: parent }: WriterParts
   const roots = {
     name: config.PILOT_CA_CERT_CONFIGMAP,
     key: 'root-cert.pem',
-    text: () => authority.current.rootPem,
+    text: () => authority.rootPem,
   };
-  const revoked = { name: config.PILOT_CRL_CONFIGMAP, key: 'ca-crl.pem', text: () => authority.material.crlPem };
+  const revoked = { name: config.PILOT_CRL_CONFIGMAP, key: 'ca-crl.pem', text: () => authority.crlPem };
   const wanted = config.PILOT_ENABLE_CA_CRL ? [roots, revoked] : [roots];
   return (signal) => {
     running = wanted.map((one) => distributeText({ client, ...one, log, signal }));

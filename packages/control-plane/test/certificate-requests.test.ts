@@ -1,24 +1,17 @@
 // The certificate authority as a caller meets it on 15012: who may ask, what is refused, and with which gRPC code (spec
 // control-plane 5.1, 5.4, 4.6). The whole control plane over a Kubernetes API in memory.
 import assert from 'node:assert/strict';
-import { generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { generateKeyPairSync } from 'node:crypto';
 import { after, before, test } from 'node:test';
-import { credentials, makeClientConstructor, Metadata, type ServiceError, status } from '@grpc/grpc-js';
-import { create } from '@bufbuild/protobuf';
+import { status } from '@grpc/grpc-js';
 import { certificatesOfPem, createKeyAndCsr, toPem } from '@ambit/identity';
 import { testCa } from '@ambit/identity/testing';
 import { memoryCluster } from '@ambit/kube/testing';
-import {
-  type IstioCertificateRequest,
-  IstioCertificateRequestSchema,
-  type IstioCertificateResponse,
-  IstioCertificateService,
-} from '@ambit/proto/ca';
-import { grpcService } from '@ambit/proto/grpc';
 import { testNamespace, testPod } from '@ambit/resources/testing';
 import { silentLogger } from '@ambit/runtime/log';
 import { createMetricsRegistry } from '@ambit/runtime/metrics';
 import { type ControlPlane, readConfig, startControlPlane } from '../src/index.ts';
+import { type Ask, askCertificate, namesOfAnswer as names } from './ask-certificate.ts';
 
 const OWN = 'spiffe://cluster.local/ns/istio-system/sa/ztunnel';
 const POD = 'spiffe://cluster.local/ns/apps/sa/default';
@@ -57,49 +50,7 @@ after(async () => {
   metrics.close();
 });
 
-interface Ask {
-  readonly csr: string;
-  readonly identity?: string;
-  readonly token?: string;
-  readonly clusterId?: string;
-  readonly seconds?: bigint;
-  readonly certificate?: { readonly key: string; readonly chain: string };
-}
-
-/** Asks once; gives the chain, or the gRPC code of the refusal. */
-async function ask({ csr, identity, token, clusterId = 'Kubernetes', seconds = 0n, certificate }: Ask) {
-  const Client = makeClientConstructor(grpcService(IstioCertificateService), 'IstioCertificateService');
-  const pair = certificate && [Buffer.from(certificate.key), Buffer.from(certificate.chain)];
-  const tls = credentials.createSsl(Buffer.from(app.rootPem), pair?.[0] ?? null, pair?.[1] ?? null);
-  const client = new Client(`127.0.0.1:${app.ports.tls}`, tls, {
-    'grpc.ssl_target_name_override': 'istiod.istio-system.svc',
-    'grpc.use_local_subchannel_pool': 1,
-  });
-  const headers = new Metadata();
-  if (token !== undefined) headers.set('authorization', `Bearer ${token}`);
-  headers.set('clusterid', clusterId);
-  const request = create(IstioCertificateRequestSchema, {
-    csr,
-    validityDuration: seconds,
-    metadata: identity === undefined ? {} : { ImpersonatedIdentity: identity },
-  });
-  type Call = (
-    request: IstioCertificateRequest,
-    metadata: Metadata,
-    done: (error: ServiceError | null, response?: IstioCertificateResponse) => void,
-  ) => unknown;
-  const call = client['createCertificate'] as Call;
-  const answer = Promise.withResolvers<readonly string[] | status>();
-  call.call(client, request, headers, (error, response) => answer.resolve(error?.code ?? response?.certChain ?? []));
-  const result = await answer.promise;
-  client.close();
-  return result;
-}
-
-const names = (chain: readonly string[] | status): readonly string[] =>
-  typeof chain === 'number'
-    ? [`code ${chain}`]
-    : (new X509Certificate(chain[0] ?? '').subjectAltName ?? '').split(', ').map((name) => name.replace('URI:', ''));
+const ask = (request: Ask): ReturnType<typeof askCertificate> => askCertificate(app, request);
 
 test('a node proxy gets the identity of a pod on its node, and without impersonation its own; names in the CSR do not count', async () => {
   const { csrPem } = await createKeyAndCsr('spiffe://cluster.local/ns/kube-system/sa/admin');

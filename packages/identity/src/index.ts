@@ -6,6 +6,7 @@ export * from './certificate-authority.ts';
 export * from './certificate-manager.ts';
 export type * from './certificate-source.ts';
 export * from './errors.ts';
+export * from './external-signer.ts';
 export * from './issue-certificate.ts';
 export * from './peer.ts';
 export * from './signer-material.ts';

@@ -1,6 +1,7 @@
 // Turns a CA answer into a WorkloadCertificate, and runs the whole exchange against a local authority.
 // Called by ca-client.ts, the control plane's serving certificates, and tests. Any thread.
 
+import type { CertificateSigner } from './ca-service.ts';
 import type { CertificateAuthority } from './certificate-authority.ts';
 import type { CertificateSource } from './certificate-source.ts';
 import { IdentityError } from './errors.ts';
@@ -42,14 +43,15 @@ export function readIssuedChain(
   };
 }
 
-/** A new key and its certificate from a local authority, for identities or the serving names of a server. */
+/** A new key and its certificate from whoever signs for this process, for identities or the serving names of a server. */
 export async function issueLocally(
-  authority: CertificateAuthority,
+  signer: CertificateSigner,
   names: readonly [string, ...string[]],
-  ttlMs?: number,
+  ttlMs = 0,
 ): Promise<WorkloadCertificate> {
   const { privateKeyPem, csrPem } = await createKeyAndCsr(...names);
-  return readIssuedChain(names[0], privateKeyPem, authority.issue(csrPem, names, ttlMs).chainPem);
+  const { chainPem } = await signer.issue(csrPem, names, ttlMs);
+  return readIssuedChain(names[0], privateKeyPem, chainPem);
 }
 
 /** A certificate source that signs in this process: the control plane's own identity, tests, `FAKE_CA`. */

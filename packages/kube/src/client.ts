@@ -68,7 +68,7 @@ export interface KubeClient {
   watch(kind: KindName, resourceVersion: string, options?: ListOptions): AsyncIterable<WatchEvent>;
   create<T extends KubernetesObject>(object: T, options?: CreateOptions): Promise<T>;
   /** Replaces; `metadata.resourceVersion` guards against lost updates (ERR_KUBE_CONFLICT). */
-  update<T extends KubernetesObject>(object: T, options?: { subresource?: 'status' }): Promise<T>;
+  update<T extends KubernetesObject>(object: T, options?: { subresource?: 'status' | 'approval' }): Promise<T>;
   /** Server-side apply: creates or takes over the given fields. */
   apply(object: KubernetesObject, options: ApplyOptions): Promise<KubernetesObject>;
   patch(

@@ -104,6 +104,23 @@ export const kinds = {
     InstalledObjectSchema,
     { namespaced: false },
   ),
+  CertificateSigningRequest: define(
+    'certificates.k8s.io',
+    'v1',
+    'CertificateSigningRequest',
+    'certificatesigningrequests',
+    InstalledObjectSchema,
+    { namespaced: false, shortNames: ['csr'] },
+  ),
+  // cert-manager brings the definition.
+  CertificateRequest: define(
+    'cert-manager.io',
+    'v1',
+    'CertificateRequest',
+    'certificaterequests',
+    InstalledObjectSchema,
+    { shortNames: ['cr', 'crs'] },
+  ),
   ResourceQuota: define('', 'v1', 'ResourceQuota', 'resourcequotas', InstalledObjectSchema),
   Role: define(RBAC, 'v1', 'Role', 'roles', InstalledObjectSchema),
   RoleBinding: define(RBAC, 'v1', 'RoleBinding', 'rolebindings', InstalledObjectSchema),

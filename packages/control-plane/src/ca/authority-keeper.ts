@@ -3,20 +3,32 @@
 // app.ts; main thread. Material that does not fit together is refused, and what was in force stays.
 import {
   type CertificateAuthority,
+  type CertificateSigner,
   certificatesOfPem,
   createCertificateAuthority,
   type SignerMaterial,
 } from '@ambit/identity';
 import { hash } from 'node:crypto';
 
-/** The authority in force. */
-export interface AuthorityKeeper {
+/** Who signs and what is trusted, wherever the keys are: in this process, or in another system (signers/). */
+export interface Authority {
+  readonly signer: CertificateSigner;
+  /** Every trusted root. */
+  readonly rootPem: string;
+  /** Certificates between leaves and roots that clients may be signed by; gRPC hands out the leaf only. */
+  readonly chainPem: string;
+  /** Revocation lists; empty when there are none. */
+  readonly crlPem: string;
+  /** Called after every exchange of signer or roots. */
+  onChange(listener: () => void): void;
+}
+
+/** The authority in force whose keys are here. */
+export interface AuthorityKeeper extends Authority {
   readonly current: CertificateAuthority;
   readonly material: CaMaterial;
   /** Takes other material into force; throws IdentityError and changes nothing when it does not fit together. */
   replace(material: CaMaterial): void;
-  /** Called after every exchange. */
-  onChange(listener: () => void): void;
 }
 
 /** Signer material with what is distributed beside the roots. */
@@ -42,6 +54,18 @@ export function keepAuthority(first: CaMaterial, lives: LeafLives): AuthorityKee
     },
     get material() {
       return material;
+    },
+    get signer() {
+      return current;
+    },
+    get rootPem() {
+      return current.rootPem;
+    },
+    get chainPem() {
+      return material.chainPem;
+    },
+    get crlPem() {
+      return material.crlPem;
     },
     replace(next) {
       current = createCertificateAuthority({ material: next, ...lives });

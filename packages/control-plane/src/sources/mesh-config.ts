@@ -13,6 +13,15 @@ export interface MeshSettings {
   readonly options: ModelOptions;
   /** `defaultConfig`: settings of deployed proxies. */
   readonly proxyConfig: Json;
+  /** `caCertificates`: roots of external signers. */
+  readonly caCertificates: readonly CaCertificate[];
+}
+
+/** One entry of `caCertificates`. */
+export interface CaCertificate {
+  readonly pem: string;
+  /** Full names of the signers that it belongs to; empty = all. */
+  readonly certSigners: readonly string[];
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -28,11 +37,20 @@ export function settingsOf(config: ControlPlaneConfig, text: string, log: Logger
       systemNamespace: config.POD_NAMESPACE,
       domain: config.domain,
     });
-    return { options, proxyConfig: mapOf(mesh['defaultConfig']) };
+    return { options, proxyConfig: mapOf(mesh['defaultConfig']), caCertificates: caCertificatesOf(mesh) };
   } catch (error) {
     log.error('mesh configuration cannot be read, keeping the last good one', { error: messageOf(error) });
     return undefined;
   }
+}
+
+/** Entries that hold a certificate; others (`spiffeBundleUrl`) are left out, no call leaves the cluster (decision D4). */
+function caCertificatesOf(mesh: Json): readonly CaCertificate[] {
+  const entries = Array.isArray(mesh['caCertificates']) ? (mesh['caCertificates'] as unknown[]) : [];
+  return entries.map(mapOf).flatMap(({ pem, certSigners }) => {
+    const signers = Array.isArray(certSigners) ? (certSigners as unknown[]).filter((s) => typeof s === 'string') : [];
+    return typeof pem === 'string' && pem !== '' ? [{ pem, certSigners: signers }] : [];
+  });
 }
 
 /** Name of the ConfigMap of a revision. */

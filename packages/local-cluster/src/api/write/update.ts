@@ -106,6 +106,12 @@ function restrict(target: UpdateTarget, next: JsonObject, live: JsonObject): Jso
       : { ...metadataOf(live), managedFields: sent['managedFields'], resourceVersion: sent['resourceVersion'] };
     return result;
   }
+  if (subresource === 'approval') {
+    // Of a certificate request only the verdict: the certificate is the signer's.
+    const status = isObject(live['status']) ? live['status'] : {};
+    const sent = isObject(next['status']) ? next['status'] : {};
+    return { ...live, status: { ...status, conditions: sent['conditions'] ?? [] }, metadata: metadataOf(next) };
+  }
   if (!resource.hasStatus) return next;
   const result: JsonObject = { ...next };
   if (live['status'] === undefined) delete result['status'];
