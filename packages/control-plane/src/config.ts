@@ -62,6 +62,7 @@ export const environment = {
   PILOT_ENABLE_IP_AUTOALLOCATE: bool(true, 'Give addresses to ServiceEntries without any.'),
   PILOT_IP_AUTOALLOCATE_IPV4_PREFIX: text('240.240.0.0/16', 'Range of these addresses.'),
   PILOT_IP_AUTOALLOCATE_IPV6_PREFIX: text('2001:2::/48', 'Range of these addresses, IPv6.'),
+  PILOT_TRACE_SAMPLING: text('1', 'Percentage of requests that are traced where nothing else says a number.'),
   AMBIT_PROXY_IMAGE: text('ambit/proxyv2:latest', 'Image of the waypoints that are deployed.'),
   AMBIT_REPLACE_WAYPOINTS: bool(false, "Take over Deployments of waypoints that run upstream's proxy."),
   AMBIT_LISTEN_HOST: text('0.0.0.0', 'Address of the xDS, CA, readiness and metrics ports.'),
@@ -96,6 +97,7 @@ export function readConfig(
   const env = readEnv(environment, source);
   const flags: Record<string, string> = {};
   for (const [name, value] of Object.entries(env)) if (typeof value === 'boolean') flags[name] = String(value);
+  flags['PILOT_TRACE_SAMPLING'] = env.PILOT_TRACE_SAMPLING;
   return Object.freeze({ ...env, ...readArguments(args), flags });
 }
 

@@ -3,6 +3,7 @@
 import type { LabelSelector } from '@ambit/resources';
 import { extAuthzOptions } from './ext-authz-options.ts';
 import { goBoolean } from './labels.ts';
+import { telemetryOptions } from './telemetry-options.ts';
 import {
   type AccessLogOptions,
   type ModelOptions,
@@ -45,6 +46,7 @@ export function meshConfigOptions(mesh: Json, environment: MeshEnvironment): Mod
     accessLog: accessLogOf(mesh),
     pathNormalization: normalizationOf(objectOf(mesh['pathNormalization'])['normalization']),
     extAuthz: extAuthzOptions(listOf(mesh['extensionProviders'])),
+    telemetry: telemetryOptions(mesh, flags['PILOT_TRACE_SAMPLING']),
     serviceEntryVisibility: visibilityOf(mesh['serviceEntryVisibility']),
     discoverySelectors: discoverySelectorsOf(mesh),
     globalServiceSelectors: listOf(mesh['serviceScopeConfigs'])

@@ -60,6 +60,7 @@ const REVISIONED = new Set([
   'AuthorizationPolicy',
   'PeerAuthentication',
   'RequestAuthentication',
+  'Telemetry',
   'EnvoyFilter',
   'ServiceEntry',
   'WorkloadEntry',

@@ -2,6 +2,7 @@
 // the command line tool and tests, which build one frozen value of it.
 import type { LabelSelector } from '@ambit/resources';
 import type { ExtAuthzOptions } from './ext-authz-options.ts';
+import type { TelemetryOptions } from './telemetry-options.ts';
 
 /** Who may see a ServiceEntry (spec control-plane 2.9.2). */
 export type Visibility = 'NONE' | 'NAMESPACE' | 'PUBLIC';
@@ -47,6 +48,8 @@ export interface ModelOptions {
   readonly pathNormalization: PathNormalization;
   /** Who can be asked by policies of action CUSTOM. */
   readonly extAuthz: readonly ExtAuthzOptions[];
+  /** Who can be named by Telemetries, and what holds without any. */
+  readonly telemetry: TelemetryOptions;
   readonly serviceEntryVisibility:
     | { readonly defaultVisibility: Visibility; readonly policies: readonly VisibilityPolicy[] }
     | undefined;
@@ -76,6 +79,7 @@ const defaults: ModelOptions = {
   accessLog: undefined,
   pathNormalization: 'DEFAULT',
   extAuthz: [],
+  telemetry: { tracing: [], fileLogs: [], samplingPercent: 1 },
   serviceEntryVisibility: undefined,
   discoverySelectors: [],
   globalServiceSelectors: [],

@@ -32,7 +32,9 @@ import { rateLimitsOf } from './translate/waypoint-config/envoy-filter/rate-limi
 import { frontendOf } from './translate/waypoint-config/frontend.ts';
 import { gatewayResources, proxyConfig } from './translate/waypoint-config/gateway.ts';
 import { jwtResources } from './translate/waypoint-config/jwt.ts';
+import { isForProxies } from './translate/waypoint-config/attached-policies.ts';
 import { policyResource } from './translate/waypoint-config/policy.ts';
+import { telemetryResource } from './translate/waypoint-config/telemetry.ts';
 import { workloadsOfSlice } from './translate/workload/endpoint-slice.ts';
 import { gatewayWorkloads } from './translate/workload/network-gateway.ts';
 import { workloadOfPod } from './translate/workload/pod.ts';
@@ -84,6 +86,7 @@ export function unitsOf(
     case 'PeerAuthentication':
     case 'RequestAuthentication':
     case 'EnvoyFilter':
+    case 'Telemetry':
       return [`${kind} ${key}`];
     default:
       return [];
@@ -126,6 +129,10 @@ export function computeUnit(view: View, unit: string): UnitOutput | undefined {
     case 'EnvoyFilter': {
       const filter = view.get('EnvoyFilter', key);
       return filter && { ...EMPTY, config: hasTarget(filter) ? rateLimitsOf(view, filter).resources : [] };
+    }
+    case 'Telemetry': {
+      const telemetry = view.get('Telemetry', key);
+      return telemetry && { ...EMPTY, config: isForProxies(telemetry) ? [telemetryResource(telemetry)] : [] };
     }
     case 'HTTPRoute':
       return { ...EMPTY, statuses: routeStatus(view, 'HTTPRoute', key) };

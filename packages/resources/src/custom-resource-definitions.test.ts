@@ -42,6 +42,8 @@ test('every custom kind has a definition with one storage version and a structur
     assert.equal(spec.versions.filter((v) => v.storage).length, 1);
     for (const version of spec.versions) walk(version.schema.openAPIV3Schema);
   }
+  const names = crds.map((crd) => crd.metadata?.name);
+  assert.equal(new Set(names).size, names.length, 'no definition twice');
   assert.ok(crds.some((c) => c.metadata?.name === 'authorizationpolicies.security.istio.io'));
 });
 

@@ -126,7 +126,7 @@ export const settingsOf = (proxy: ProxyConfig | undefined, dataThreads: number):
 /** The first tracing provider of the mesh. */
 const tracingOf = (proxy: ProxyConfig | undefined): Tracing | undefined => {
   for (const { body } of proxy?.providers ?? []) {
-    if (body.case !== 'tracing' || body.value.backend === '') continue;
+    if (body.case !== 'tracing' || body.value.backend === '' || body.value.notDefault) continue;
     const samplingPercent = body.value.samplingPercent;
     return { provider: body.value, samplingPercent, isReported: true, isPropagated: true };
   }
@@ -135,7 +135,7 @@ const tracingOf = (proxy: ProxyConfig | undefined): Tracing | undefined => {
 
 const accessLogOf = (proxy: ProxyConfig | undefined): AccessLogFormatter | undefined => {
   for (const { body } of proxy?.providers ?? []) {
-    if (body.case !== 'accessLog' || body.value.path !== '/dev/stdout') continue;
+    if (body.case !== 'accessLog' || body.value.path !== '/dev/stdout' || body.value.notDefault) continue;
     const { format, textFormat, jsonFields } = body.value;
     if (format === AccessLogProvider_Format.JSON) {
       return Object.keys(jsonFields).length === 0 ? defaultAccessLog('JSON') : compileJsonFormat(jsonFields);

@@ -25,6 +25,7 @@ export const modelKinds = [
   'AuthorizationPolicy',
   'PeerAuthentication',
   'RequestAuthentication',
+  'Telemetry',
   'EnvoyFilter',
   'ServiceEntry',
   'WorkloadEntry',

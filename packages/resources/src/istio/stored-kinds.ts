@@ -46,12 +46,6 @@ const all = ['v1', 'v1alpha3', 'v1beta1'];
 
 /** All of them, in the order of their names. */
 export const storedKinds: readonly KindInfo[] = [
-  stored('networking', ['v1alpha3'], 'EnvoyFilter', 'envoyfilters', {
-    workloadSelector,
-    targetRefs,
-    configPatches: list,
-    priority: integer,
-  }),
   stored('networking', all, 'Gateway', 'gateways', { selector: textMap, servers: list }, { shortNames: ['gw'] }),
   stored('networking', ['v1beta1'], 'ProxyConfig', 'proxyconfigs', {
     selector,

@@ -3,7 +3,14 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { POLICY_TYPE_URL, SECRET_TYPE_URL } from '@ambit/proto/type-urls';
 import type { PolicyRefSchema } from '@ambit/proto/waypoint';
-import type { AuthorizationPolicy, EnvoyFilter, Gateway, RequestAuthentication, TargetRef } from '@ambit/resources';
+import type {
+  AuthorizationPolicy,
+  EnvoyFilter,
+  Gateway,
+  RequestAuthentication,
+  TargetRef,
+  Telemetry,
+} from '@ambit/resources';
 import { identityOf, type View } from '../../index/view.ts';
 import { type Targeted, targetsOf } from '../authorization/target-status.ts';
 import type { ServiceDefinition } from '../service/definition.ts';
@@ -23,14 +30,27 @@ type Targeting = (target: TargetRef) => boolean;
 
 const GATEWAY_API = 'gateway.networking.k8s.io';
 
-/** Policies that name the service; an EnvoyFilter may name it too, which upstream has no form for. */
-export function policiesOfService(view: View, { kind, namespace, name }: ServiceDefinition): AttachedPolicies {
-  const group = kind === 'Service' ? '' : 'networking.istio.io';
-  const isService: Targeting = (t) => t.kind === kind && groupOf(t) === group && t.name === name;
-  return together(policiesIn(view, namespace, isService));
+/** True for a Telemetry that waypoints look at: one with a selector is for the pods that it selects. */
+export function isForProxies({ spec }: Telemetry): boolean {
+  return spec?.selector === undefined;
 }
 
-/** Policies that name the class (root namespace) or the Gateway itself (its namespace). */
+/**
+ * Policies that name the service; an EnvoyFilter may name it too, which upstream has no form for. The Telemetry of its namespace
+ * counts as well when its waypoint lives in another one, before those that name the service.
+ */
+export function policiesOfService(
+  view: View,
+  { kind, namespace, name }: ServiceDefinition,
+  waypointNamespace: string,
+): AttachedPolicies {
+  const group = kind === 'Service' ? '' : 'networking.istio.io';
+  const isService: Targeting = (t) => t.kind === kind && groupOf(t) === group && t.name === name;
+  const ofNamespace = namespace === waypointNamespace ? [] : telemetryOfNamespace(view, namespace);
+  return together([...ofNamespace, ...policiesIn(view, namespace, isService)]);
+}
+
+/** Policies that name the class (root namespace) or the Gateway itself (its namespace); before them the Telemetries of both namespaces. */
 export function policiesOfGateway(view: View, gateway: Gateway): AttachedPolicies {
   const { namespace, name } = identityOf(gateway);
   const className = gateway.spec?.gatewayClassName ?? '';
@@ -39,6 +59,8 @@ export function policiesOfGateway(view: View, gateway: Gateway): AttachedPolicie
     (t) =>
       t.group === GATEWAY_API && t.kind === kind && t.name === text;
   return together([
+    ...telemetryOfNamespace(view, view.options.rootNamespace),
+    ...(namespace === view.options.rootNamespace ? [] : telemetryOfNamespace(view, namespace)),
     ...policiesIn(view, view.options.rootNamespace, names('GatewayClass', className)),
     ...policiesIn(view, namespace, names('Gateway', name)),
   ]);
@@ -54,6 +76,7 @@ function policiesIn(view: View, namespace: string, fits: Targeting): AttachedPol
     ...targeted(view.inNamespace('AuthorizationPolicy', namespace)).map(authorization),
     ...targeted(view.inNamespace('RequestAuthentication', namespace)).map(authentication),
     ...targeted(view.inNamespace('EnvoyFilter', namespace)).map((filter) => limits(view, filter)),
+    ...targeted(view.inNamespace('Telemetry', namespace)).filter(isForProxies).map(telemetry),
   ];
 }
 
@@ -78,6 +101,23 @@ function authentication(policy: RequestAuthentication): AttachedPolicies {
     (_rule, i) => [SECRET_TYPE_URL, jwksKey(namespace, name, i)] as const,
   );
   return { refs: [ref(key)], names: [[POLICY_TYPE_URL, key], ...secrets] };
+}
+
+/** Can neither open nor close anything, so a missing one closes nothing. */
+function telemetry(object: Telemetry): AttachedPolicies {
+  const { namespace, name } = identityOf(object);
+  const policy = policyKey('Telemetry', namespace, name);
+  return { refs: [{ policy, failClosedIfMissing: false }], names: [[POLICY_TYPE_URL, policy]] };
+}
+
+/** The Telemetry of a whole namespace; of several the oldest, as upstream. */
+function telemetryOfNamespace(view: View, namespace: string): AttachedPolicies[] {
+  const createdAt = ({ metadata }: Telemetry): string => metadata.creationTimestamp ?? '';
+  const [oldest] = view
+    .inNamespace('Telemetry', namespace)
+    .filter((object) => isForProxies(object) && targetsOf(object).length === 0)
+    .toSorted((a, b) => (createdAt(a) < createdAt(b) ? -1 : createdAt(a) > createdAt(b) ? 1 : 0));
+  return oldest === undefined ? [] : [telemetry(oldest)];
 }
 
 function limits(view: View, filter: EnvoyFilter): AttachedPolicies {

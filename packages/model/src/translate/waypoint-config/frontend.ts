@@ -57,7 +57,7 @@ export function frontendOf(view: View, published: PublishedService): FrontendRes
       backend: backendKey(service, servicePort),
     });
   }
-  const policies = policiesOfService(view, service);
+  const policies = policiesOfService(view, service, waypointNamespace(published));
   add(
     configResource(FrontendSchema, key, {
       meta: { kind: service.kind, namespace: service.namespace, name: service.name },

@@ -7,8 +7,10 @@ import { identityOf, type View } from '../../index/view.ts';
 import { accessLogProvider, normalization } from './mesh-settings.ts';
 import { type ConfigResource, configResource, type Need } from './config-resource.ts';
 import { policiesOfGateway } from './attached-policies.ts';
-import { extAuthzDestinations, extAuthzProviders } from './ext-authz.ts';
+import { extAuthzProviders } from './ext-authz.ts';
 import { metaOf } from './meta.ts';
+import { providerDestinations } from './provider-backends.ts';
+import { fileLogProviders, tracingProviders } from './telemetry.ts';
 
 const HBONE_PORT = 15008;
 
@@ -28,7 +30,12 @@ export function proxyConfig(view: View): ConfigResource {
     trustDomainAliases: [...trustDomainAliases],
     multiNetwork,
     http: { normalize: normalization(pathNormalization), proxy100Continue: true },
-    providers: [...(accessLog === undefined ? [] : [accessLogProvider(accessLog)]), ...extAuthzProviders(view)],
+    providers: [
+      ...(accessLog === undefined ? [] : [accessLogProvider(accessLog)]),
+      ...fileLogProviders(view),
+      ...extAuthzProviders(view),
+      ...tracingProviders(view),
+    ],
   });
 }
 
@@ -54,12 +61,13 @@ export function gatewayResources(
     protocol: Listener_Protocol.HBONE,
     policies: policies.refs,
   });
-  const authorizers = extAuthzDestinations(view, key);
+  const { extAuthz, telemetry } = view.options;
+  const providers = providerDestinations(view, key, [...extAuthz, ...telemetry.tracing]);
   const needs: Need[] = [
     [key, PROXY_CONFIG_TYPE_URL, PROXY_CONFIG_NAME],
     [key, LISTENER_TYPE_URL, listener.name],
     ...policies.names.map(([typeUrl, policy]): Need => [key, typeUrl, policy]),
-    ...authorizers.needs,
+    ...providers.needs,
   ];
-  return { resources: [listener, ...authorizers.resources], needs };
+  return { resources: [listener, ...providers.resources], needs };
 }

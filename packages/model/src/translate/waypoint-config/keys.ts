@@ -21,7 +21,7 @@ export function backendKey(
 }
 
 /** Kinds of user objects that become a Policy. */
-export type PolicyKind = 'AuthorizationPolicy' | 'RequestAuthentication';
+export type PolicyKind = 'AuthorizationPolicy' | 'RequestAuthentication' | 'Telemetry';
 
 /** Key of the Policy that a user object becomes. */
 export function policyKey(kind: PolicyKind, namespace: string, name: string): string {

@@ -3485,6 +3485,13 @@ export declare type AccessLogProvider = Message<"ambit.waypoint.v1.AccessLogProv
    * @generated from field: string otlp_backend = 5;
    */
   otlpBackend: string;
+
+  /**
+   * Used only where a Telemetry names it.
+   *
+   * @generated from field: bool not_default = 6;
+   */
+  notDefault: boolean;
 };
 
 /**
@@ -3553,6 +3560,13 @@ export declare type TracingProvider = Message<"ambit.waypoint.v1.TracingProvider
    * @generated from field: bool zipkin = 7;
    */
   zipkin: boolean;
+
+  /**
+   * Used only where a Telemetry names it.
+   *
+   * @generated from field: bool not_default = 8;
+   */
+  notDefault: boolean;
 };
 
 /**
