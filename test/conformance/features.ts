@@ -4,7 +4,10 @@
 /** One run of the suite: profiles that need the same set-up. */
 export interface Run {
   readonly name: 'mesh' | 'gateway';
-  readonly profiles: readonly string[];
+  /** Whether a test that fails fails the command; what is not claimed is run and counted only. */
+  readonly isClaimed: boolean;
+  /** Profiles with the features of their core tests. */
+  readonly profiles: Readonly<Record<string, readonly string[]>>;
   readonly features: readonly string[];
 }
 
@@ -35,7 +38,8 @@ const routeFeatures = [
 export const runs: readonly Run[] = [
   {
     name: 'mesh',
-    profiles: ['MESH-HTTP', 'MESH-GRPC'],
+    isClaimed: true,
+    profiles: { 'MESH-HTTP': ['Mesh', 'HTTPRoute'], 'MESH-GRPC': ['Mesh', 'GRPCRoute'] },
     features: [
       'Mesh',
       'HTTPRoute',
@@ -54,7 +58,13 @@ export const runs: readonly Run[] = [
   },
   {
     name: 'gateway',
-    profiles: ['GATEWAY-HTTP', 'GATEWAY-GRPC', 'GATEWAY-TLS'],
+    // The waypoint program has no ingress role yet: Gateways of the class `istio` are not served.
+    isClaimed: false,
+    profiles: {
+      'GATEWAY-HTTP': ['Gateway', 'ReferenceGrant', 'HTTPRoute'],
+      'GATEWAY-GRPC': ['Gateway', 'ReferenceGrant', 'GRPCRoute'],
+      'GATEWAY-TLS': ['Gateway', 'ReferenceGrant', 'TLSRoute'],
+    },
     features: ['Gateway', 'ReferenceGrant', 'HTTPRoute', 'GRPCRoute', 'TLSRoute', 'GatewayPort8080', ...routeFeatures],
   },
 ];

@@ -55,10 +55,29 @@ export function reportLines(profiles: readonly ProfileResult[]): readonly string
   );
 }
 
+/**
+ * How many tests the core of a profile has, from the suite's list (`<name> TAB <features> TAB ...`): those that need no
+ * feature beyond the core's.
+ */
+export function coreSize(list: string, coreFeatures: readonly string[]): number {
+  const needs = list
+    .split('\n')
+    .map((line) => line.split('\t')[1])
+    .filter((features) => features !== undefined);
+  return needs.filter((features) => features.split(',').every((name) => coreFeatures.includes(name))).length;
+}
+
 const FAILURE = '    --- FAIL: TestConformance/';
 
 /** Names of the tests that failed, from the suite's own output. */
 export function failedTests(output: string): readonly string[] {
   const lines = output.split('\n').filter((line) => line.startsWith(FAILURE));
   return lines.map((line) => line.slice(FAILURE.length).split(' ')[0] ?? '').toSorted();
+}
+
+/** What the set-up waited for when it gave up: the suite's last line of waiting, without place and time. */
+export function lastWait(output: string): string {
+  const lines = output.split('\n').map((line) => line.split('Z: '));
+  const text = lines.findLast(([place, words]) => words !== undefined && place?.includes('helpers.go:') === true)?.[1];
+  return text ?? 'it ended before it waited for anything';
 }
