@@ -25,6 +25,7 @@ import type { NodePlace } from './network/topology.ts';
 import { createAddressLease } from './node/address-lease.ts';
 import { readHostLayout } from './node/host-layout.ts';
 import { startTimeOf } from './node/host-process.ts';
+import { followImageMap } from './node/image-map-file.ts';
 import { PRESET_IMAGES, readImageMap } from './node/images.ts';
 import type { ImageEntry } from './node/images.ts';
 import { startLoopbackNode } from './node/loopback-node.ts';
@@ -72,11 +73,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   undo.defer(() => removeLeftovers(paths, id));
   const offset = options.mode === 'loopback' ? await findLoopbackOffset(options.nodeCount) : 0;
   const nodes = planNodes(id, options.mode, options.nodeCount, offset);
-  const images = [
-    ...options.images,
-    ...(existsSync(paths.images) ? await readImageMap(paths.images) : []),
-    ...PRESET_IMAGES,
-  ];
+  if (existsSync(paths.images)) await readImageMap(paths.images);
+  const images = followImageMap(paths.images, { before: options.images, after: PRESET_IMAGES }, options.log);
 
   const [server] = await Promise.all([
     options.createApiServer({
@@ -171,7 +169,7 @@ interface Parts {
   readonly id: string;
   readonly server: ApiServer;
   readonly services: ServiceWatcher;
-  readonly images: readonly ImageEntry[];
+  readonly images: () => readonly ImageEntry[];
   readonly undo: AsyncDisposableStack;
 }
 

@@ -6,15 +6,20 @@ import { waitUntil } from '../output/wait-until.ts';
 import { runClusterCommand } from './launch.ts';
 import { isAlive, readCluster } from './state-folder.ts';
 
+/** Asks a cluster's process to end and waits. Throws ERR_CLI_TIMEOUT. */
+export async function stopProcess(name: string, pid: number): Promise<void> {
+  process.kill(pid, 'SIGTERM');
+  await waitUntil(`end of the local cluster "${name}"`, 40_000, async () =>
+    isAlive(pid) ? { missing: `process ${pid} still lives` } : { value: true },
+  );
+}
+
 /** Asks a running cluster to end and waits; then removes what a crash may have left, and the folder. */
 export async function removeCluster(root: string, name: string): Promise<void> {
   const { directory, running } = readCluster(root, name);
   if (!existsSync(directory)) return;
   if (running !== undefined) {
-    process.kill(running.pid, 'SIGTERM');
-    await waitUntil(`end of the local cluster "${name}"`, 40_000, async () =>
-      isAlive(running.pid) ? { missing: `process ${running.pid} still lives` } : { value: true },
-    );
+    await stopProcess(name, running.pid);
   }
   await runClusterCommand(['down', '--state', directory]);
   rmSync(directory, { recursive: true, force: true });

@@ -62,6 +62,20 @@ export function readCluster(root: string, name: string): LocalCluster {
   }
 }
 
+/** The cluster with this name, which has to run. Throws ERR_CLI_NOT_FOUND. */
+export function requireRunning(
+  root: string,
+  name: string,
+): { readonly directory: string; readonly description: ClusterDescription } {
+  const { directory, running } = readCluster(root, name);
+  if (running === undefined) {
+    throw new CliError('ERR_CLI_NOT_FOUND', `no local cluster "${name}" is running`, {
+      hint: name === 'local' ? 'ambit local up' : `ambit local up --name ${name}`,
+    });
+  }
+  return { directory, description: running };
+}
+
 /** All clusters that have a folder, by name. */
 export function listClusters(root: string): readonly LocalCluster[] {
   if (!existsSync(root)) return [];

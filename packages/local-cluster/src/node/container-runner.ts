@@ -32,9 +32,12 @@ export interface RunnerOptions {
   readonly podLabel: string;
   readonly sandbox: PodSandbox;
   readonly log: Logger;
-  readonly image: ResolvedImage | undefined;
+  /** Restarts before this runner: the container ran on this pod already. */
+  readonly restarts: number;
+  /** What the image map says now; undefined while no entry matches. */
+  image(): ResolvedImage | undefined;
   /** Resolves environment and mounts; rejects while something is missing. */
-  prepare(): Promise<Omit<ContainerStart, 'id' | 'dir' | 'image' | 'name'>>;
+  prepare(image: ResolvedImage): Promise<Omit<ContainerStart, 'id' | 'dir' | 'image' | 'name'>>;
   onChange(): void;
   event(type: 'Normal' | 'Warning', reason: string, message: string): void;
 }
@@ -64,14 +67,15 @@ const IMAGE_RETRY_MS = 10_000;
 
 /** Makes the runner of one container; `run()` starts it. */
 export function createContainerRunner(options: RunnerOptions): ContainerRunner {
-  const { container, sandbox, image } = options;
+  const { container, sandbox } = options;
+  let image = options.image();
   const wakeUp = createWakeUp();
   const firstStart = Promise.withResolvers<void>();
   let state: ContainerState = {
     waiting: { reason: options.kind === 'init' ? 'PodInitializing' : 'ContainerCreating' },
   };
   let lastState: ContainerState = {};
-  let restartCount = 0;
+  let restartCount = options.restarts;
   let isReady = false;
   let isStarted = false;
   let containerId: string | undefined;
@@ -146,7 +150,7 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
   };
 
   const startOnce = async (found: ResolvedImage): Promise<void> => {
-    const prepared = await options.prepare();
+    const prepared = await options.prepare(found);
     if (stopping) return;
     const id = randomBytes(32).toString('hex');
     const dir = join(options.dir, id.slice(0, 12));
@@ -201,7 +205,12 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
     return options.restartPolicy === 'OnFailure' && code !== 0;
   };
 
-  // The image map is read at the start of the cluster, so that waiting shows what a registry would show.
+  const waitForImage = async (limitMs: number): Promise<void> => {
+    const until = Date.now() + limitMs;
+    while (!stopping && options.image() === undefined && Date.now() < until) await wakeUp.wait(RETRY_MS);
+  };
+
+  // An image that the map does not have shows what one shows that a registry does not have.
   const missImage = async (): Promise<void> => {
     const name = JSON.stringify(container.image ?? '');
     const why = `no entry of the image map matches ${container.image ?? ''}; add { match, command } to images.yaml`;
@@ -209,16 +218,17 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
     options.event('Warning', 'Failed', `Failed to pull image ${name}: ${why}`);
     options.event('Warning', 'Failed', 'Error: ErrImagePull');
     set({ waiting: { reason: 'ErrImagePull', message: why } });
-    await wakeUp.wait(IMAGE_RETRY_MS);
-    if (stopping) return;
+    await waitForImage(IMAGE_RETRY_MS);
+    if (stopping || options.image() !== undefined) return;
     options.event('Normal', 'BackOff', `Back-off pulling image ${name}`);
     options.event('Warning', 'Failed', 'Error: ImagePullBackOff');
     set({ waiting: { reason: 'ImagePullBackOff', message: `Back-off pulling image ${name}: ErrImagePull: ${why}` } });
-    await wakeUp.wait(LAST_BACKOFF_MS);
+    await waitForImage(LAST_BACKOFF_MS);
   };
 
   const run = async (): Promise<void> => {
     while (!stopping) {
+      image = options.image();
       if (image === undefined) {
         await missImage();
         continue;

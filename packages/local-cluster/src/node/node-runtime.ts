@@ -1,6 +1,6 @@
 // The agent of one node: registers the node, keeps its lease, runs the pods bound to it.
 // Comes in: the watch of pods with spec.nodeName = this node. Goes out: pod workers, node status. Main thread.
-import { cpus, release, totalmem } from 'node:os';
+import { randomUUID } from 'node:crypto';
 import { background } from '@ambit/runtime/background';
 import { messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
@@ -11,8 +11,10 @@ import type { AnyObject, Node, Pod } from '../controllers/objects.ts';
 import { isPodFinished } from '../controllers/selector.ts';
 import type { NodePlace } from '../network/topology.ts';
 import type { ImageEntry } from './images.ts';
+import { followPower } from './node-power.ts';
 import { startPodWorker } from './pod-worker.ts';
 import type { PodWorker, PodWorkerContext } from './pod-worker.ts';
+import { registerNode, renewLease } from './register-node.ts';
 import type { SandboxFactory } from './sandbox.ts';
 
 /** What a node is made of. */
@@ -22,7 +24,8 @@ export interface NodeRuntimeOptions {
   readonly events: EventRecorder;
   readonly place: NodePlace;
   readonly factory: SandboxFactory;
-  readonly images: readonly ImageEntry[];
+  /** The image map as it is now. */
+  readonly images: () => readonly ImageEntry[];
   readonly podsDir: string;
   /** Folders of volume claims, shared by all nodes. */
   readonly claimsDir: string;
@@ -54,18 +57,22 @@ export async function startNodeRuntime(options: NodeRuntimeOptions): Promise<Nod
     podsDir: options.podsDir,
     claimsDir: options.claimsDir,
   };
-  await registerNode(options);
+  let bootId = randomUUID();
+  let isOn = true;
+  await registerNode(options, bootId);
   await renewLease(api, place.name);
   const heartbeat = async (): Promise<void> => {
+    if (!isOn) return;
     await renewLease(api, place.name);
     const ready = api.get<Node>('nodes', place.name)?.status?.conditions?.find(({ type }) => type === 'Ready');
     // A machine that slept finds itself declared silent.
-    if (ready?.status !== 'True') await registerNode(options);
+    if (ready?.status !== 'True') await registerNode(options, bootId);
   };
   const lease = setInterval(() => background(log, 'renew node lease', heartbeat()), LEASE_MS);
   lease.unref();
 
   const onPod = (type: string, pod: Pod): void => {
+    if (!isOn) return;
     const uid = pod.metadata.uid ?? '';
     const known = workers.get(uid);
     if (type === 'DELETED') {
@@ -84,6 +91,33 @@ export async function startNodeRuntime(options: NodeRuntimeOptions): Promise<Nod
     if (pod.metadata.deletionTimestamp !== undefined) worker.update(pod);
   };
 
+  const endAll = async (graceMs: number): Promise<void> => {
+    await Promise.all(
+      [...workers.values()].map(({ worker }) =>
+        worker.shutDown(graceMs).catch((error: unknown) => log.warn('pod not ended', { error: messageOf(error) })),
+      ),
+    );
+  };
+
+  const mine = { fieldSelector: `spec.nodeName=${place.name}` };
+  const power = followPower(api, place.name, log, {
+    off: async () => {
+      isOn = false;
+      await endAll(0);
+      workers.clear();
+    },
+    on: async () => {
+      bootId = randomUUID();
+      await renewLease(api, place.name);
+      await registerNode(options, bootId);
+      const node = api.get<Node>('nodes', place.name);
+      const message = `Node ${place.name} has been rebooted, boot id: ${bootId}`;
+      if (node !== undefined) options.events.record(node, 'Warning', 'Rebooted', message);
+      isOn = true;
+      for (const pod of api.list<Pod>('pods', mine).items) onPod('ADDED', pod);
+    },
+  });
+
   const refreshUsers = (kind: 'configmaps' | 'secrets', object: AnyObject): void => {
     for (const { worker, key } of workers.values()) {
       if (key.startsWith(`${object.metadata.namespace ?? ''}/`) && worker.uses(kind, object.metadata.name))
@@ -94,7 +128,7 @@ export async function startNodeRuntime(options: NodeRuntimeOptions): Promise<Nod
   const watches = [
     api.watch<AnyObject>('configmaps', {}, ({ object }) => refreshUsers('configmaps', object)),
     api.watch<AnyObject>('secrets', {}, ({ object }) => refreshUsers('secrets', object)),
-    api.watch<Pod>('pods', { fieldSelector: `spec.nodeName=${place.name}` }, ({ type, object }) => onPod(type, object)),
+    api.watch<Pod>('pods', mine, ({ type, object }) => onPod(type, object)),
   ];
 
   return {
@@ -103,87 +137,8 @@ export async function startNodeRuntime(options: NodeRuntimeOptions): Promise<Nod
     close: async (graceMs) => {
       clearInterval(lease);
       for (const watch of watches) watch[Symbol.dispose]();
-      await Promise.all(
-        [...workers.values()].map(({ worker }) =>
-          worker.shutDown(graceMs).catch((error: unknown) => log.warn('pod not ended', { error: messageOf(error) })),
-        ),
-      );
+      await power.close();
+      await endAll(graceMs);
     },
   };
-}
-
-async function registerNode({ api, place, kubeletVersion }: NodeRuntimeOptions): Promise<void> {
-  const now = nowSeconds();
-  const labels = {
-    'kubernetes.io/hostname': place.name,
-    'kubernetes.io/os': 'linux',
-    'kubernetes.io/arch': process.arch === 'arm64' ? 'arm64' : 'amd64',
-    'beta.kubernetes.io/os': 'linux',
-    'topology.kubernetes.io/region': 'local',
-    'topology.kubernetes.io/zone': `local-${place.index}`,
-  };
-  const node: Node = {
-    apiVersion: 'v1',
-    kind: 'Node',
-    metadata: { name: place.name, labels },
-    spec: {
-      podCIDR: `${place.podPrefix}.0/24`,
-      podCIDRs: [`${place.podPrefix}.0/24`],
-      providerID: `ambit://${place.name}`,
-    },
-  };
-  const present = api.get<Node>('nodes', place.name);
-  if (present === undefined) await api.create('nodes', node);
-  else await api.patch('nodes', place.name, undefined, { metadata: { labels }, spec: node.spec });
-  const resources = { cpu: String(cpus().length), memory: `${Math.floor(totalmem() / 1024)}Ki`, pods: '250' };
-  const condition = (type: string, holds: boolean, reason: string, message: string): Record<string, string> => ({
-    type,
-    status: holds ? 'True' : 'False',
-    reason,
-    message,
-    lastHeartbeatTime: now,
-    lastTransitionTime: now,
-  });
-  const status = {
-    addresses: [
-      { type: 'InternalIP', address: place.ip },
-      { type: 'Hostname', address: place.name },
-    ],
-    capacity: resources,
-    allocatable: resources,
-    conditions: [
-      condition('MemoryPressure', false, 'KubeletHasSufficientMemory', 'kubelet has sufficient memory available'),
-      condition('DiskPressure', false, 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'),
-      condition('PIDPressure', false, 'KubeletHasSufficientPID', 'kubelet has sufficient PID available'),
-      condition('Ready', true, 'KubeletReady', 'kubelet is posting ready status'),
-    ],
-    nodeInfo: {
-      architecture: labels['kubernetes.io/arch'],
-      operatingSystem: 'linux',
-      osImage: 'Ambit local cluster',
-      kernelVersion: release(),
-      containerRuntimeVersion: 'ambit://0.0.0',
-      kubeletVersion,
-      kubeProxyVersion: kubeletVersion,
-      bootID: '',
-      machineID: '',
-      systemUUID: '',
-    },
-  };
-  await api.patch('nodes', place.name, undefined, { status }, { subresource: 'status' });
-}
-
-async function renewLease(api: ObjectApi, name: string): Promise<void> {
-  const renewTime = new Date().toISOString().replace('Z', '000Z');
-  if (api.get('leases.coordination.k8s.io', name, 'kube-node-lease') !== undefined) {
-    await api.patch('leases.coordination.k8s.io', name, 'kube-node-lease', { spec: { renewTime } });
-    return;
-  }
-  const lease: AnyObject & { spec: object } = {
-    apiVersion: 'coordination.k8s.io/v1',
-    kind: 'Lease',
-    metadata: { name, namespace: 'kube-node-lease' },
-    spec: { holderIdentity: name, leaseDurationSeconds: 40, renewTime },
-  };
-  await api.create('leases.coordination.k8s.io', lease);
 }

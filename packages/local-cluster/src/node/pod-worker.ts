@@ -33,7 +33,8 @@ export interface PodWorkerContext {
   readonly events: EventRecorder;
   readonly nodeName: string;
   readonly hostIp: string;
-  readonly images: readonly ImageEntry[];
+  /** The image map as it is now. */
+  readonly images: () => readonly ImageEntry[];
   readonly factory: SandboxFactory;
   /** Folder of this node's pods. */
   readonly podsDir: string;
@@ -78,7 +79,8 @@ export function startPodWorker(context: PodWorkerContext, first: Pod): PodWorker
   const event = (type: 'Normal' | 'Warning', reason: string, message: string): void => {
     context.events.record(pod, type, reason, message, context.nodeName);
   };
-  const imageOf = (container: Container): ResolvedImage | undefined => findImage(context.images, container.image ?? '');
+  const imageOf = (container: Container): ResolvedImage | undefined =>
+    findImage(context.images(), container.image ?? '');
   const allImages = (): ResolvedImage[] => {
     const all = [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
     return all.map(imageOf).filter((image) => image !== undefined);
@@ -174,7 +176,6 @@ export function startPodWorker(context: PodWorkerContext, first: Pod): PodWorker
   };
 
   const makeRunner = (container: Container, kind: ContainerRunner['kind'], made: PodSandbox): ContainerRunner => {
-    const image = imageOf(container);
     const policy = pod.spec.restartPolicy ?? 'Always';
     const runner = createContainerRunner({
       container,
@@ -184,8 +185,9 @@ export function startPodWorker(context: PodWorkerContext, first: Pod): PodWorker
       podLabel: `${metadata.name}_${metadata.namespace ?? 'default'}(${metadata.uid ?? ''})`,
       sandbox: made,
       log: context.log,
-      image,
-      prepare: () => prepare(container, image as ResolvedImage, made),
+      restarts: restartsOf(first, container.name),
+      image: () => imageOf(container),
+      prepare: (image) => prepare(container, image, made),
       onChange: () => writer.changed(),
       event,
     });
@@ -328,6 +330,14 @@ function statuses(
       lastState: {},
     };
   });
+}
+
+/** A container that ran before its node (or cluster) stopped is restarted now. */
+function restartsOf({ status }: Pod, name: string): number {
+  const all = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
+  const known = all.find((each) => each.name === name);
+  if (known === undefined) return 0;
+  return known.state.waiting === undefined || known.restartCount > 0 ? known.restartCount + 1 : 0;
 }
 
 function sourcesOf(
