@@ -41,7 +41,7 @@ function suiteWords({ name, isClaimed, profiles, features }: Run, report: string
     '--gateway-class=istio',
     ...(name === 'mesh' ? [`--namespace-labels=${namespaceLabels}`] : []),
     // What nobody claims need not be waited for.
-    ...(isClaimed ? [] : ['--timeout-config-overrides=NamespacesMustBeReady=60s']),
+    ...(isClaimed ? [] : ['--timeout-config-overrides=NamespacesMustBeReady:60']),
     ...(oneTest === undefined ? [] : [`--run-test=${oneTest}`]),
     '--organization=ambit',
     '--project=ambit',

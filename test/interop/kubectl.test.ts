@@ -262,6 +262,10 @@ test('a session with kubectl', { skip, timeout: 240_000 }, async (t) => {
       await refused({ apiVersion: 'v1', kind: 'ConfigMap', ...named, dat: {} }),
       /ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: unknown field "dat"/,
     );
+    assert.match(
+      await refused({ apiVersion: 'v1', kind: 'Nope', ...named }),
+      /no matches for kind "Nope" in version "v1"\nensure CRDs are installed first/,
+    );
     const template = { metadata: { labels: { a: 'c' } }, spec: { containers: [{ name: 'x', image: 'y' }] } };
     assert.match(
       await refused({

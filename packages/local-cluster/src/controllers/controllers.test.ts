@@ -147,3 +147,31 @@ test('a namespace holds its first objects at once', async () => {
   );
   assert.equal(api.get<AnyObject>('namespaces', 'shop')?.metadata.labels?.['kubernetes.io/metadata.name'], 'shop');
 });
+
+test('an autoscaler keeps its target between the bounds, and says that nothing is measured', async () => {
+  using world = await startWorld();
+  const { api, settle } = world;
+  await api.create('deployments.apps', deploymentOf('one'));
+  const autoscaler = {
+    apiVersion: 'autoscaling/v2',
+    kind: 'HorizontalPodAutoscaler',
+    metadata: { name: 'web', namespace: 'shop' },
+    spec: {
+      scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' },
+      minReplicas: 1,
+      maxReplicas: 2,
+    },
+  };
+  const replicas = (): number | undefined => api.get<Deployment>('deployments.apps', 'web', 'shop')?.spec.replicas;
+  const stored = (): AnyObject & { status?: { conditions?: { reason: string }[] } } =>
+    api.get('horizontalpodautoscalers.autoscaling', 'web', 'shop') as never;
+  await api.create('horizontalpodautoscalers.autoscaling', autoscaler as AnyObject);
+  await settle(() => replicas() === 2);
+  const bounds = { spec: { minReplicas: 5, maxReplicas: 6 } };
+  await api.patch('horizontalpodautoscalers.autoscaling', 'web', 'shop', bounds);
+  await settle(() => replicas() === 5);
+  await api.patch('deployments.apps', 'web', 'shop', { spec: { replicas: 0 } });
+  const reasons = (): string => (stored().status?.conditions ?? []).map(({ reason }) => reason).join();
+  await settle(() => reasons() === 'SucceededGetScale,ScalingDisabled');
+  assert.equal(replicas(), 0);
+});

@@ -2,6 +2,7 @@
 // Comes in: the object API and the CA. Goes out: one handle that stops all. Called by the cluster. Main thread.
 import type { ObjectApi } from '../api/object-api.ts';
 import type { Logger } from '@ambit/runtime/log';
+import { startAutoscalerController } from './autoscaler.ts';
 import type { Controller, ControllerContext } from './context.ts';
 import { startDaemonSetController } from './daemon-set.ts';
 import { startDeploymentController } from './deployment.ts';
@@ -42,6 +43,7 @@ export function startControllers(api: ObjectApi, log: Logger, caPem: string, cla
     startJobController(context('job-controller')),
     startEndpointSliceController(context('endpointslice-controller')),
     startEndpointsController(context('endpoint-controller')),
+    startAutoscalerController(context('horizontal-pod-autoscaler')),
     startDisruptionController(context('controllermanager')),
     startNodeLifecycleController(context('node-controller')),
     startGarbageCollector(context('garbage-collector')),

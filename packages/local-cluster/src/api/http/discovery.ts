@@ -2,6 +2,7 @@
 
 import { aggregatedDiscovery, coreVersions, groupList, groupOf, resourceList } from '../discovery/aggregated.ts';
 import { openApiDocument, openApiIndex } from '../discovery/open-api.ts';
+import { openApiV2, openApiV2Bytes } from '../discovery/open-api-v2.ts';
 import type { Registry } from '../resources/registry.ts';
 import { notAcceptable, statusError } from '../status.ts';
 import type { Exchange } from './exchange.ts';
@@ -74,8 +75,23 @@ function groupVersionOf(path: string): { readonly group: string; readonly versio
   return root === 'apis' && second !== undefined ? { group: first, version: second } : undefined;
 }
 
+const v2Type = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
+
+async function serveOpenApiV2(exchange: Exchange): Promise<void> {
+  const types = parseAccept(exchange.header('accept')).map((clause) => clause.type);
+  if (!types.some((type) => type.startsWith('application/com.github.proto-openapi.spec.v2')))
+    return exchange.value(200, openApiV2(serverVersion.gitVersion));
+  exchange.prepare({ 'Content-Type': v2Type, Vary: 'Accept' });
+  exchange.response.statusCode = 200;
+  exchange.response.end(openApiV2Bytes(serverVersion.gitVersion));
+}
+
 async function serveOpenApi(exchange: Exchange, registry: Registry): Promise<boolean> {
   const { path, query } = exchange;
+  if (path === '/openapi/v2') {
+    await serveOpenApiV2(exchange);
+    return true;
+  }
   if (path === '/openapi/v3' || path === '/openapi/v3/') {
     await exchange.value(200, openApiIndex(registry));
     return true;
@@ -144,7 +160,7 @@ export async function serveDiscovery(exchange: Exchange, registry: Registry): Pr
 
 /** Paths a lost client is told. */
 export function discoveryPaths(registry: Registry): string[] {
-  const paths = ['/api', '/api/v1', '/apis', '/healthz', '/livez', '/openapi/v3', '/readyz', '/version'];
+  const paths = ['/api', '/api/v1', '/apis', '/healthz', '/livez', '/openapi/v2', '/openapi/v3', '/readyz', '/version'];
   for (const group of registry.groups()) {
     if (group === '') continue;
     paths.push(`/apis/${group}`, ...registry.versionsOf(group).map((version) => `/apis/${group}/${version}`));
