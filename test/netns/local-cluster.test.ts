@@ -147,3 +147,35 @@ test('the next start cleans what a crash left behind', { skip, timeout: 60_000 }
     rmSync(stateDir, { recursive: true, force: true });
   }
 });
+
+test('a host port leads to its pod from another node, also after a reboot', { skip, timeout: 60_000 }, async () => {
+  await using cluster = await startTestCluster('netns', [webImage, askImage]);
+  const pod = (name: string, nodeName: string, container: object): object => ({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: 'default' },
+    spec: { nodeName, containers: [{ name, ...container }] },
+  });
+  const path = '/api/v1/namespaces/default/pods';
+  const web = {
+    image: 'test/web',
+    env: [{ name: 'VERSION', value: 'v1' }],
+    ports: [{ containerPort: 8080, hostPort: 18_080 }],
+    readinessProbe: { httpGet: { port: 8080 }, periodSeconds: 1 },
+  };
+  await cluster.api('POST', path, pod('web', 'node-1', web));
+  const { status } = await cluster.api('GET', '/api/v1/nodes/node-1');
+  const url = `http://${status.addresses[0].address}:18080/`;
+  await cluster.api('POST', path, pod('ask', 'node-2', { image: 'test/ask', args: [url] }));
+  const answered = async (): Promise<boolean> =>
+    (await cluster.log('default', 'ask', '?tailLines=1')).includes(`${url} -> v1 web`);
+  await cluster.until('an answer of the host port', answered);
+
+  const reboot = { metadata: { annotations: { 'ambit.io/reboot': 'now' } } };
+  await cluster.api('PATCH', '/api/v1/nodes/node-1', reboot, { type: 'application/merge-patch+json' });
+  await cluster.until('the pod again', async () => {
+    const { status: now } = await cluster.api('GET', `${path}/web`);
+    return now.containerStatuses?.[0]?.restartCount === 1 && now.containerStatuses[0].ready === true;
+  });
+  await cluster.until('an answer after the reboot', answered);
+});

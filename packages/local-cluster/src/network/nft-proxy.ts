@@ -25,7 +25,7 @@ export function startNftProxy(node: NodePlace, services: ServiceWatcher, log: Lo
   const install = async (): Promise<void> => {
     do {
       again = false;
-      const text = buildNftRules(services.table(node.name), node.ip);
+      const text = buildNftRules([...services.table(node.name), ...services.hostPorts(node.name)], node.ip);
       if (text === installed || closed) continue;
       await runCommand('nsenter', [`--net=/run/netns/${node.netns ?? ''}`, 'nft', '-f', '-'], { input: text });
       installed = text;
