@@ -28,7 +28,7 @@ import type { XdsClient } from '@ambit/xds';
 import { configDump } from './admin/config-dump.ts';
 import { loggingRoute } from './admin/logging.ts';
 import { shownConfig } from './admin/shown-config.ts';
-import { adminServer, metricsServer, readinessServer } from './admin/server.ts';
+import { type AdminInput, listenOnLoopback, metricsServer, readinessServer } from './admin/server.ts';
 import type { NodeProxyConfig } from './config.ts';
 import { dataConfigOf, tlsRules } from './data-config.ts';
 import { type CertificateHub, createCertificateHub } from './identity/certificate-hub.ts';
@@ -42,6 +42,7 @@ import { createWorkloadManager, type WorkloadManager } from './inpod/workload-ma
 import { runZdsClient, type ZdsTransport } from './inpod/zds-client.ts';
 import { connectPackets } from './inpod/zds-packets.ts';
 import { connectStream } from './inpod/zds-stream.ts';
+import { measureEventLoop } from './telemetry/event-loop.ts';
 import { createNodeProxyMetrics, type NodeProxyMetrics } from './telemetry/metrics.ts';
 import { createPublisher } from './threads/publish.ts';
 import { startThreadPool, type ThreadPool } from './threads/thread-pool.ts';
@@ -121,9 +122,10 @@ export async function startApp(config: NodeProxyConfig, log: RootLogger, context
   };
   const pods = config.mode === 'shared' ? createPods(starter, metrics, ownDemand) : undefined;
   const admin = await startAdmin(config, log, { store, manager, threads, pods, stop: () => context.stop() });
+  const measuring = measureOwnLoop(metrics);
   const stats = metricsServer(metrics.registry, log.child('metrics'));
   await stats.listen({ host: publicHost(config), port: config.statsPort });
-  const ended = holdUntilDrained(context, config, threads, [readinessAt, admin, stats], log);
+  const ended = holdUntilDrained(context, config, threads, [readinessAt, ...admin, stats], log);
 
   const begin = async (): Promise<void> => {
     // What the control plane said before the restart is as good as what it said before it went away.
@@ -145,12 +147,25 @@ export async function startApp(config: NodeProxyConfig, log: RootLogger, context
   begin().catch((error: unknown) => context.stop(error));
   return {
     async close() {
+      measuring[Symbol.dispose]();
       revocations?.[Symbol.dispose]();
       cache?.[Symbol.dispose]();
       xds?.destroy();
       hub?.close();
       metrics.registry.close();
       await threads.destroy();
+    },
+  };
+}
+
+/** The main thread's own event loop, once a second as the data threads report theirs. */
+function measureOwnLoop(metrics: NodeProxyMetrics): Disposable {
+  const loop = measureEventLoop();
+  const timer = setInterval(() => metrics.onLoop('control', loop.take()), 1000).unref();
+  return {
+    [Symbol.dispose]() {
+      clearInterval(timer);
+      loop[Symbol.dispose]();
     },
   };
 }
@@ -355,9 +370,9 @@ async function startAdmin(
     readonly pods: WorkloadManager | undefined;
     readonly stop: () => void;
   },
-): Promise<AdminServer> {
+): Promise<readonly AdminServer[]> {
   const { threads } = parts;
-  const server = adminServer({
+  const input: AdminInput = {
     configDump: async () =>
       configDump({
         snapshot: parts.store.snapshot(),
@@ -375,9 +390,12 @@ async function startAdmin(
     }),
     shutdown: parts.stop,
     log: log.child('admin'),
+  };
+  const loopback = config.env.AMBIT_LOOPBACK_ADDRESS;
+  return listenOnLoopback(input, {
+    hosts: loopback === undefined ? ['127.0.0.1', ...(config.env.IPV6_ENABLED ? ['::1'] : [])] : [loopback],
+    port: config.adminPort,
   });
-  await server.listen({ host: config.env.AMBIT_LOOPBACK_ADDRESS ?? '127.0.0.1', port: config.adminPort });
-  return server;
 }
 
 /** Holds the drain until every thread is done; the servers stop accepting at once. The result aborts at that end. */

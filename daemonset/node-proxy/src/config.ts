@@ -9,6 +9,7 @@ import { availableParallelism } from 'node:os';
 import { ConfigError, readEnv } from '@ambit/runtime/env';
 import { parse as parseYaml } from 'yaml';
 import { type NodeProxyEnv, schema } from './env.ts';
+import { parseHostsFile } from './dns/hosts-file.ts';
 import type { WorkloadInfo } from './inpod/zds-protocol.ts';
 import { dataThreads } from './size.ts';
 
@@ -48,6 +49,8 @@ export interface NodeProxyConfig {
   readonly dns: { readonly address: string; readonly port: number } | undefined;
   readonly nameservers: readonly string[];
   readonly searchDomains: readonly string[];
+  /** Addresses by name, of the proxy's own hosts file. */
+  readonly hosts: ReadonlyMap<string, readonly string[]>;
   /** Loopback mode: the address that pods and the proxy itself use instead of namespaces. */
   readonly relay: { readonly ip: string; readonly port: number } | undefined;
   /** What was left out because it cannot be read; for the log. */
@@ -73,6 +76,7 @@ export function readConfig(source: Source = process.env, readText: ReadText = re
   };
   const proxyConfig = attempt(() => readProxyConfig(env.PROXY_CONFIG, readText), emptyProxyConfig);
   const resolv = readResolvConf(readText('/etc/resolv.conf') ?? '');
+  const hosts = parseHostsFile(readText('/etc/hosts') ?? '');
   const metadata = proxyMetadata(proxyConfig.metadata, source);
   const notes: string[] = [];
   const threads = dataThreads({
@@ -105,6 +109,7 @@ export function readConfig(source: Source = process.env, readText: ReadText = re
     dns: attempt(() => dnsAddress(env), undefined),
     nameservers: resolv.nameservers,
     searchDomains: resolv.search,
+    hosts,
     relay: attempt(() => relayAddress(env.AMBIT_LOOPBACK_RELAY), undefined),
     notes,
   };

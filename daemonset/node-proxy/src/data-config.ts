@@ -38,6 +38,7 @@ export function dataConfigOf(config: NodeProxyConfig, thread: number, byteEngine
     dns: {
       nameservers: config.nameservers,
       searchDomains: config.mode === 'dedicated' ? config.searchDomains : undefined,
+      hosts: config.hosts,
       preferredNamespace: env.PREFERED_SERVICE_NAMESPACE,
     },
     ownAddress: env.AMBIT_LOOPBACK_POD_IP,

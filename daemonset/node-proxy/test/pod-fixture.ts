@@ -15,6 +15,7 @@ import { systemClock } from '@ambit/runtime/clock';
 import { createStateStore } from '@ambit/state';
 import { readConfig } from '../src/config.ts';
 import { createConnectionRegistry } from '../src/connections/registry.ts';
+import { createReplyCache } from '../src/dns/reply-cache.ts';
 import { dataConfigOf } from '../src/data-config.ts';
 import { DnsMetrics } from '../src/dns/dns-metrics.ts';
 import { createThreadCertificates } from '../src/identity/thread-certificates.ts';
@@ -88,6 +89,7 @@ export async function startTestPod(ip: string, localState: string, material: Sig
     },
     registry: createConnectionRegistry<PolicyFacts>(),
     pool: createHbonePool<PeerIdentity>({ log: silentLogger, dial: async () => Promise.reject(new Error('not used')) }),
+    dnsCache: createReplyCache(),
     drain: createDrain(),
   };
   const tunnels = createTunnelServer(context);

@@ -5,6 +5,7 @@ import { type Endpoint, Region, relay } from '@ambit/net';
 import { closed, collect, endpointContract, memoryPair, readSome, send, writeAll } from '@ambit/net/testing';
 import { testCa } from '@ambit/identity/testing';
 import { silentLogger } from '@ambit/runtime/log';
+import { createCapturingLogger } from '@ambit/runtime/testing';
 import { BYTE_ENGINES } from './byte-engine.ts';
 import { createHboneServer } from './server.ts';
 import { openInnerTunnel } from './double.ts';
@@ -15,7 +16,7 @@ import {
   tunnelBench,
   type TunnelBenchOptions,
 } from './testing/tunnel-bench.ts';
-import type { TunnelRequest } from './tunnel.ts';
+import { DEFAULT_LIMITS, type TunnelRequest } from './tunnel.ts';
 import { createTlsContext, isSecureEngineUsable } from '@ambit/net';
 
 const ca = testCa();
@@ -27,6 +28,10 @@ before(async () => {
 });
 
 type Setup = Partial<TunnelBenchOptions> & Pick<TunnelBenchOptions, 'onTunnel'>;
+
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
+}
 
 /** Every engine that can run here, on both ends in every combination. */
 const usable = Object.values(BYTE_ENGINES).filter(({ secure }) => isSecureEngineUsable(secure) === true);
@@ -121,6 +126,26 @@ function tunnelSuite(
           return true;
         });
       }));
+
+    test('why a tunnel was refused is logged, and not told to the peer', () => {
+      const log = createCapturingLogger();
+      return withBench({ onTunnel: (request) => request.reject(503, 'nobody at home'), log }, async (bench) => {
+        await assert.rejects(bench.pool.open(bench.key, { authority: '10.0.0.1:80' }), (error: unknown) => {
+          assert.ok(HboneError.is(error) && !error.message.includes('nobody'));
+          return true;
+        });
+        const line = log.lines.find(({ message }) => message === 'tunnel refused');
+        assert.deepEqual(
+          { ...line?.fields, peer: undefined },
+          {
+            peer: undefined,
+            authority: '10.0.0.1:80',
+            status: 503,
+            reason: 'nobody at home',
+          },
+        );
+      });
+    });
 
     test('many requests at once share one dial and one connection', () =>
       withBench({ onTunnel: echo }, async (bench) => {
@@ -307,6 +332,26 @@ function tunnelSuite(
         });
       });
     }
+
+    test('one handshake too many under way from one address is ended at once; the others go on, and room comes back', () =>
+      withBench({ onTunnel: echo, serverLimits: { maxHandshakesPerSource: 3 } }, async (bench) => {
+        assert.equal(DEFAULT_LIMITS.maxHandshakesPerSource, 512);
+        const silent: Endpoint[] = [];
+        for (let count = 1; count <= 3; count += 1) {
+          silent.push(await bench.dialSilently());
+          await until(() => bench.server.connections === count);
+        }
+        // Ended so fast that the connect itself may fail.
+        const refused = await bench.dialSilently().catch(() => undefined);
+        await until(() => bench.limited.length > 0);
+        assert.deepEqual(bench.limited, ['handshakes']);
+        assert.equal(bench.server.connections, 3);
+        silent[0]?.destroy(new Error('left'));
+        await until(() => bench.server.connections === 2);
+        const tunnel = await bench.pool.open(bench.key, { authority: '10.0.0.1:80' });
+        tunnel.close();
+        for (const one of [...silent, refused]) one?.destroy(new Error('over'));
+      }));
 
     if (withLoad) {
       test('three thousand ordinary resets do not end the connection', () =>

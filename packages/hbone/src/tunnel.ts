@@ -24,7 +24,7 @@ export interface TunnelRequest<Peer = unknown> {
   readonly signal: AbortSignal;
   /** Sends 200 and hands over the tunnel; the caller owns it. */
   accept(responseHeaders?: TunnelHeaders): Endpoint;
-  /** Sends this status with END_STREAM. `message` is only for our log. */
+  /** Sends this status with END_STREAM. `message` goes to our log at level debug, not to the peer. */
   reject(status: number, message?: string): void;
 }
 

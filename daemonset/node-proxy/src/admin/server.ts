@@ -40,6 +40,34 @@ export function adminServer(input: AdminInput): AdminServer {
   });
 }
 
+/**
+ * Admin servers on the loopback addresses, IPv4 first. A machine without IPv6 has no `::1`: that is no failure (spec/node-proxy.md
+ * 1.3). Rejects when an address is in use, and listens nowhere then.
+ */
+export async function listenOnLoopback(
+  input: AdminInput,
+  at: { readonly hosts: readonly string[]; readonly port: number },
+): Promise<readonly AdminServer[]> {
+  const servers: AdminServer[] = [];
+  for (const host of at.hosts) {
+    const server = adminServer(input);
+    try {
+      await server.listen({ host, port: at.port });
+      servers.push(server);
+    } catch (error) {
+      if (host.includes(':') && isWithoutFamily(error)) continue;
+      for (const open of servers) open.destroy();
+      throw error;
+    }
+  }
+  return servers;
+}
+
+function isWithoutFamily(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT';
+}
+
 /** The metrics server: OpenMetrics or Prometheus text, encoded as the scraper likes. */
 export function metricsServer(registry: MetricsRegistry, log: Logger): AdminServer {
   const expose = async ({ headers }: AdminRequest): Promise<AdminResponse> => {

@@ -3,8 +3,8 @@
  *
  * Called by `server.ts`. The query goes on unchanged but for a fresh id, from a socket in the pod's namespace with the
  * proxy's mark, to the name servers of the proxy's own resolv.conf (spec/node-proxy.md 11.6): UDP first, TCP when the
- * reply was cut. At most
- * 256 queries of a pod wait at once. Deviation: no cache, and authority records are passed on unchanged.
+ * reply was cut. Replies are kept for as long as their records live (`reply-cache.ts`). At most 256 queries of a pod wait at
+ * once. Deviation: authority records are passed on unchanged.
  */
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
@@ -26,11 +26,15 @@ export async function forwardQuery(
   query: Buffer,
   protocol: 'udp' | 'tcp',
 ): Promise<Buffer | undefined> {
+  const known = context.dnsCache.get(query);
+  if (known !== undefined) return known;
   const inFlight = underWay.get(context.pod.uid) ?? 0;
   if (inFlight >= MAX_UNDER_WAY) return undefined;
   underWay.set(context.pod.uid, inFlight + 1);
   try {
-    return await askInTurn(context, query, protocol);
+    const reply = await askInTurn(context, query, protocol);
+    if (reply !== undefined) context.dnsCache.put(query, reply);
+    return reply;
   } finally {
     const left = (underWay.get(context.pod.uid) ?? 1) - 1;
     if (left === 0) underWay.delete(context.pod.uid);

@@ -9,7 +9,9 @@
 export const TYPE_A = 1;
 export const TYPE_CNAME = 5;
 export const TYPE_AAAA = 28;
-const TYPE_OPT = 41;
+/** Record types that the cache of replies knows: a zone's own record, and EDNS, whose "time to live" is none. */
+export const TYPE_SOA = 6;
+export const TYPE_OPT = 41;
 const CLASS_IN = 1;
 
 /** Response codes we send. */
@@ -133,6 +135,46 @@ export function udpLimitBytes(query: DnsQuery): number {
 export function questionOf(bytes: Buffer): Buffer | undefined {
   const name = bytes.length < 12 ? undefined : readName(bytes, 12);
   return name === undefined || name.next + 4 > bytes.length ? undefined : bytes.subarray(12, name.next + 4);
+}
+
+/** Where one record of a reply has its parts. */
+export interface DnsRecord {
+  readonly type: number;
+  readonly ttlSeconds: number;
+  readonly ttlOffset: number;
+  readonly dataOffset: number;
+  readonly dataBytes: number;
+}
+
+/** The records after the question, of all sections; undefined when the message cannot be read to its end. */
+export function recordsOf(bytes: Buffer): readonly DnsRecord[] | undefined {
+  if (bytes.length < 12 || bytes.readUInt16BE(4) > 1) return undefined;
+  const count = bytes.readUInt16BE(6) + bytes.readUInt16BE(8) + bytes.readUInt16BE(10);
+  let at = 12 + (bytes.readUInt16BE(4) === 0 ? 0 : (questionOf(bytes)?.length ?? bytes.length));
+  const records: DnsRecord[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const fixed = skipName(bytes, at);
+    if (fixed === undefined || fixed + 10 > bytes.length) return undefined;
+    const dataBytes = bytes.readUInt16BE(fixed + 8);
+    const ttlSeconds = bytes.readUInt32BE(fixed + 4);
+    at = fixed + 10 + dataBytes;
+    if (at > bytes.length) return undefined;
+    const type = bytes.readUInt16BE(fixed);
+    records.push({ type, ttlSeconds, ttlOffset: fixed + 4, dataOffset: fixed + 10, dataBytes });
+  }
+  return records;
+}
+
+/** The offset after a name, which may end in a pointer; the pointer is not followed. */
+function skipName(bytes: Buffer, start: number): number | undefined {
+  for (let at = start; ;) {
+    const length = bytes[at];
+    if (length === undefined) return undefined;
+    if (length === 0) return at + 1;
+    if (length >= 0xc0) return at + 2;
+    if (length > 63) return undefined;
+    at += 1 + length;
+  }
 }
 
 function readName(bytes: Buffer, start: number): { text: string; next: number } | undefined {

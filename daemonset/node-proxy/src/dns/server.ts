@@ -11,6 +11,7 @@ import { findOwnOrUndefined, type PodContext } from '../threads/pod-context.ts';
 import { errorText } from '../telemetry/response-flags.ts';
 import { queryTypeName } from './dns-metrics.ts';
 import { forwardQuery } from './forward.ts';
+import { answersOfHosts } from './hosts-file.ts';
 import { buildError, buildReply, type DnsQuery, parseQuery, RCODE, truncated, udpLimitBytes } from './message.ts';
 import { resolveName, TTL_SECONDS } from './resolver.ts';
 
@@ -142,6 +143,12 @@ async function answer(context: PodContext, bytes: Buffer, protocol: 'udp' | 'tcp
     count(context, query, protocol, client);
     logQuery(context, query, decision.result, decision.answers.length);
     return buildReply(query, { rcode: RCODE.noError, answers: decision.answers, ttlSeconds: TTL_SECONDS }, limitBytes);
+  }
+  const ours = answersOfHosts(context.config.dns.hosts, query.name, query.type);
+  if (ours !== undefined) {
+    count(context, query, protocol, client, { seconds: 0, failed: false });
+    logQuery(context, query, 'forwarded', ours.length);
+    return buildReply(query, { rcode: RCODE.noError, answers: ours, ttlSeconds: TTL_SECONDS }, limitBytes);
   }
   const startedMs = performance.now();
   const reply = truncated(await forwardQuery(context, bytes, protocol), query, limitBytes);

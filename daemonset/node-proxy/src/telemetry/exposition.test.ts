@@ -74,6 +74,7 @@ test('every metric of the specification is exposed with its labels in their orde
     onDemandDns: [{ labels: [...SOURCE_LABELS, 'host.example'], count: 2 }],
     revoked: { source: 1, destination: 1 },
     limited: { resets: 1, handshakes: 0 },
+    loop: { busySeconds: 0.5, longestLagSeconds: 0.02 },
   });
   metrics.onXdsResponse('url', 5);
   metrics.onXdsTermination('Error');
@@ -94,6 +95,8 @@ test('every metric of the specification is exposed with its labels in their orde
     assert.deepEqual(shown, labels, name);
   }
   assert.match(text, /^ambit_hbone_limited_total\{limit="resets"\} 1$/m);
+  assert.match(text, /^ambit_agent_eventloop_busy_seconds_total\{thread="0"\} 0.5$/m);
+  assert.match(text, /^ambit_agent_eventloop_lag_seconds_bucket\{le="0.05",thread="0"\} 1$/m);
   assert.match(text, /^istio_dns_upstream_request_duration_seconds_bucket\{le="0.0005",/m);
   const stable = new Set(['istio_build']);
   for (const line of text.split('\n').filter((each) => each.startsWith('# HELP '))) {

@@ -6,6 +6,7 @@
  */
 import { type Counter, createMetricsRegistry, type MetricsRegistry } from '@ambit/runtime/metrics';
 import type { FromDataThread } from '../threads/messages.ts';
+import type { LoopSample } from './event-loop.ts';
 import { ON_DEMAND_DNS_LABELS } from './on-demand-dns.ts';
 import { TRAFFIC_LABELS, type TrafficDelta } from './traffic-metrics.ts';
 
@@ -23,6 +24,8 @@ export interface NodeProxyMetrics {
   podStopped(): void;
   setPods(active: number, pending: number): void;
   setMissingPolicies(count: number): void;
+  /** Adds a sample of a thread's event loop; `thread` is `control` or a number. */
+  onLoop(thread: string, sample: LoopSample): void;
 }
 
 const DNS_LABELS = [
@@ -109,10 +112,12 @@ export function createNodeProxyMetrics(options: {
     help: 'Times that a peer met a limit of the tunnel server: resets (its connection ended) or handshakes (one was refused)',
     labels: ['limit'],
   });
+  const loops = loopMetrics(registry);
   const openByThread = new Map<number, Report['openSockets']>();
   return {
     registry,
     onReport(thread, report) {
+      loops(String(thread), report.loop);
       for (const delta of report.traffic) addTraffic(traffic, delta);
       for (const delta of report.dns) dns.add(delta);
       openByThread.set(thread, report.openSockets);
@@ -146,6 +151,7 @@ export function createNodeProxyMetrics(options: {
       pending.set({}, pendingCount);
     },
     setMissingPolicies: (count) => missing.set({}, count),
+    onLoop: loops,
   };
 }
 
@@ -218,5 +224,23 @@ function dnsMetrics(registry: MetricsRegistry): { add(delta: Report['dns'][numbe
       failures.add(labels, delta.upstreamFailures);
       for (const seconds of delta.upstreamSeconds) duration.observe(labels, seconds);
     },
+  };
+}
+
+function loopMetrics(registry: MetricsRegistry): (thread: string, sample: LoopSample) => void {
+  const lag = registry.histogram({
+    name: 'ambit_agent_eventloop_lag_seconds',
+    help: 'The longest time by which the event loop of a thread was late, once a second',
+    labels: ['thread'],
+    buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5],
+  });
+  const busy = registry.counter({
+    name: 'ambit_agent_eventloop_busy_seconds_total',
+    help: 'Time in which the event loop of a thread ran code',
+    labels: ['thread'],
+  });
+  return (thread, sample) => {
+    lag.observe({ thread }, sample.longestLagSeconds);
+    busy.add({ thread }, sample.busySeconds);
   };
 }

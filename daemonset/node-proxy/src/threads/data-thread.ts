@@ -12,6 +12,7 @@ import { createLogger, isLogThreshold } from '@ambit/runtime/log';
 import { DnsMetrics } from '../dns/dns-metrics.ts';
 import { createThreadCertificates } from '../identity/thread-certificates.ts';
 import { drainDeadline, errorText } from '../telemetry/response-flags.ts';
+import { measureEventLoop } from '../telemetry/event-loop.ts';
 import { OnDemandDns } from '../telemetry/on-demand-dns.ts';
 import { TrafficMetrics } from '../telemetry/traffic-metrics.ts';
 import { createOnDemand } from '../updates/on-demand.ts';
@@ -69,6 +70,7 @@ const context: ThreadContext = {
   limited: { resets: 0, handshakes: 0 },
 };
 const pods = new Map<string, PodTraffic>();
+const loop = measureEventLoop();
 
 port.on('message', (message: ToDataThread) => {
   onMessage(message).catch((error: unknown) => log.error('data thread task failed', { error: errorText(error) }));
@@ -167,6 +169,7 @@ function report(): void {
     onDemandDns: context.onDemandDns.take(),
     revoked: { ...context.revoked },
     limited: { ...context.limited },
+    loop: loop.take(),
   });
   context.missingPolicy.denied = 0;
   context.revoked.source = 0;

@@ -10,6 +10,7 @@ import type { Keepalive, SocketDomain } from '@ambit/net';
 import type { StateDiff } from '@ambit/state';
 import type { WorkloadInfo } from '../inpod/zds-protocol.ts';
 import type { TrafficDelta } from '../telemetry/traffic-metrics.ts';
+import type { LoopSample } from '../telemetry/event-loop.ts';
 import type { OnDemandDnsDelta } from '../telemetry/on-demand-dns.ts';
 import type { DnsDelta } from '../dns/dns-metrics.ts';
 
@@ -69,6 +70,8 @@ export interface DataConfig {
   readonly dns: {
     readonly nameservers: readonly string[];
     readonly searchDomains: readonly string[] | undefined;
+    /** The proxy's own hosts file: addresses by name. */
+    readonly hosts: ReadonlyMap<string, readonly string[]>;
     readonly preferredNamespace: string | undefined;
   };
   /** The proxy's own pod address in the loopback domain. */
@@ -128,6 +131,7 @@ export type FromDataThread =
       readonly revoked: { readonly source: number; readonly destination: number };
       /** Peers that met a limit of the tunnel server. */
       readonly limited: Readonly<Record<HboneLimited, number>>;
+      readonly loop: LoopSample;
     }
   /** Resource names that a connection waits for (`XDS_ON_DEMAND`). */
   | { readonly kind: 'demand'; readonly id: number; readonly names: readonly string[] }

@@ -11,6 +11,7 @@ import type { ThreadCertificates } from '../identity/thread-certificates.ts';
 import type { ConnectionSink } from '../telemetry/connection-record.ts';
 import type { OnDemandDns } from '../telemetry/on-demand-dns.ts';
 import type { DnsMetrics } from '../dns/dns-metrics.ts';
+import type { ReplyCache } from '../dns/reply-cache.ts';
 import type { DataConfig, PodAssignment } from './messages.ts';
 import type { ThreadState } from './thread-state.ts';
 import type { OnDemand } from '../updates/on-demand.ts';
@@ -47,6 +48,8 @@ export interface PodContext extends ThreadContext {
   readonly pod: PodAssignment;
   readonly registry: ConnectionRegistry<PolicyFacts>;
   readonly pool: HbonePool<PeerIdentity>;
+  /** What upstream resolvers answered to this pod. */
+  readonly dnsCache: ReplyCache;
   /** Aborted when the pod stops accepting; held by each connection. */
   readonly drain: Drain;
 }

@@ -9,6 +9,7 @@ import type { PeerIdentity, RevocationLists } from '@ambit/identity';
 import { applyKeepalive, type Endpoint, listen, type Listener } from '@ambit/net';
 import type { StateDiff } from '@ambit/state';
 import { createConnectionRegistry } from '../connections/registry.ts';
+import { createReplyCache } from '../dns/reply-cache.ts';
 import { type DnsListener, serveDnsTcp, serveDnsUdp } from '../dns/server.ts';
 import type { PolicyFacts } from '../inbound/authorize.ts';
 import { createTunnelServer, type TunnelServer } from '../inbound/listener.ts';
@@ -44,7 +45,15 @@ export async function startPodTraffic(thread: ThreadContext, pod: PodAssignment)
   const registry = createConnectionRegistry<PolicyFacts>();
   const drain = createDrain();
   const podLog = thread.log.child(`${pod.workload.namespace}/${pod.workload.name}`);
-  const context: PodContext = { ...thread, pod, registry, drain, pool: createPodPool(thread, pod), log: podLog };
+  const context: PodContext = {
+    ...thread,
+    pod,
+    registry,
+    drain,
+    pool: createPodPool(thread, pod),
+    dnsCache: createReplyCache(),
+    log: podLog,
+  };
   const tunnels = createTunnelServer(context);
   const accepting = await openListeners(context, tunnels);
   let state: 'open' | 'closing' | 'closed' = 'open';

@@ -4,7 +4,7 @@ import type { Endpoint, SecureEndpoint } from '@ambit/net';
 import { abuse, connectionLost, HboneError, streamReset } from '../errors.ts';
 import { startKeepalive } from '../keepalive.ts';
 import { createResetLimiter, type ResetLimiter } from '../reset-limiter.ts';
-import { answerMalformed, offerTunnel } from '../offer.ts';
+import { answerMalformed, logRefusal, offerTunnel } from '../offer.ts';
 import { GOAWAY_GRACE_MS, type ServerSession, type ServerSessionOptions } from '../session.ts';
 import type { TunnelHeaders, TunnelRequest } from '../tunnel.ts';
 import type { Http2Stream, StreamHandler } from './stream.ts';
@@ -107,7 +107,9 @@ export class FramedServerSession<Peer> implements ServerSession<Peer> {
     if (isConnect && (head.scheme ?? head.path ?? head.protocol) !== undefined) {
       return this.#refuse(tunnel, ErrorCode.PROTOCOL_ERROR);
     }
-    const request = new IncomingTunnel<Peer>(tunnel, head);
+    const request = new IncomingTunnel<Peer>(tunnel, head, (...why) =>
+      logRefusal(this.#options.log, this.peerName, ...why),
+    );
     this.#requests.set(tunnel, request);
     if (!isConnect) return answerMalformed(request, `expected method CONNECT, got ${head.method}`, this.#options);
     offerTunnel(request, this.#options);
@@ -145,6 +147,8 @@ export class FramedServerSession<Peer> implements ServerSession<Peer> {
   }
 }
 
+type OnRefused = (authority: string, status: number, message: string | undefined) => void;
+
 /** A CONNECT and its one answer. */
 class IncomingTunnel<Peer> implements TunnelRequest<Peer> {
   readonly authority: string;
@@ -154,11 +158,13 @@ class IncomingTunnel<Peer> implements TunnelRequest<Peer> {
   readonly local: Endpoint['local'];
   isAnswered = false;
   readonly #tunnel: FramedStream<Peer>;
+  readonly #onRefused: OnRefused;
   #abort: AbortController | undefined;
   #goneReason: Error | undefined;
 
-  constructor(tunnel: FramedStream<Peer>, head: RequestHead) {
+  constructor(tunnel: FramedStream<Peer>, head: RequestHead, onRefused: OnRefused) {
     this.#tunnel = tunnel;
+    this.#onRefused = onRefused;
     this.authority = head.authority ?? '';
     this.headers = head.headers;
     this.peer = tunnel.peer;
@@ -183,9 +189,10 @@ class IncomingTunnel<Peer> implements TunnelRequest<Peer> {
     return tunnel;
   }
 
-  reject(status: number, _message?: string): void {
+  reject(status: number, message?: string): void {
     if (this.isAnswered) return;
     this.isAnswered = true;
+    this.#onRefused(this.authority, status, message);
     this.#tunnel.endWithAnswer(responseFields(status, undefined));
   }
 

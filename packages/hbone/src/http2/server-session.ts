@@ -17,7 +17,7 @@ import { createResetLimiter, type ResetLimiter } from '../reset-limiter.ts';
 import { serverSessionOptions } from './session-options.ts';
 import { stopWhenSent } from './stop-when-sent.ts';
 import { StreamEndpoint } from './stream-endpoint.ts';
-import { answerMalformed, offerTunnel } from '../offer.ts';
+import { answerMalformed, logRefusal, offerTunnel } from '../offer.ts';
 import { GOAWAY_GRACE_MS, type ServerSession, type ServerSessionOptions } from '../session.ts';
 import type { TunnelHeaders, TunnelRequest } from '../tunnel.ts';
 
@@ -68,6 +68,10 @@ export class Http2ServerSession<Peer> implements ServerSession<Peer> {
     if (!isSent) return this.#finishClose();
     // nghttp2 stops reading once GOAWAY is sent and no stream is left: then no answer ever comes.
     setTimeout(() => this.#finishClose(), GOAWAY_GRACE_MS).unref();
+  }
+
+  onRefused(authority: string, status: number, message: string | undefined): void {
+    logRefusal(this.#options.log, this.peerName, authority, status, message);
   }
 
   #finishClose(): void {
@@ -178,9 +182,10 @@ class IncomingTunnel<Peer> implements TunnelRequest<Peer> {
     });
   }
 
-  reject(status: number, _message?: string): void {
+  reject(status: number, message?: string): void {
     if (this.isAnswered) return;
     this.isAnswered = true;
+    this.#session.onRefused(this.authority, status, message);
     const stream = this.#stream;
     if (stream.destroyed || stream.closed) return;
     stream.respond({ ':status': status }, ENDED);

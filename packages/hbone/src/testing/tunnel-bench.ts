@@ -9,7 +9,7 @@ import {
   secureClient,
   type TlsContext,
 } from '@ambit/net';
-import { silentLogger } from '@ambit/runtime/log';
+import { type Logger, silentLogger } from '@ambit/runtime/log';
 import type { ByteEngine } from '../byte-engine.ts';
 import { createHbonePool, type HbonePool } from '../pool.ts';
 import { createHboneServer, type HboneServer } from '../server.ts';
@@ -33,6 +33,8 @@ export interface TunnelBenchOptions {
   readonly verifyServer?: (der: readonly Buffer[]) => string;
   readonly serverLimits?: Partial<HboneLimits>;
   readonly clientLimits?: Partial<HboneLimits>;
+  /** The log of both sides; default: none. */
+  readonly log?: Logger;
   /** Default: the engine of the thread. */
   readonly serverEngine?: ByteEngine;
   readonly clientEngine?: ByteEngine;
@@ -48,6 +50,8 @@ export interface TunnelBench {
   readonly limited: readonly HboneLimited[];
   /** Connections dialled so far. */
   dials(): number;
+  /** A TCP connection to the server that never begins its handshake. */
+  dialSilently(): Promise<Endpoint>;
   /** Client ends of the TCP connections, for tests that cut them. */
   readonly sockets: Endpoint[];
   close(): Promise<void>;
@@ -55,7 +59,7 @@ export interface TunnelBench {
 
 /** Starts it. */
 export async function tunnelBench(options: TunnelBenchOptions): Promise<TunnelBench> {
-  const log = silentLogger;
+  const log = options.log ?? silentLogger;
   const limited: HboneLimited[] = [];
   const server = createHboneServer<string>({
     tls: createTlsContext(options.server),
@@ -95,6 +99,7 @@ export async function tunnelBench(options: TunnelBenchOptions): Promise<TunnelBe
     clientContext,
     limited,
     dials: () => dials,
+    dialSilently: async () => connect(hostDomain, { host: '127.0.0.1', port: listener.address.port }),
     sockets,
     async close() {
       listener.close();
