@@ -6,7 +6,7 @@ import { apiPath, query } from './api-path.ts';
 import type { KubeClient, ListOptions, ObjectList, ObjectRef, PatchType, TokenReview, WatchEvent } from './client.ts';
 import { errorOfStatus, KubeError } from './errors.ts';
 import { type ApiAccess, type ApiRequest, createTransport } from './transport.ts';
-import { jsonLines } from './watch-lines.ts';
+import { jsonLines, textLines } from './watch-lines.ts';
 
 /** Largest answer that is read: 256 MiB (a list of a large cluster comes in pages of 500). */
 const MAX_BODY_BYTES = 256 * 1024 * 1024;
@@ -34,6 +34,8 @@ export interface AccessWish {
 export interface RestClient extends KubeClient {
   /** The text at a path, for answers that are no objects (logs, version). Rejects with KubeError. */
   text(path: string): Promise<string>;
+  /** Lines at a path as they come, for a log that is followed; ends with the answer or the signal. Rejects with KubeError. */
+  lines(path: string, signal: AbortSignal): AsyncIterable<string>;
   /** Whether the credentials in use may do this (SelfSubjectAccessReview). Rejects with KubeError. */
   canI(wish: AccessWish): Promise<boolean>;
   close(): void;
@@ -143,6 +145,7 @@ export function createRestClient(access: ApiAccess, options: { userAgent: string
       if (status >= 200 && status < 300) return body;
       throw statusError(status, jsonOf(body), `GET ${path}`);
     },
+    lines: (path, signal) => followText((request) => transport.send(request), path, signal),
     close: () => transport.close(),
   };
   return client;
@@ -195,6 +198,26 @@ async function* watch(
     if (KubeError.is(error)) throw error;
     const text = error instanceof Error ? error.message : String(error);
     throw new KubeError('ERR_KUBE_UNREACHABLE', `watch ${path} broke: ${text}`, { cause: error });
+  } finally {
+    response.destroy();
+  }
+}
+
+async function* followText(
+  send: (request: ApiRequest) => Promise<IncomingMessage>,
+  path: string,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  const response = await send({ method: 'GET', path, signal, timeoutMs: 0 });
+  const status = response.statusCode ?? 0;
+  if (status !== 200) throw statusError(status, await readBody(response), `GET ${path}`);
+  response.socket.setKeepAlive(true, 30_000);
+  try {
+    yield* textLines(response);
+  } catch (error) {
+    if (signal.aborted) return;
+    if (KubeError.is(error)) throw error;
+    throw new KubeError('ERR_KUBE_UNREACHABLE', `GET ${path} broke off`, { cause: error });
   } finally {
     response.destroy();
   }

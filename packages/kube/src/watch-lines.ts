@@ -1,11 +1,11 @@
-// The body of a watch: JSON objects, one per line. In: byte chunks. Out: parsed values. Called by rest-client.ts.
+// Bodies that come line by line: a watch (JSON objects), a log that is followed. In: byte chunks. Out: parsed values, or lines. Called by rest-client.ts.
 import { KubeError } from './errors.ts';
 
 /** Longest line of a watch: 16 MiB. etcd refuses objects over 1.5 MiB. */
 export const MAX_LINE_BYTES = 16 * 1024 * 1024;
 
-/** Splits a stream into lines and parses them; throws ERR_KUBE_PROTOCOL for what is no JSON or too long. */
-export async function* jsonLines(chunks: AsyncIterable<Buffer>, maxBytes = MAX_LINE_BYTES): AsyncGenerator<unknown> {
+/** Splits a stream into lines without their ends; empty ones are left out. Throws ERR_KUBE_PROTOCOL for one that is too long. */
+async function* byteLines(chunks: AsyncIterable<Buffer>, maxBytes: number): AsyncGenerator<Buffer> {
   let held: Buffer[] = [];
   let heldBytes = 0;
   for await (const chunk of chunks) {
@@ -15,13 +15,23 @@ export async function* jsonLines(chunks: AsyncIterable<Buffer>, maxBytes = MAX_L
       held = [];
       heldBytes = 0;
       start = end + 1;
-      if (line.length > 0) yield parse(line);
+      if (line.length > 0) yield line;
     }
     if (start < chunk.length) held.push(chunk.subarray(start));
     heldBytes += chunk.length - start;
-    if (heldBytes > maxBytes) throw new KubeError('ERR_KUBE_PROTOCOL', `watch line of more than ${maxBytes} bytes`);
+    if (heldBytes > maxBytes) throw new KubeError('ERR_KUBE_PROTOCOL', `line of more than ${maxBytes} bytes`);
   }
-  if (heldBytes > 0) yield parse(Buffer.concat(held));
+  if (heldBytes > 0) yield Buffer.concat(held);
+}
+
+/** Splits a stream into lines and parses them; throws ERR_KUBE_PROTOCOL for what is no JSON or too long. */
+export async function* jsonLines(chunks: AsyncIterable<Buffer>, maxBytes = MAX_LINE_BYTES): AsyncGenerator<unknown> {
+  for await (const line of byteLines(chunks, maxBytes)) yield parse(line);
+}
+
+/** Splits a stream into lines of text. Throws ERR_KUBE_PROTOCOL for one that is too long. */
+export async function* textLines(chunks: AsyncIterable<Buffer>, maxBytes = MAX_LINE_BYTES): AsyncGenerator<string> {
+  for await (const line of byteLines(chunks, maxBytes)) yield line.toString('utf8');
 }
 
 function parse(line: Buffer): unknown {

@@ -47,6 +47,11 @@ export interface ClusterApi {
     /** Of the container before its last restart. */
     readonly previous?: boolean;
   }) => Promise<string>;
+  /** Lines of a pod's log as they are written from now on, until `signal`; ends with the pod (needs get on pods/log). */
+  readonly followLog: (
+    ref: { readonly namespace: string; readonly name: string },
+    signal: AbortSignal,
+  ) => AsyncIterable<string>;
   /** One HTTP request to a port inside a pod, loopback listeners included (needs create on pods/portforward). */
   readonly askPod: (request: {
     readonly namespace: string;

@@ -47,6 +47,11 @@ export async function connectCluster(
         `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(name)}/log?${query.toString()}`,
       );
     },
+    followLog: ({ namespace, name }, signal) =>
+      client.lines(
+        `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(name)}/log?follow=true&sinceSeconds=1`,
+        signal,
+      ),
     askPod: async (request) => askPod(access, request),
     canI: async (wish) => client.canI(wish),
     text: async (path) => client.text(path),

@@ -1,4 +1,4 @@
-// `ambit policy list|where|simulate|test`: authorization policies: where they are enforced, and what a change would do.
+// `ambit policy list|where|simulate|diff|suggest|test`: authorization policies: where they are enforced, and what a change would do.
 import { type Command, Option } from 'commander';
 import { openCluster } from '../cluster/open.ts';
 import type { CliConfig } from '../config.ts';
@@ -53,6 +53,31 @@ export function addPolicyCommand(program: Command, config: CliConfig): void {
       const { policySimulate } = await import('./simulate.ts');
       const api = await openCluster(program, config);
       process.exitCode = await policySimulate(api, flags);
+      api.close();
+    });
+  policy
+    .command('diff')
+    .requiredOption('--old <file>', 'policies before; repeatable', collect)
+    .requiredOption('--new <file>', 'policies after; repeatable', collect)
+    .option('--method <method>', 'method of the requests that are tried', 'GET')
+    .option('--path <path>', 'path of the requests that are tried', '/')
+    .addOption(new Option('-o, --output <format>', 'form').choices(['text', 'json', 'yaml']).default('text'))
+    .description('Compare what two revisions of policies mean for the workloads of the cluster')
+    .addHelpText('after', exitStatusHelp('3 something would be newly denied'))
+    .action(async (flags: Omit<SimulateFlags, 'filename'> & { old: readonly string[]; new: readonly string[] }) => {
+      const { policySimulate } = await import('./simulate.ts');
+      const api = await openCluster(program, config);
+      process.exitCode = await policySimulate(api, { ...flags, filename: flags.new });
+      api.close();
+    });
+  policy
+    .command('suggest')
+    .description('Print policies that admit whoever has connected to the workloads of a namespace, and nobody else')
+    .addHelpText('after', exitStatusHelp('Needs create on pods/portforward in the namespace of the mesh.'))
+    .action(async () => {
+      const { policySuggest } = await import('./suggest.ts');
+      const api = await openCluster(program, config);
+      await policySuggest(api, api.namespace);
       api.close();
     });
   policy

@@ -4,7 +4,7 @@ import type { KubernetesObject } from '@ambit/resources';
 import { decide } from '../explain/decide.ts';
 import { worldOf } from '../explain/world.ts';
 import { allFlows, questionOf } from './question.ts';
-import { changedFlows, withChanges } from './simulate.ts';
+import { changedFlows, withChanges, withoutObjects } from './simulate.ts';
 import { enforcementPoints } from './where.ts';
 
 const pod = (name: string, ip: string, labels: Record<string, string> = { app: name }): KubernetesObject => ({
@@ -92,4 +92,15 @@ test('a policy is enforced where its pods run, and one that selects nothing by n
   const world = worldOf([...objects, policy('client')], {}, 'istio-system');
   assert.deepEqual(enforcementPoints(world, 'shop/web'), [{ by: 'node proxy', subject: 'pod shop/web', node: 'n1' }]);
   assert.deepEqual(enforcementPoints(world, 'shop/none'), []);
+});
+
+test('of two revisions a policy that the newer one lacks is gone, although the cluster has it', () => {
+  const cluster = [...objects, policy('client')];
+  const base = withoutObjects(cluster, [policy('client')]);
+  const before = worldOf(withChanges(base, [policy('client')], []), {}, 'istio-system');
+  const after = worldOf(base, {}, 'istio-system');
+  const opened = changedFlows(before, after, allFlows(after, {})).filter(({ after: text }) =>
+    text.startsWith('ALLOWED'),
+  );
+  assert.deepEqual(opened.map(({ flow }) => flow.from).toSorted(), ['shop/sa/other', 'shop/sa/web']);
 });

@@ -1,4 +1,5 @@
-// `ambit policy simulate`. In: the cluster, policies as they would be, flows. Out: what would be newly denied and newly allowed.
+// `ambit policy simulate` and `diff`. In: the cluster, policies as they are and as they would be, flows. Out: what would be newly denied and
+// newly allowed.
 import { type KubernetesObject, parseDocuments } from '@ambit/resources';
 import { readTexts } from '../analyze/files.ts';
 import { nameOf, namespaceOf } from '../cluster/object-fields.ts';
@@ -14,6 +15,8 @@ import { allFlows, type Flow, questionOf } from './question.ts';
 /** Flags of the command. */
 export interface SimulateFlags {
   readonly filename: readonly string[];
+  /** Policies to compare with instead of those of the cluster (`diff`). */
+  readonly old?: readonly string[];
   readonly delete?: readonly string[];
   readonly recording?: string;
   readonly method: string;
@@ -36,6 +39,15 @@ export function withChanges(
     all.delete(`AuthorizationPolicy ${namespace}/${name}`);
   }
   return [...all.values()];
+}
+
+/** Objects without those of the same kind, namespace and name as others: of two revisions each has to stand for itself. Pure. */
+export function withoutObjects(
+  objects: readonly KubernetesObject[],
+  others: readonly KubernetesObject[],
+): readonly KubernetesObject[] {
+  const gone = new Set(others.map(keyOf));
+  return objects.filter((object) => !gone.has(keyOf(object)));
 }
 
 /** What a change does to one flow. */
@@ -77,9 +89,12 @@ const show = ({ from, to, port, method, path }: Flow): string =>
 /** Compares and prints. Returns 0, or 3 when something would be newly denied. */
 export async function policySimulate(api: OpenedCluster, flags: SimulateFlags): Promise<number> {
   const [objects, mesh] = await Promise.all([worldObjects(api), meshConfigOf(api)]);
-  const changed = readTexts(flags.filename, true).flatMap(({ text }) => parseDocuments(text));
-  const before = worldOf(objects, mesh, api.istioNamespace);
-  const after = worldOf(withChanges(objects, changed, flags.delete ?? []), mesh, api.istioNamespace);
+  const read = (files: readonly string[]): readonly KubernetesObject[] =>
+    readTexts(files, true).flatMap(({ text }) => parseDocuments(text));
+  const [old, next] = [read(flags.old ?? []), read(flags.filename)];
+  const base = flags.old === undefined ? objects : withoutObjects(objects, [...old, ...next]);
+  const before = worldOf(withChanges(base, old, []), mesh, api.istioNamespace);
+  const after = worldOf(withChanges(base, next, flags.delete ?? []), mesh, api.istioNamespace);
   const flows =
     flags.recording === undefined
       ? allFlows(after, { method: flags.method, path: flags.path })

@@ -1,0 +1,73 @@
+// `ambit tap`, `ambit top` and `ambit edges`: traffic as it happens.
+import { type Command, Option } from 'commander';
+import { openCluster } from '../cluster/open.ts';
+import type { CliConfig } from '../config.ts';
+import { exitStatusHelp } from '../output/exit-status.ts';
+import { type OutputFlags, outputOptions } from '../output/print-listing.ts';
+import type { TapFilter } from './tap.ts';
+
+/** Aborted by Ctrl-C, by SIGTERM, or after a time. */
+function endOf(forMs: number | undefined): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  return forMs === undefined ? stop.signal : AbortSignal.any([stop.signal, AbortSignal.timeout(forMs)]);
+}
+
+type TapFlags = TapFilter & { readonly output: 'table' | 'jsonl'; readonly maxRps: string; readonly for?: string };
+type TopFlags = OutputFlags & {
+  readonly interval: string;
+  readonly once?: boolean;
+  readonly sort: 'rate' | 'errors' | 'bytes';
+  readonly to?: string;
+};
+
+/** Adds the commands. */
+export function addTrafficCommands(program: Command, config: CliConfig): void {
+  program
+    .command('tap')
+    .description('Show connections and requests as they end, from the access logs of node proxies and waypoints')
+    .option('--from <name>', 'only from sources whose name contains this')
+    .option('--to <name>', 'only to destinations or services whose name contains this')
+    .option('--denied', 'only what a policy refused')
+    .option('--error', 'only what failed')
+    .option('--l4', 'only connections')
+    .option('--l7', 'only requests')
+    .option('--method <method>', 'only requests with this method')
+    .option('--path <prefix>', 'only requests whose path begins so')
+    .option('--status <status>', 'only requests with this status, or class such as 5xx')
+    .option('--max-rps <count>', 'at most so many lines a second', '100')
+    .option('--for <duration>', 'how long, for example 30s; default: until Ctrl-C')
+    .addOption(new Option('-o, --output <format>', 'form').choices(['table', 'jsonl']).default('table'))
+    .addHelpText(
+      'after',
+      exitStatusHelp(
+        'Needs get on pods/log in the namespaces of the proxies. Waypoints write access logs where meshConfig or Telemetry says so.',
+      ),
+    )
+    .action(async (flags: TapFlags) => {
+      const [{ tap }, { durationMs }] = await Promise.all([import('./tap.ts'), import('../output/duration.ts')]);
+      const api = await openCluster(program, config);
+      const signal = endOf(flags.for === undefined ? undefined : durationMs(flags.for));
+      await tap(api, { ...flags, maxPerSecond: Number(flags.maxRps) }, signal);
+      api.close();
+    });
+  for (const [name, description] of [
+    ['top', 'Show who talks to whom, how often and how badly; redrawn until Ctrl-C on a terminal'],
+    ['edges', 'The same, once'],
+  ] as const) {
+    const command = program.command(name).description(description);
+    if (name === 'top') command.option('--once', 'look once, also on a terminal');
+    outputOptions(command, 'Needs create on pods/portforward in the namespaces of the proxies.')
+      .option('--interval <duration>', 'how long to look', '5s')
+      .option('--to <namespace>', 'only what leads into this namespace')
+      .addOption(new Option('--sort <by>', 'order').choices(['rate', 'errors', 'bytes']).default('rate'))
+      .action(async (flags: TopFlags) => {
+        const [{ top }, { durationMs }] = await Promise.all([import('./top.ts'), import('../output/duration.ts')]);
+        const api = await openCluster(program, config);
+        const once = name === 'edges' || flags.once === true;
+        const namespace = flags.to === undefined ? {} : { namespace: flags.to };
+        await top(api, { ...flags, ...namespace, once, intervalMs: durationMs(flags.interval) }, endOf(undefined));
+        api.close();
+      });
+  }
+}

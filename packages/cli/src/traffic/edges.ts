@@ -1,0 +1,104 @@
+// In: counters of all proxies at two moments. Out: who talked to whom in between. Pure. Called by top.ts.
+import type { Sample } from './samples.ts';
+
+/** What is read of the proxies. */
+export const trafficMetrics: ReadonlySet<string> = new Set([
+  'istio_tcp_connections_opened_total',
+  'istio_tcp_connections_failed_total',
+  'istio_tcp_received_bytes_total',
+  'istio_tcp_sent_bytes_total',
+  'istio_requests_total',
+]);
+
+/** Counters of one process; a restarted process counts from zero. */
+export interface Reading {
+  /** Name of the pod. */
+  readonly pod: string;
+  readonly samples: readonly Sample[];
+}
+
+/** One workload talking to one service, or to a workload that was addressed directly. Counts are of the interval. */
+export interface Edge {
+  readonly namespace: string;
+  readonly source: string;
+  readonly destination: string;
+  connections: number;
+  failed: number;
+  /** Refused by a policy at the destination. */
+  denied: number;
+  requests: number;
+  /** Requests answered with 5xx. */
+  errors: number;
+  bytes: number;
+  /** Connections that were not encrypted. */
+  plaintext: number;
+}
+
+const keyOf = (pod: string, { name, labels }: Sample): string =>
+  [pod, name, ...[...labels].map(([label, value]) => `${label}=${value}`).toSorted()].join('\u001f');
+
+const known = (value: string | undefined): string => (value === undefined || value === 'unknown' ? '' : value);
+
+function endsOf({ labels }: Sample): Pick<Edge, 'namespace' | 'source' | 'destination'> {
+  const of = (name: string): string => known(labels.get(name));
+  const named = (namespace: string, name: string): string => (name === '' ? 'unknown' : `${namespace}/${name}`);
+  const service = of('destination_service_name');
+  return {
+    namespace: service === '' ? of('destination_workload_namespace') : of('destination_service_namespace'),
+    source: named(of('source_workload_namespace'), of('source_workload')),
+    destination:
+      service === ''
+        ? named(of('destination_workload_namespace'), of('destination_workload'))
+        : named(of('destination_service_namespace'), service),
+  };
+}
+
+/** Adds the change of one counter to its edge. Each connection counts once: at its source, refusals at the destination. */
+function count(edge: Edge, { name, labels }: Sample, change: number): void {
+  const reporter = labels.get('reporter');
+  const isDenied = labels.get('response_flags') === 'DENY';
+  if (name === 'istio_requests_total') {
+    edge.requests += change;
+    if (labels.get('response_code')?.startsWith('5') === true) edge.errors += change;
+  } else if (name === 'istio_tcp_connections_failed_total') {
+    if (reporter === 'source') edge.failed += change;
+    else if (isDenied) edge.denied += change;
+  } else if (reporter === 'source') {
+    if (name === 'istio_tcp_connections_opened_total') {
+      edge.connections += change;
+      if (labels.get('connection_security_policy') !== 'mutual_tls') edge.plaintext += change;
+    } else edge.bytes += change;
+  }
+}
+
+/** Edges with traffic between two readings, busiest first. A process that was not there before counts from zero. */
+export function edgesBetween(before: readonly Reading[], after: readonly Reading[]): readonly Edge[] {
+  const counted = new Map(
+    before.flatMap(({ pod, samples }) => samples.map((sample) => [keyOf(pod, sample), sample.value])),
+  );
+  const edges = new Map<string, Edge>();
+  for (const { pod, samples } of after) {
+    for (const sample of samples) {
+      const last = counted.get(keyOf(pod, sample)) ?? 0;
+      const change = sample.value < last ? sample.value : sample.value - last;
+      if (change === 0) continue;
+      const ends = endsOf(sample);
+      const key = `${ends.source}\u001f${ends.destination}`;
+      const edge = edges.get(key) ?? {
+        ...ends,
+        connections: 0,
+        failed: 0,
+        denied: 0,
+        requests: 0,
+        errors: 0,
+        bytes: 0,
+        plaintext: 0,
+      };
+      edges.set(key, edge);
+      count(edge, sample, change);
+    }
+  }
+  return [...edges.values()]
+    .filter(({ connections, failed, denied, requests, bytes }) => connections + failed + denied + requests + bytes > 0)
+    .toSorted((a, b) => b.requests + b.connections - (a.requests + a.connections) || b.bytes - a.bytes);
+}
