@@ -4,6 +4,7 @@ import type { KubernetesObject } from '@ambit/resources';
 import type { Logger } from '@ambit/runtime/log';
 import { randomUUID } from 'node:crypto';
 import type { NodeAgentConfig } from '../config.ts';
+import { matchesNode, requiredTermsOf } from './node-affinity.ts';
 import type { PodSource, PodSourceEvents } from './pod-source.ts';
 
 const ownDaemonSet = 'istio-cni-node';
@@ -113,7 +114,11 @@ export async function connectPodSource(config: NodeAgentConfig, log: Logger): Pr
     fateOfOwnDaemonSet: async () => {
       try {
         const own = await client.get({ kind: 'DaemonSet', namespace: config.POD_NAMESPACE, name: ownDaemonSet });
-        return own === undefined || own.metadata?.deletionTimestamp !== undefined ? 'removed' : 'keep';
+        if (own === undefined || own.metadata?.deletionTimestamp !== undefined) return 'removed';
+        const terms = requiredTermsOf(own);
+        if (terms === undefined) return 'keep';
+        const node = await client.get({ kind: 'Node', name: config.NODE_NAME });
+        return node === undefined || matchesNode(terms, node) ? 'keep' : 'removed';
       } catch (error) {
         // The service account went first: the mesh is being removed. Anything else is a bad moment, not an uninstall.
         return KubeError.is(error, 'ERR_KUBE_UNAUTHORIZED', 'ERR_KUBE_FORBIDDEN') ? 'refused' : 'keep';

@@ -18,7 +18,8 @@ export interface PodEvent {
 }
 
 /**
- * `keep`: a successor comes, its traces stay. `removed`: the DaemonSet is gone or going, the mesh leaves this node. `refused`: this agent may not
+ * `keep`: a successor comes, its traces stay. `removed`: the DaemonSet is gone or going, or its node
+ * affinity excludes this node now: the mesh leaves this node. `refused`: this agent may not
  * ask any more, because its account went first; what needs no API is removed.
  */
 export type OwnFate = 'keep' | 'removed' | 'refused';

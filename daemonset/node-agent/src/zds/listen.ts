@@ -4,14 +4,15 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import type { NodeAgentConfig } from '../config.ts';
+import { AcceptPace } from './accept-pace.ts';
 import type { ZdsServer } from './server.ts';
 import { streamChannel } from './stream-channel.ts';
 
 /** Stops accepting. */
 export type StopAccepting = () => Promise<void>;
 
-async function listenForStreams(path: string, zds: ZdsServer, log: Logger): Promise<StopAccepting> {
-  const server = createServer((socket) => zds.accept(streamChannel(socket)));
+async function listenForStreams(path: string, pace: AcceptPace, log: Logger): Promise<StopAccepting> {
+  const server = createServer((socket) => pace.admit(streamChannel(socket)));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(path, () => {
@@ -28,7 +29,21 @@ export async function listenForProxies(config: NodeAgentConfig, zds: ZdsServer, 
   const path = config.ZTUNNEL_UDS_ADDRESS;
   mkdirSync(dirname(path), { recursive: true });
   rmSync(path, { force: true });
-  if (config.AMBIT_ZDS_TRANSPORT === 'stream') return listenForStreams(path, zds, log);
+  const pace = new AcceptPace((channel) => zds.accept(channel));
+  const stop = await listenWith(config, path, pace, log);
+  return async () => {
+    pace.close();
+    await stop();
+  };
+}
+
+async function listenWith(
+  config: NodeAgentConfig,
+  path: string,
+  pace: AcceptPace,
+  log: Logger,
+): Promise<StopAccepting> {
+  if (config.AMBIT_ZDS_TRANSPORT === 'stream') return listenForStreams(path, pace, log);
   const { listenForPackets } = await import('./packet-channel.ts');
-  return listenForPackets(path, zds, log);
+  return listenForPackets(path, pace, log);
 }

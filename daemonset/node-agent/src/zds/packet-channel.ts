@@ -1,9 +1,9 @@
 // In: connected SEQPACKET sockets. Out: ZdsChannels that carry descriptors. Called by listen.ts. Main thread.
 import { closeFd, listenSequenced, type SequencedSocket } from '@ambit/net';
 import type { Logger } from '@ambit/runtime/log';
+import type { AcceptPace } from './accept-pace.ts';
 import type { ZdsChannel } from './channel.ts';
 import type { StopAccepting } from './listen.ts';
-import type { ZdsServer } from './server.ts';
 
 function packetChannel(socket: SequencedSocket): ZdsChannel {
   return {
@@ -21,8 +21,8 @@ function packetChannel(socket: SequencedSocket): ZdsChannel {
 }
 
 /** Listens for proxies that pass descriptors. */
-export function listenForPackets(path: string, zds: ZdsServer, log: Logger): StopAccepting {
-  const listener = listenSequenced(path, (socket) => zds.accept(packetChannel(socket)));
+export function listenForPackets(path: string, pace: AcceptPace, log: Logger): StopAccepting {
+  const listener = listenSequenced(path, (socket) => pace.admit(packetChannel(socket)));
   log.info('listening for node proxies', { path });
   return async () => listener.close();
 }
