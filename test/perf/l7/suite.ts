@@ -9,25 +9,20 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { writeCertificates } from '../l4/certificates.ts';
-import { cpuSecondsOf, startScript, untilListening } from '../l4/processes.ts';
+import { startScript, untilListening } from '../l4/processes.ts';
 import { benchReport, type BenchFigure, type BenchReport, median } from '../report.ts';
 import { envoyConfig } from './envoy-config.ts';
 import { decisionFigures } from './decisions.ts';
+import { grpcFigures, halfLoadFigures, http2Figures } from './h2load.ts';
+import { scaleFigures } from './scale.ts';
 import { makeToken } from './token.ts';
+import { CONNECTIONS, type Leg, LEG_SECONDS, measure, type Path } from './wrk.ts';
 
 const host = '127.0.0.1';
 const ROUNDS = Number(process.env['AMBIT_BENCH_ROUNDS'] ?? 3);
-const LEG_SECONDS = Number(process.env['AMBIT_BENCH_SECONDS'] ?? 3);
-const CONNECTIONS = 32;
+/** Engine of the two sides around the waypoint; their CPU does not count. */
+const engine = 'http2';
 const root = join(import.meta.dirname, '../../..');
-
-interface Path {
-  readonly name: string;
-  readonly port: number;
-  /** Whose CPU counts. */
-  readonly process: ChildProcess;
-  readonly headers?: readonly string[];
-}
 
 const has = (program: string, flag: string): boolean =>
   spawnSync(program, [flag], { stdio: 'ignore' }).error === undefined;
@@ -41,11 +36,13 @@ async function freePort(): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
-function nginxConfig(folder: string, port: number, proxyPort: number): string {
+function nginxConfig(folder: string, port: number, proxyPort: number, grpcPort: number): string {
   return `daemon off; worker_processes 1; pid ${folder}/nginx.pid; error_log /dev/null; events { worker_connections 4096; }
 http { access_log off; keepalive_requests 1000000000;
   upstream app { server ${host}:${port}; keepalive 64; }
   server { listen ${host}:${port} backlog=4096; location / { default_type text/plain; return 200 "${'x'.repeat(1024)}"; } }
+  server { listen ${host}:${grpcPort} http2; http2_max_requests 1000000000;
+    location / { default_type application/grpc; add_trailer grpc-status 0; return 200 "${'x'.repeat(1024)}"; } }
   server { listen ${host}:${proxyPort}; access_log /dev/null; location / { proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Connection ""; } } }`;
 }
 
@@ -54,69 +51,30 @@ const start = (program: string, args: readonly string[]): ChildProcess =>
 
 async function startWaypoint(
   args: readonly string[],
-): Promise<{ child: ChildProcess; plain: number; tunnels: number }> {
+): Promise<{ child: ChildProcess; plain: number; tunnels: number; grpc: number }> {
   const file = join(root, 'waypoint/src/testing/bench-waypoint.ts');
   const child = spawn(process.execPath, ['--conditions=@ambit/source', file, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const lines = createInterface({ input: child.stdout });
   const [line] = (await once(lines, 'line', { signal: AbortSignal.timeout(20_000) })) as [string];
-  const [, plain, tunnels] = line.split(' ');
-  return { child, plain: Number(plain), tunnels: Number(tunnels) };
+  const [, plain, tunnels, grpc] = line.split(' ').map(Number);
+  return { child, plain: plain ?? 0, tunnels: tunnels ?? 0, grpc: grpc ?? 0 };
 }
-
-interface Leg {
-  readonly requestsPerSecond: number;
-  readonly cpuMicroseconds: number;
-  readonly p99Milliseconds: number;
-}
-
-/** One run of wrk against a path. */
-async function measure(path: Path): Promise<Leg> {
-  const headers = (path.headers ?? []).flatMap((header) => ['-H', header]);
-  const url = `http://${host}:${path.port}/service-x`;
-  const before = cpuSecondsOf([path.process]);
-  const args = ['-t1', `-c${CONNECTIONS}`, `-d${LEG_SECONDS}s`, '--latency', ...headers, url];
-  const wrk = spawn('wrk', args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  let text = '';
-  wrk.stdout.on('data', (piece: Buffer) => {
-    text += piece.toString();
-  });
-  await once(wrk, 'close');
-  const cpu = cpuSecondsOf([path.process]) - before;
-  const words = text.split('\n').map((line) =>
-    line
-      .trim()
-      .split(' ')
-      .filter((word) => word !== ''),
-  );
-  const valueOf = (name: string, index: number): string => words.find((line) => line[0] === name)?.[index] ?? '';
-  const total = Number(words.find((line) => line[1] === 'requests' && line[2] === 'in')?.[0] ?? Number.NaN);
-  if (words.some((line) => line[0] === 'Non-2xx')) throw new Error(`${path.name}: answers that are no 2xx\n${text}`);
-  return {
-    requestsPerSecond: Number(valueOf('Requests/sec:', 1)),
-    cpuMicroseconds: (cpu * 1e6) / total,
-    p99Milliseconds: milliseconds(valueOf('99%', 1)),
-  };
-}
-
-const milliseconds = (text: string): number => {
-  const value = Number.parseFloat(text);
-  if (text.endsWith('us')) return value / 1000;
-  return text.endsWith('ms') ? value : value * 1000;
-};
 
 /** Runs the suite. */
 export async function runL7(): Promise<BenchReport> {
   const startedMs = performance.now();
   const notRun: string[] = [];
-  const figures: BenchFigure[] = decisionFigures();
+  const figures: BenchFigure[] = [...decisionFigures(), ...scaleFigures()];
   const base = {
     suite: 'l7',
     reference: 'haproxy',
     notes: [
       `${CONNECTIONS} kept-alive connections, 1 KB answers, ${ROUNDS} interleaved rounds of ${LEG_SECONDS} s`,
       'ambit: 100 routes, 10 authorization rules, access log, metrics; haproxy and nginx: access log off or plain, nothing else',
+      'ambit-h2: HTTP/2 from the client, HTTP/1.1 to the application; ambit-grpc: unary calls, HTTP/2 on both sides',
+      'p99 at half load: every path at half the rate of ambit at saturation, open loop',
       'ambit-token: a signed token in every request; ambit-tunnel: HBONE in and out, the CPU of the waypoint only',
     ],
   };
@@ -129,17 +87,23 @@ export async function runL7(): Promise<BenchReport> {
   const children: ChildProcess[] = [];
   try {
     const [application, nginxPort, haproxyPort] = [await freePort(), await freePort(), await freePort()];
-    writeFileSync(join(folder, 'nginx.conf'), nginxConfig(folder, application, nginxPort));
+    const grpcPort = await freePort();
+    writeFileSync(join(folder, 'nginx.conf'), nginxConfig(folder, application, nginxPort, grpcPort));
     const nginx = start('nginx', ['-c', join(folder, 'nginx.conf')]);
     children.push(nginx);
     await untilListening(application);
-    const serverSide = await startScript('ambit-side.ts', ['server', certificates.jsonFile, `${application}`]);
+    const serverSide = await startScript('ambit-side.ts', ['server', engine, certificates.jsonFile, `${application}`]);
     const { token, jwks } = makeToken();
     writeFileSync(join(folder, 'jwks.json'), jwks);
-    const waypointArgs = [certificates.jsonFile, `${application}`, `${serverSide.port}`];
+    const waypointArgs = [certificates.jsonFile, `${application}`, `${serverSide.port}`, `${grpcPort}`];
     const ambit = await startWaypoint(waypointArgs);
     const withTokens = await startWaypoint([...waypointArgs, join(folder, 'jwks.json')]);
-    const clientSide = await startScript('ambit-side.ts', ['client', certificates.jsonFile, `${ambit.tunnels}`]);
+    const clientSide = await startScript('ambit-side.ts', [
+      'client',
+      engine,
+      certificates.jsonFile,
+      `${ambit.tunnels}`,
+    ]);
     children.push(serverSide.child, ambit.child, withTokens.child, clientSide.child);
     const paths: Path[] = [
       { name: 'ambit', port: ambit.plain, process: ambit.child },
@@ -173,7 +137,17 @@ export async function runL7(): Promise<BenchReport> {
       await untilListening(port);
       paths.push({ name: 'envoy', port, process: child });
     }
-    figures.push(...(await compare(paths)));
+    const compared = await compare(paths);
+    figures.push(...compared);
+    if (has('h2load', '--version')) {
+      const rate = compared.find(({ quantity, path }) => quantity === 'requests' && path === 'ambit')?.median ?? 0;
+      const direct = { name: 'direct', port: application, process: nginx };
+      figures.push(
+        ...(await halfLoadFigures([direct, ...paths.filter(({ headers }) => headers === undefined)], rate / 2)),
+      );
+      figures.push(...(await http2Figures([{ name: 'ambit-h2', port: ambit.plain, process: ambit.child }])));
+      figures.push(...(await grpcFigures([{ name: 'ambit-grpc', port: ambit.grpc, process: ambit.child }])));
+    } else notRun.push('HTTP/2, gRPC and half load: h2load is not installed');
   } finally {
     for (const child of children) child.kill('SIGKILL');
     rmSync(folder, { recursive: true, force: true });

@@ -1,12 +1,14 @@
 /**
- * The waypoint of `bench l7` as a process: `<identity.json> <backend port> <tunnel port of the backend>`. One data plane with
- * 100 routes, an authorization policy, access log and metrics, reachable as a plain HTTP proxy (to compare with proxies that
- * know no tunnels) and through tunnels. Prints `listening <plain port> <tunnel port>`.
+ * The waypoint of `bench l7` as a process: `<identity.json> <backend port> <tunnel port of the backend> <gRPC port of the
+ * backend> [<jwks.json>]`. One data plane with 100 routes, an authorization policy, access log and metrics, reachable as a
+ * plain HTTP proxy (to compare with proxies that know no tunnels), as one for gRPC, and through tunnels. Prints
+ * `listening <plain port> <tunnel port> <gRPC port>`. AMBIT_BYTE_ENGINE as in the product.
  */
 import { readFileSync } from 'node:fs';
 import { openSync, writeSync } from 'node:fs';
 import { create } from '@bufbuild/protobuf';
-import { hostDomain, listenIn } from '@ambit/net';
+import { BYTE_ENGINE_WISHES, chooseByteEngine } from '@ambit/hbone';
+import { type Endpoint, hostDomain, listenIn } from '@ambit/net';
 import {
   BackendSchema,
   FrontendSchema,
@@ -25,7 +27,9 @@ import { createDataPlane } from '../threads/data-plane.ts';
 import type { ConfigDiff } from '../updates/config-store.ts';
 
 const host = '127.0.0.1';
-const [identityFile = '', backendPort = '', tunnelPort = '', jwksFile = ''] = process.argv.slice(2);
+const [identityFile = '', backendPort = '', tunnelPort = '', grpcPort = '', jwksFile = ''] = process.argv.slice(2);
+const wish = BYTE_ENGINE_WISHES.find((name) => name === process.env['AMBIT_BYTE_ENGINE']) ?? 'auto';
+const byteEngine = chooseByteEngine(wish).engine.name;
 const identity = JSON.parse(readFileSync(identityFile, 'utf8')) as Record<string, string>;
 
 /** Lines of the access log leave in one write per 64 KiB, as in the product. */
@@ -49,7 +53,7 @@ const plane = createDataPlane({
     accessLog: 'TEXT',
     reusePort: false,
     dataThreads: 1,
-    byteEngine: 'http2',
+    byteEngine,
   },
   log: silentLogger as never,
   post: () => undefined,
@@ -78,7 +82,7 @@ const policy = create(PolicySchema, {
         ...Array.from({ length: 9 }, (_one, index) => ({
           from: [{ principals: [{ m: { case: 'exact' as const, value: `cluster.local/ns/n${index}/sa/a` } }] }],
         })),
-        { to: [{ methods: [{ m: { case: 'exact' as const, value: 'GET' } }] }] },
+        { to: [{ methods: ['GET', 'POST'].map((value) => ({ m: { case: 'exact' as const, value } })) }] },
       ],
     },
   },
@@ -87,12 +91,19 @@ const jwt = create(PolicySchema, {
   body: { case: 'jwt', value: { rules: [{ issuer: 'bench', jwksSecret: 'jwks', forward: true }] } },
 });
 const refs = [{ policy: 'authz' }, ...(jwksFile === '' ? [] : [{ policy: 'jwt' }])];
-const frontend = (name: string) =>
+const frontend = (name: string, protocol = 1) =>
   create(FrontendSchema, {
     hostname: `${name}.bench`,
     namespace: 'bench',
-    ports: [{ port: 80, protocol: 1, routeTable: name, backend: name }],
+    ports: [{ port: 80, protocol, routeTable: name, backend: name }],
     policies: refs,
+  });
+const plainBackend = (name: string, port: string, protocol: number) =>
+  create(BackendSchema, {
+    hostname: `${name}.bench`,
+    kind: 1,
+    protocol,
+    endpoints: [{ address: host, port: Number(port) }],
   });
 const rows = <T>(entries: readonly (readonly [string, T])[]) => ({ upsert: entries, remove: [] });
 const diff = {
@@ -101,22 +112,17 @@ const diff = {
     listener: rows([['mesh', create(ListenerSchema, { port: 15_008, protocol: Listener_Protocol.HBONE })]]),
     frontend: rows([
       ['plain', frontend('plain')],
+      ['grpc', frontend('grpc', 3)],
       ['bench/mesh.bench', frontend('mesh')],
     ]),
     routeTable: rows([
       ['plain', create(RouteTableSchema, { routes: routesTo('plain') })],
+      ['grpc', create(RouteTableSchema, { routes: routesTo('grpc') })],
       ['mesh', create(RouteTableSchema, { routes: routesTo('mesh') })],
     ]),
     backend: rows([
-      [
-        'plain',
-        create(BackendSchema, {
-          hostname: 'plain.bench',
-          kind: 1,
-          protocol: 1,
-          endpoints: [{ address: host, port: Number(backendPort) }],
-        }),
-      ],
+      ['plain', plainBackend('plain', backendPort, 1)],
+      ['grpc', plainBackend('grpc', grpcPort, 3)],
       [
         'mesh',
         create(BackendSchema, {
@@ -187,9 +193,9 @@ plane.receive({
   diff: createStateStore().apply({ services: [service as never], workloads: [workload] }).diff,
 });
 const tunnels = await plane.listen();
-const plain = await listenIn(
-  hostDomain,
-  { port: 0, address: host },
-  { onConnection: (endpoint) => plane.serveHttp(endpoint, 'plain', 80), log: silentLogger, backlog: 1024 },
-);
-process.stdout.write(`listening ${plain.address.port} ${tunnels}\n`);
+const listenPlain = async (frontendKey: string): Promise<number> => {
+  const onConnection = (endpoint: Endpoint): void => plane.serveHttp(endpoint, frontendKey, 80);
+  const options = { onConnection, log: silentLogger, backlog: 1024 };
+  return (await listenIn(hostDomain, { port: 0, address: host }, options)).address.port;
+};
+process.stdout.write(`listening ${await listenPlain('plain')} ${tunnels} ${await listenPlain('grpc')}\n`);

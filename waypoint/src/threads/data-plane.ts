@@ -22,7 +22,7 @@ import { createHttp1Client } from '../http/h1/client.ts';
 import { createHttp1Server } from '../http/h1/server.ts';
 import { createHttp2Client } from '../http/h2-client.ts';
 import { createHttp2Server } from '../http/h2-server.ts';
-import type { Sniffed } from '../http/sniff.ts';
+import { sniff, type Sniffed } from '../http/sniff.ts';
 import { tunnelSocket } from '../http/tunnel-socket.ts';
 import { explainRequest } from '../telemetry/explain-request.ts';
 import { createWaypointMetrics, type Ends, serviceOfBackend } from '../telemetry/metrics.ts';
@@ -68,8 +68,8 @@ export interface DataPlane {
   /** Opens the listener; resolves with its port. */
   listen(): Promise<number>;
   /**
-   * Serves a plain HTTP/1.1 connection that somebody else accepted, as one of the given frontend port. For measurements, and
-   * for roles without tunnels.
+   * Serves a plain HTTP connection (HTTP/1.1, or HTTP/2 with prior knowledge) that somebody else accepted, as one of the given
+   * frontend port. For measurements, and for roles without tunnels.
    */
   serveHttp(endpoint: Endpoint, frontend: string, port: number): void;
   /** Ends everything now. */
@@ -289,7 +289,7 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
       return;
     }
     const remote = endpoint.remote;
-    h1.accept(endpoint, Buffer.alloc(0), {
+    const tunnel: Tunnel = {
       peer: noPeer,
       sourceIp: remote?.ip ?? '',
       clientAddress: remote === undefined ? '-' : formatIpPort(remote.ip, remote.port),
@@ -297,7 +297,12 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
       destinationIp: undefined,
       frontend,
       headers: {},
+    };
+    const sniffed = sniff(endpoint, { httpOnly: true, timeoutMs: undefined }).then((found) => {
+      if (found === undefined) endpoint.close();
+      else onHttp(endpoint, found, tunnel);
     });
+    background(log, 'plain connection', sniffed);
   };
 
   return {
