@@ -127,8 +127,17 @@ const framingProblem = (exchange: Exchange, settings: ProxySettings): LocalReply
     return exchange.head.authority === '' ? replies.missingHost : undefined;
   }
   if (headers.getAll('host').length > 1) return replies.badFraming;
+  if (wantsForeignUpgrade(exchange)) return replies.upgradeFailed;
   if (headers.has('host') || (exchange.protocol === 'HTTP/1.0' && settings.http10Host !== '')) return undefined;
   return replies.missingHost;
+};
+
+/** An upgrade to something else than websocket; one to h2c is an offer that is not taken, and the request goes on without it. */
+const wantsForeignUpgrade = ({ isWebsocket, head: { headers } }: Exchange): boolean => {
+  const upgrade = headers.get('upgrade');
+  if (upgrade === undefined || isWebsocket || upgrade.toLowerCase() === 'h2c') return false;
+  const nominated = headers.joined('connection')?.toLowerCase().split(',') ?? [];
+  return nominated.some((name) => name.trim() === 'upgrade');
 };
 
 const authorityMarks = "-._~%!$&'()*+,;=:@[]";

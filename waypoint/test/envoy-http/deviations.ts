@@ -16,6 +16,8 @@ export interface Facts {
   /** The route that Envoy chose, and its virtual host. */
   readonly route: Yaml | undefined;
   readonly host: Yaml | undefined;
+  /** The cluster that Envoy chose. */
+  readonly cluster: Yaml | undefined;
 }
 
 /** Collects the facts of a situation. */
@@ -26,13 +28,17 @@ export const factsOf = (situation: Situation, config: Yaml, listener: string): F
   const host = hosts.find((candidate) => asList(candidate['routes']).some((route) => route['name'] === name));
   const route = asList(host?.['routes']).find((candidate) => candidate['name'] === name);
   const sent = requestSteps(situation).join('');
-  return { situation, sent, manager, route, host };
+  const clusters = asList(asMap(config['static_resources'])['clusters']);
+  const cluster = clusters.find((candidate) => candidate['name'] === situation.access_log[0]?.['cluster']);
+  return { situation, sent, manager, route, host, cluster };
 };
 
 /** One listed deviation. */
 export interface Deviation {
   readonly reason: string;
   readonly applies: (facts: Facts) => boolean;
+  /** What we must do instead, to the byte; without it anything but a crash is fine. */
+  readonly instead?: (situation: Situation) => Situation;
 }
 
 const headOf = (sent: string): string => sent.split('\r\n\r\n')[0] ?? '';
@@ -42,6 +48,15 @@ const fieldCount = (sent: string, name: string): number =>
     .filter((line) => line.toLowerCase().startsWith(`${name}:`)).length;
 const hasField = (sent: string, name: string): boolean => fieldCount(sent, name) > 0;
 const bearer = /\r\n[Aa]uthorization: Bearer +\S/;
+
+/** One more field where the origin is echoed, behind the fields of CORS. */
+const withVaryOrigin = (situation: Situation): Situation => {
+  const { response } = situation;
+  if (response === null) return situation;
+  const end = response.headers.findLastIndex(([name]) => name.startsWith('access-control-')) + 1;
+  const headers = response.headers.toSpliced(end, 0, ['vary', 'Origin']);
+  return { ...situation, response: { ...response, headers } };
+};
 
 /** All of them. */
 export const deviations: readonly Deviation[] = [
@@ -73,6 +88,7 @@ export const deviations: readonly Deviation[] = [
     reason: 'spec/waypoint.md 3.9: `vary: Origin` where the origin is echoed',
     applies: ({ situation }) =>
       situation.response?.headers.some(([name]) => name === 'access-control-allow-origin') === true,
+    instead: withVaryOrigin,
   },
   {
     reason: 'spec/waypoint.md 5.1: interim responses of backends are relayed',
@@ -115,6 +131,7 @@ export const deviations: readonly Deviation[] = [
   },
   {
     reason: 'a limit of zero means no limit in DestinationRule',
-    applies: ({ situation }) => situation.access_log[0]?.['flags'] === 'UO',
+    applies: ({ cluster }) =>
+      asList(asMap(cluster?.['circuit_breakers'])['thresholds']).some((limits) => Object.values(limits).includes(0)),
   },
 ];
