@@ -2,12 +2,12 @@
  * The waypoint of `bench l7` as a process: `<identity.json> <backend port> <tunnel port of the backend> <gRPC port of the
  * backend> [<jwks.json>]`. One data plane with 100 routes, an authorization policy, access log and metrics, reachable as a
  * plain HTTP proxy (to compare with proxies that know no tunnels), as one for gRPC, and through tunnels. Prints
- * `listening <plain port> <tunnel port> <gRPC port>`. AMBIT_BYTE_ENGINE as in the product.
+ * `listening <plain port> <tunnel port> <gRPC port>`.
  */
 import { readFileSync } from 'node:fs';
 import { openSync, writeSync } from 'node:fs';
 import { create } from '@bufbuild/protobuf';
-import { BYTE_ENGINE_WISHES, chooseByteEngine } from '@ambit/hbone';
+import { chooseByteEngine } from '@ambit/hbone';
 import { type Endpoint, hostDomain, listenIn } from '@ambit/net';
 import {
   BackendSchema,
@@ -28,8 +28,7 @@ import type { ConfigDiff } from '../updates/config-store.ts';
 
 const host = '127.0.0.1';
 const [identityFile = '', backendPort = '', tunnelPort = '', grpcPort = '', jwksFile = ''] = process.argv.slice(2);
-const wish = BYTE_ENGINE_WISHES.find((name) => name === process.env['AMBIT_BYTE_ENGINE']) ?? 'auto';
-const byteEngine = chooseByteEngine(wish).engine.name;
+const byteEngine = chooseByteEngine('auto').engine.name;
 const identity = JSON.parse(readFileSync(identityFile, 'utf8')) as Record<string, string>;
 
 /** Lines of the access log leave in one write per 64 KiB, as in the product. */
