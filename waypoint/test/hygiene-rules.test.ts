@@ -206,6 +206,14 @@ describe('hygiene', () => {
       assert.equal(seen[0]?.headers['host'], 'real');
     });
 
+    test('a method in lower case, or that nobody knows, is no way around a policy: 400', async () => {
+      assert.equal(await call({ ':method': 'get', ':path': '/' }), 400);
+      assert.equal(await call({ ':method': 'GeT', ':path': '/' }), 400);
+      assert.equal(await call({ ':method': 'FOO', ':path': '/' }), 400);
+      assert.deepEqual(seen, []);
+      assert.equal(await call({ ':method': 'DELETE', ':path': '/' }), 200);
+    });
+
     // Filters of other proxies have been passed by requests that lack a pseudo header (Envoy CVE-2026-73547 and its kin).
     const methods = ['GET', 'CONNECT', 'get', ''];
     const targets = ['/', undefined, '', '*', 'x'];

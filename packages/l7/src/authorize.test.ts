@@ -166,6 +166,26 @@ describe('a rule', () => {
     test(`${name}: ${expected ? 'holds' : 'does not hold'}`, () => assert.equal(allows(rule, subject), expected));
   }
 
+  test('a header with several values is as its worst value, written twice or as a list', () => {
+    const forms = (...values: string[]): string[][] => [
+      values.flatMap((value) => ['x-role', value]),
+      ['x-role', values.join(',')],
+      ['X-Role', values.join(' , ')],
+    ];
+    const denied = (condition: object, raw: string[]): boolean =>
+      decide({ p: policy(DENY, [when(condition)]) }, request({ raw })) !== 'allow';
+    for (const raw of [...forms('user', 'admin'), ...forms('admin', 'user'), ...forms('admin', 'admin')]) {
+      assert.ok(denied({ key: 'request.headers[x-role]', values: [exact('admin')] }, raw), raw.join());
+      assert.ok(denied({ key: 'request.headers[x-role]', notValues: [exact('user')] }, raw), raw.join());
+      assert.ok(!allows(when({ key: 'request.headers[x-role]', values: [exact('user')] }), request({ raw })));
+      assert.ok(!allows(when({ key: 'request.headers[x-role]', notValues: [exact('admin')] }), request({ raw })));
+    }
+    const twice = request({ raw: ['x-role', 'user-1', 'x-role', 'admin'] });
+    assert.ok(!allows(when({ key: 'request.headers[x-role]', values: [prefix('user-')] }), twice));
+    const list = request({ raw: ['user-agent', 'Some/1.0 (one, two)'] });
+    assert.ok(allows(when({ key: 'request.headers[user-agent]', values: [prefix('Some/')] }), list));
+  });
+
   test('an unknown key in DENY denies', () => {
     assert.notEqual(decide({ p: policy(DENY, [when({ key: 'request.magic', values: [present] })]) }), 'allow');
   });

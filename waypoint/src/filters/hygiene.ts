@@ -15,6 +15,7 @@ import { isIP } from 'node:net';
 import { randomUUID } from 'node:crypto';
 import type { Tunnel } from '../hbone-in/tunnel.ts';
 import type { Exchange } from '../http/exchange.ts';
+import { methods } from '../http/h1/grammar.ts';
 import type { ProxySettings } from '../updates/proxy-settings.ts';
 import { appendVia } from './answer.ts';
 
@@ -124,6 +125,8 @@ const framingProblem = (exchange: Exchange, settings: ProxySettings): LocalReply
   if (exchange.protocol === 'HTTP/1.0' && !settings.acceptHttp10) return replies.lowVersion;
   if (exchange.protocol === 'HTTP/2') {
     if (headers.size > maxHeaderFields) return replies.tooManyHeaders;
+    // What the codec of HTTP/1.1 refuses: `get` is not the GET of a policy, but may be that of a backend.
+    if (!methods.has(exchange.head.method)) return replies.badFraming;
     return exchange.head.authority === '' ? replies.missingHost : undefined;
   }
   if (headers.getAll('host').length > 1) return replies.badFraming;

@@ -21,6 +21,8 @@ import {
 export const compileCondition = (condition: Condition, context: RuleContext): SubjectTest => {
   const connection = connectionKeys[condition.key];
   if (connection !== undefined) return compileConnectionKey(condition, connection);
+  const header = bracketed(condition.key, 'request.headers')?.toLowerCase();
+  if (header !== undefined && !header.startsWith(':')) return compileHeaderCondition(condition, header, context);
   const read = requestReader(condition);
   if (read === undefined) return context.allows ? () => false : () => true;
   if (context.protocol === 'tcp') return onTcp(context);
@@ -36,6 +38,25 @@ const both =
       found.length === 0 ? test(undefined) : found.some((value) => test(value));
     return (yes === undefined || holds(yes)) && (no === undefined || !holds(no));
   };
+
+/**
+ * A header with several values must not pass because one of them is harmless (Istio CVE-2026-26308): what restricts counts each
+ * field and each member of a list, what allows wants every field to fit besides the joined text that upstream compares.
+ */
+const compileHeaderCondition = (condition: Condition, name: string, context: RuleContext): SubjectTest => {
+  const { protocol, allows } = context;
+  if (protocol === 'tcp') return onTcp(context);
+  const [yes, no] = [compileAny(condition.values), compileAny(condition.notValues)];
+  return httpOnly(({ headers }: RequestView): boolean => {
+    const joined = headers.joined(name);
+    const fields = joined === undefined ? [] : headers.getAll(name);
+    const every = (test: ValueTest): boolean => test(joined) && fields.every((field) => test(field));
+    const some = (test: ValueTest): boolean =>
+      test(joined) || fields.some((field) => test(field) || field.split(',').some((part) => test(part.trim())));
+    const [wanted, excluded] = allows ? [every, some] : [some, every];
+    return (yes === undefined || wanted(yes)) && (no === undefined || !excluded(no));
+  });
+};
 
 interface ConnectionKey {
   readonly read: (subject: Subject) => string | undefined;
@@ -68,15 +89,6 @@ const compileConnectionKey = (condition: Condition, key: ConnectionKey): Subject
 
 const requestReader = (condition: Condition): ((request: RequestView) => readonly string[]) | undefined => {
   const { key } = condition;
-  const header = bracketed(key, 'request.headers');
-  if (header !== undefined) {
-    const name = header.toLowerCase();
-    if (name.startsWith(':')) return undefined;
-    return (request) => {
-      const value = request.headers.joined(name);
-      return value === undefined ? [] : [value];
-    };
-  }
   if (key.startsWith('request.auth.claims')) {
     const path = condition.claimPath.length > 0 ? condition.claimPath : claimPathOf(key);
     return path.length === 0 ? undefined : (request) => claimValues(request.claims, path);
