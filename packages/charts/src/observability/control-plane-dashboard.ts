@@ -33,6 +33,12 @@ export const controlPlane: Dashboard = {
           queries: [by('type', `pilot_push_triggers{${ofControlPlane}}`)],
         },
         {
+          title: 'Time until proxies know',
+          about: 'From a change to the response that tells a proxy of it.',
+          unit: 's',
+          queries: percentiles(`pilot_proxy_convergence_time_bucket{${ofControlPlane}}`, [0.5, 0.99]),
+        },
+        {
           title: 'Size of responses',
           about: 'Bytes of one response.',
           unit: 'bytes',

@@ -22,6 +22,16 @@ interface ApplyFlags extends InstallFlags, PlanFlags {
   readonly replaceWaypoints?: boolean;
 }
 
+interface AgentFlags extends PlanFlags {
+  readonly batch: string;
+  readonly nodes?: string;
+  readonly pauseOnRegression?: boolean;
+  readonly resume?: boolean;
+  readonly rollback?: boolean;
+  readonly tag?: string;
+  readonly timeout: string;
+}
+
 const seconds = (text: string): number => Number(text.endsWith('s') ? text.slice(0, -1) : text) * 1000;
 
 /** Adds the installation commands. */
@@ -52,8 +62,6 @@ export function addInstallCommands(program: Command, config: CliConfig): void {
     await upgradeMesh(api, flags, seconds(flags.readinessTimeout));
     api.close();
   });
-  // `upgrade` has options of the same names; what comes after `agent` belongs to it.
-  upgrade.enablePositionalOptions();
   planOptions(
     upgrade.command('agent').description('Replace the node proxies node by node, and stop when connections fail'),
   )
@@ -65,24 +73,14 @@ export function addInstallCommands(program: Command, config: CliConfig): void {
     .option('--tag <tag>', 'image tag to go to; default: what the DaemonSet says')
     .option('--timeout <seconds>', 'how long a node may take', '180')
     .addHelpText('after', exitStatusHelp('3 paused: connections failed', '4 a node was not ready in time'))
-    .action(
-      async (
-        flags: PlanFlags & {
-          batch: string;
-          nodes?: string;
-          pauseOnRegression?: boolean;
-          resume?: boolean;
-          rollback?: boolean;
-          tag?: string;
-          timeout: string;
-        },
-      ) => {
-        const { upgradeAgents } = await import('../upgrade/agents.ts');
-        const api = await openCluster(program, config);
-        await upgradeAgents(api, { ...flags, timeoutMs: seconds(flags.timeout) });
-        api.close();
-      },
-    );
+    .action(async (_own: unknown, command: Command) => {
+      // `upgrade` has options of the same names, and the parser hands them to it wherever they stand.
+      const flags = command.optsWithGlobals<AgentFlags>();
+      const { upgradeAgents } = await import('../upgrade/agents.ts');
+      const api = await openCluster(program, config);
+      await upgradeAgents(api, { ...flags, timeoutMs: seconds(flags.timeout) });
+      api.close();
+    });
   planOptions(
     wishOptions(
       program

@@ -6,6 +6,7 @@ import type { ModelDiff } from '@ambit/model';
 import type { MetricsRegistry } from '@ambit/runtime/metrics';
 import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL, WORKLOAD_TYPE_URL } from '@ambit/proto/type-urls';
 import type { ClientInfo, ServerEvents } from '@ambit/xds/server';
+import { type Convergence, createConvergence } from './convergence.ts';
 
 /** Result of one certificate request. */
 export type CaResult = Parameters<NonNullable<CaServiceOptions<never>['onResult']>>[0];
@@ -67,8 +68,10 @@ export function registerMetrics(registry: MetricsRegistry, sources: MetricSource
     labels: ['reason'],
   });
 
+  const convergence = createConvergence(registry);
+
   return {
-    xds: xdsEvents(registry),
+    xds: xdsEvents(registry, convergence),
     onCaResult(result) {
       csrs.add();
       if (result === 'issued') issued.add();
@@ -77,13 +80,14 @@ export function registerMetrics(registry: MetricsRegistry, sources: MetricSource
       else signErrors.add({ error: result === 'impersonation' ? 'UNAUTHORIZED' : 'INTERNAL' });
     },
     onDiff(diff) {
+      const isAmbient = diff !== undefined && diff.addresses.updated.size + diff.addresses.removed.size > 0;
+      const isConfig =
+        diff !== undefined &&
+        diff.authorizations.updated.size + diff.authorizations.removed.size + diff.config.size > 0;
       if (diff === undefined) triggers.add({ type: 'global' });
-      else {
-        if (diff.addresses.updated.size + diff.addresses.removed.size > 0) triggers.add({ type: 'ambient' });
-        if (diff.authorizations.updated.size + diff.authorizations.removed.size + diff.config.size > 0) {
-          triggers.add({ type: 'config' });
-        }
-      }
+      if (isAmbient) triggers.add({ type: 'ambient' });
+      if (isConfig) triggers.add({ type: 'config' });
+      if (diff === undefined || isAmbient || isConfig) convergence.changed();
     },
     onValidation(isAllowed) {
       if (isAllowed) passed.add();
@@ -100,7 +104,7 @@ const SHORT_TYPES: Readonly<Record<string, string>> = {
 };
 const shortType = (typeUrl: string): string => SHORT_TYPES[typeUrl] ?? typeUrl.slice(typeUrl.lastIndexOf('.') + 1);
 
-function xdsEvents(registry: MetricsRegistry): ServerEvents {
+function xdsEvents(registry: MetricsRegistry, convergence: Convergence): ServerEvents {
   const clients = registry.gauge({ name: 'pilot_xds', help: 'Connected proxies.', labels: ['version'] });
   const pushes = registry.counter({ name: 'pilot_xds_pushes', help: 'Responses sent.', labels: ['type'] });
   const rejects = registry.counter({ name: 'pilot_total_xds_rejects', help: 'Responses refused.', labels: ['type'] });
@@ -120,9 +124,13 @@ function xdsEvents(registry: MetricsRegistry): ServerEvents {
     clients.set({ version: label }, next);
   };
   return {
-    connected: (client) => count(client, 1),
+    connected(client) {
+      count(client, 1);
+      convergence.connected(client);
+    },
     disconnected: (client) => count(client, -1),
-    sent(_client, typeUrl, bytes) {
+    sent(client, typeUrl, bytes) {
+      convergence.sent(client);
       pushes.add({ type: shortType(typeUrl) });
       sizes.observe({ type: shortType(typeUrl) }, bytes);
     },
