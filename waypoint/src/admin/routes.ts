@@ -16,7 +16,9 @@ import {
 } from '@ambit/proto/waypoint';
 import type { Snapshot } from '@ambit/state';
 import type { DataThreads } from '../threads/publish.ts';
+import { compileConfig } from '../updates/compiled-config.ts';
 import type { ConfigSnapshot } from '../updates/config-store.ts';
+import { explainQueryOf, explainRequest } from './explain.ts';
 import type { WaypointConfig } from '../config.ts';
 
 /** What the pages show. */
@@ -43,7 +45,7 @@ const json = (value: unknown): AdminResponse => ({
 
 /** Port 15000. */
 export const adminRoutes = (parts: AdminParts): Record<string, AdminRoute> => ({
-  '/': () => ({ body: 'config_dump clusters certs logging ready server_info stats/prometheus quitquitquit\n' }),
+  '/': () => ({ body: 'config_dump clusters certs explain logging ready server_info stats/prometheus quitquitquit\n' }),
   '/ready': () => readiness(parts),
   '/server_info': () =>
     json({
@@ -54,6 +56,11 @@ export const adminRoutes = (parts: AdminParts): Record<string, AdminRoute> => ({
   '/config_dump': () => json(dump(parts)),
   '/clusters': () =>
     json([...parts.state().endpoints.keys()].map((key) => ({ name: key, endpoints: endpointsOf(parts.state(), key) }))),
+  '/explain': ({ query }) => {
+    const asked = explainQueryOf(query);
+    if (typeof asked === 'string') return { status: 400, body: `${asked}\n` };
+    return json(explainRequest(asked, compileConfig(parts.resources()), parts.state()));
+  },
   '/certs': () => json(parts.certificate() ?? {}),
   '/stats/prometheus': () => metrics(parts),
   '/logging': (request) =>

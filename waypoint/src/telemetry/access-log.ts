@@ -44,6 +44,14 @@ const quoted = (value: string | undefined): string => `"${value === undefined ? 
 
 /** Quotes and control characters of peers cannot forge a line. */
 export const printable = (value: string): string => {
+  for (let index = 0; index < value.length; index++) {
+    const code = value.charCodeAt(index);
+    if (code < 0x20 || code === 0x7f || code === 0x22) return escaped(value);
+  }
+  return value;
+};
+
+const escaped = (value: string): string => {
   let result = '';
   for (const character of value) {
     const code = character.charCodeAt(0);
