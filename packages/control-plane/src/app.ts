@@ -23,6 +23,7 @@ import { watchChartValues } from './sources/chart-values.ts';
 import { type ClusterState, watchCluster } from './sources/cluster-state.ts';
 import { meshConfigName, type MeshSettings, meshTextOf, settingsOf, watchMeshConfig } from './sources/mesh-config.ts';
 import { PodIndex } from './sources/pod-index.ts';
+import { connectRemote, type RemoteClient, watchRemoteClusters } from './sources/remote-clusters.ts';
 import { watchRevisionTags } from './sources/revision-tags.ts';
 import { createForeignWaypoints } from './status/foreign-waypoints.ts';
 import { createStatusWriter } from './status/writer.ts';
@@ -41,6 +42,8 @@ export interface AppParts {
   readonly metrics: MetricsRegistry;
   /** Ports that differ from upstream's; 0 = any free one. */
   readonly ports?: Partial<Ports>;
+  /** How a remote cluster is reached by the kubeconfig in its Secret; default over HTTPS. */
+  readonly connectRemote?: (kubeconfig: string) => RemoteClient;
 }
 
 /** Ports of a control plane. */
@@ -75,7 +78,8 @@ const PORTS: Ports = { plaintext: 15010, tls: 15012, monitoring: 15014, readines
 const SMALL_BATCH = 20;
 
 /** Starts the control plane; resolves when its ports are open. Readiness comes when the caches are synced. */
-export async function startControlPlane({ config, client, log, metrics, ports }: AppParts): Promise<ControlPlane> {
+export async function startControlPlane(parts: AppParts): Promise<ControlPlane> {
+  const { config, client, log, metrics, ports } = parts;
   // When something fails on the way, what was started is ended again.
   await using stack = new AsyncDisposableStack();
   let mesh = await initialSettings(client, config, log);
@@ -85,6 +89,18 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
   const cluster = watchCluster(client, options, log);
   stack.defer(() => cluster.close());
   const pods = new PodIndex();
+  const remotes = watchRemoteClusters({
+    client,
+    namespace: config.POD_NAMESPACE,
+    ownId: config.CLUSTER_ID,
+    cluster,
+    connect: parts.connectRemote ?? connectRemote,
+    timeoutMs: config.PILOT_REMOTE_CLUSTER_TIMEOUT,
+    onCount: (count) => series.onRemoteClusters(count),
+    log: log.child('clusters'),
+  });
+  stack.defer(() => remotes.close());
+  const podsOf = (id: string): PodIndex | undefined => (id === config.CLUSTER_ID ? pods : remotes.get(id)?.pods);
   const snapshot = createSnapshot(() => cluster.model);
   const status = createStatusWriter({
     client,
@@ -96,12 +112,14 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
   const trustDomain = (): string => cluster.model.options.trustDomain;
   const authenticator = createAuthenticator({
     client,
+    clusterId: config.CLUSTER_ID,
+    remoteClient: (id) => remotes.get(id)?.client,
     audiences: config.TOKEN_AUDIENCES,
     trustDomain,
     verifyCertificate: clientVerifier(authority),
     log: log.child('auth'),
   });
-  const isReady = (): boolean => cluster.isSynced;
+  const isReady = (): boolean => cluster.isSynced && remotes.isSettled;
   const foreign = createForeignWaypoints(client, () => cluster.model, log.child('gateways'));
 
   const xds = createXdsServer({
@@ -120,7 +138,12 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
     authenticate: async ({ isTls, header, peer, peerCertificate }) => {
       // The plaintext port has no authentication, as upstream's (spec control-plane 0.2).
       if (!isTls || !config.XDS_AUTH) return undefined;
-      const caller = await authenticator.authenticate(header('authorization'), peer, peerCertificate?.raw);
+      const caller = await authenticator.authenticate(
+        header('authorization'),
+        peer,
+        peerCertificate?.raw,
+        header('clusterid'),
+      );
       if (caller === undefined) throw new XdsError('ERR_XDS_UNAUTHENTICATED', 'authentication failure');
       return { identities: caller.identities, details: { podName: caller.podName, podUid: caller.podUid } };
     },
@@ -144,7 +167,10 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
   const pages = debugPages({
     cluster,
     xds,
-    clusters: () => [{ id: config.CLUSTER_ID, secretName: '', syncStatus: isReady() ? 'synced' : 'syncing' }],
+    clusters: () => [
+      { id: config.CLUSTER_ID, secretName: '', syncStatus: cluster.isSynced ? 'synced' : 'syncing' },
+      ...remotes.infos(),
+    ],
   });
   const series = registerMetrics(metrics, {
     version: VERSION_TEXT.version,
@@ -185,7 +211,7 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
   const ca = caService(
     authority,
     authenticator,
-    pods,
+    podsOf,
     config,
     () => [trustDomain(), ...cluster.model.options.trustDomainAliases],
     log,
@@ -261,7 +287,7 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
   stack.defer(() => started.close());
   log.info('control plane started', { xds: plaintext.port, tls: tls.port });
 
-  const parts = stack.move();
+  const owned = stack.move();
   return {
     cluster,
     xds,
@@ -278,7 +304,7 @@ export async function startControlPlane({ config, client, log, metrics, ports }:
     get isReady() {
       return isReady();
     },
-    close: () => parts.disposeAsync(),
+    close: () => owned.disposeAsync(),
   };
 }
 
@@ -303,7 +329,7 @@ function servingNames(config: ControlPlaneConfig): [string, ...string[]] {
 function caService(
   authority: Authority,
   authenticator: Authenticator,
-  pods: PodIndex,
+  podsOf: (clusterId: string) => PodIndex | undefined,
   config: ControlPlaneConfig,
   trustDomains: () => readonly string[],
   log: Logger,
@@ -313,14 +339,14 @@ function caService(
   return createCaService<Caller>({
     authority: () => authority.signer,
     authenticate: ({ metadata, peer, peerCertificate }) =>
-      authenticator.authenticate(metadata.get('authorization')[0]?.toString(), peer, peerCertificate),
-    impersonationRefusal: (caller, wanted, clusterId) =>
-      impersonationRefusal(
-        { pods, trustedAccounts, clusterId: config.CLUSTER_ID, trustDomains },
-        caller,
-        wanted,
-        clusterId,
+      authenticator.authenticate(
+        metadata.get('authorization')[0]?.toString(),
+        peer,
+        peerCertificate,
+        metadata.get('clusterid')[0]?.toString(),
       ),
+    impersonationRefusal: (caller, wanted, clusterId) =>
+      impersonationRefusal({ podsOf, trustedAccounts, trustDomains }, caller, wanted, clusterId),
     log: log.child('ca'),
     onResult,
   });

@@ -35,6 +35,10 @@ export const environment = {
   AMBIT_VAULT_CA_FILE: text(undefined, "AMBIT_RA_VAULT: roots of Vault's own certificate."),
   DEFAULT_WORKLOAD_CERT_TTL: durationMs(24 * 3_600_000, 'Life of a certificate when the request names none.'),
   MAX_WORKLOAD_CERT_TTL: durationMs(90 * 24 * 3_600_000, 'Longest life of a certificate.'),
+  PILOT_REMOTE_CLUSTER_TIMEOUT: durationMs(
+    30_000,
+    'Start goes on without a remote cluster that answers nothing for so long.',
+  ),
   ISTIOD_CUSTOM_HOST: list([], 'Further DNS names in the serving certificate.'),
   PILOT_CA_CERT_CONFIGMAP: text('istio-ca-root-cert', 'ConfigMap with the root certificate, in every namespace.'),
   PILOT_ENABLE_CA_CRL: bool(true, 'Distribute revocation lists.'),

@@ -5,5 +5,6 @@ export { KubeError, type KubeErrorCode } from './errors.ts';
 export * from './informer.ts';
 export * from './leader-election.ts';
 export { askPod, openPodPort, type PodHttpRequest, type PodPort } from './pod-port.ts';
+export { remoteAccess } from './remote-access.ts';
 export { type AccessWish, createRestClient, type RestClient } from './rest-client.ts';
 export type { ApiAccess } from './transport.ts';

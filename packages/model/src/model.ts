@@ -14,6 +14,7 @@ import type { ModelOptions } from './options.ts';
 import type { AddressResource, Resource } from './resource.ts';
 import { failClosed } from './translate/authorization/fail-closed.ts';
 import type { StatusResult } from './translate/status-result.ts';
+import type { RemoteChange, RemoteCluster } from './remote/remote-cluster.ts';
 import { computeUnit, unitsOf, type UnitOutput } from './units.ts';
 import { type Labels, REVISION } from './labels.ts';
 
@@ -80,7 +81,8 @@ export class Model {
   readonly #dependents = new MultiMap<string, string>();
   readonly #unreadable = new Map<string, string>();
   readonly #failed = new Map<string, string>();
-  readonly #dirty = new Set<string>(['static-strict', 'proxy-config']);
+  readonly #dirty = new Set<string>(['static-strict', 'proxy-config', 'remote-gateways']);
+  readonly #remotes = new Map<string, RemoteCluster>();
   #recomputed = 0;
 
   constructor(options: ModelOptions) {
@@ -91,6 +93,36 @@ export class Model {
   /** Applies changes in order and recomputes what they touch. */
   apply(changes: Iterable<ObjectChange>): ModelDiff {
     for (const change of changes) for (const passed of this.#discovery.pass(change)) this.#store(passed);
+    return this.#recomputeAll();
+  }
+
+  /** Another cluster comes, is exchanged for a newer picture of itself, or goes (undefined). Only what differs is in the diff. */
+  setRemote(id: string, remote: RemoteCluster | undefined): ModelDiff {
+    const before = this.#remotes.get(id)?.all;
+    if (remote === undefined) this.#remotes.delete(id);
+    else this.#remotes.set(id, remote);
+    for (const change of [before, remote?.all]) if (change !== undefined) this.#touchRemote(change);
+    return this.#recomputeAll();
+  }
+
+  /** Applies changes of a cluster that was set; of another one they are ignored. */
+  applyRemote(id: string, changes: Iterable<ObjectChange>): ModelDiff {
+    const change = this.#remotes.get(id)?.apply(changes);
+    if (change !== undefined) this.#touchRemote(change);
+    return this.#recomputeAll();
+  }
+
+  #touchRemote({ hostnames, workloads, hasGatewayChange }: RemoteChange): void {
+    if (!this.options.multiNetwork) return;
+    for (const hostname of hostnames) {
+      this.#touch(`remote host ${hostname}`, undefined);
+      this.#dirty.add(`host ${hostname}`);
+    }
+    for (const uid of workloads) this.#dirty.add(`remote ${uid}`);
+    if (hasGatewayChange) this.#touch('remote gateways', undefined);
+  }
+
+  #recomputeAll(): ModelDiff {
     const diff = newDiff();
     for (const key of this.#dirty) this.#recompute(key, diff);
     this.#dirty.clear();
@@ -129,7 +161,7 @@ export class Model {
 
   /** A view for questions outside of the incremental run, such as `ambit explain`. */
   view(): View {
-    return new View(this.#objects, this.options);
+    return new View(this.#objects, this.options, this.#remotes);
   }
 
   #store(change: ObjectChange): void {
@@ -176,7 +208,7 @@ export class Model {
   #recompute(key: string, diff: MutableDiff): void {
     this.#recomputed++;
     const before = this.#units.get(key);
-    const view = new View(this.#objects, this.options);
+    const view = this.view();
     let output: UnitOutput | undefined;
     try {
       output = computeUnit(view, key);

@@ -36,7 +36,7 @@ import { isForProxies } from './translate/waypoint-config/attached-policies.ts';
 import { policyResource } from './translate/waypoint-config/policy.ts';
 import { telemetryResource } from './translate/waypoint-config/telemetry.ts';
 import { workloadsOfSlice } from './translate/workload/endpoint-slice.ts';
-import { gatewayWorkloads } from './translate/workload/network-gateway.ts';
+import { gatewayWorkloads, remoteGatewayWorkloads } from './translate/workload/network-gateway.ts';
 import { workloadOfPod } from './translate/workload/pod.ts';
 import { workloadsOfServiceEntry } from './translate/workload/service-entry.ts';
 import { isRemote } from './translate/workload/split-horizon.ts';
@@ -96,12 +96,15 @@ export function unitsOf(
 /** Computes a unit; undefined when its object is gone. */
 export function computeUnit(view: View, unit: string): UnitOutput | undefined {
   if (unit === 'static-strict') return ofPolicies([staticStrictPolicy(view)]);
+  if (unit === 'remote-gateways') return { ...EMPTY, addresses: workloads(remoteGatewayWorkloads(view)) };
   if (unit === 'proxy-config') return { ...EMPTY, config: [proxyConfig(view)] };
   const space = unit.indexOf(' ');
   const key = unit.slice(space + 1);
   switch (unit.slice(0, space)) {
     case 'host':
       return ofHost(view, key);
+    case 'remote':
+      return ofRemoteWorkload(view, key);
     case 'Pod':
       return ofPod(view, key);
     case 'WorkloadEntry':
@@ -168,6 +171,13 @@ function ofHost(view: View, hostname: string): UnitOutput | undefined {
     config: frontends.flatMap((f) => f.resources),
     needs: frontends.flatMap((f) => f.needs),
   };
+}
+
+/** A workload of another cluster in our own network; those of other networks are reached through stand-ins. */
+function ofRemoteWorkload(view: View, uid: string): UnitOutput | undefined {
+  const workload = view.remoteWorkload(uid);
+  if (workload === undefined) return undefined;
+  return { ...EMPTY, addresses: isRemote(view, workload.network) ? [] : [workload.resource] };
 }
 
 function ofPod(view: View, key: string): UnitOutput | undefined {

@@ -11,6 +11,7 @@ const caller: Caller = {
   serviceAccount: 'default',
   podName: 'ztunnel-1',
   podUid: 'uid-istio-system-ztunnel-1',
+  clusterId: 'Kubernetes',
 };
 const wanted = { trustDomain: 'cluster.local', namespace: 'apps', serviceAccount: 'default' };
 
@@ -32,9 +33,8 @@ const ask = async (
 ): Promise<string | undefined> =>
   impersonationRefusal(
     {
-      pods,
+      podsOf: (id) => (id === 'Kubernetes' || id === 'other' ? pods : undefined),
       trustedAccounts: new Set(['istio-system/default']),
-      clusterId: 'Kubernetes',
       trustDomains: () => ['cluster.local', 'old.example'],
       waitMs,
     },
@@ -55,7 +55,8 @@ test('everything else is refused with its reason', async () => {
   assert.match((await ask({ podName: 'gone' })) ?? '', /not known/);
   assert.match((await ask({}, { ...wanted, serviceAccount: 'admin' })) ?? '', /no pod of apps\/admin/);
   assert.match((await ask({}, { ...wanted, trustDomain: 'evil.example' })) ?? '', /not ours/);
-  assert.match((await ask({}, wanted, 'other')) ?? '', /cluster other/);
+  assert.match((await ask({}, wanted, 'other')) ?? '', /token is of cluster Kubernetes/);
+  assert.match((await ask({}, wanted, 'foreign')) ?? '', /cluster foreign is not known/);
   assert.match((await ask({}, wanted, '')) ?? '', /cluster/);
 });
 

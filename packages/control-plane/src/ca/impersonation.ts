@@ -6,10 +6,10 @@ import type { PodIndex } from '../sources/pod-index.ts';
 
 /** Settings of {@link impersonationRefusal}. */
 export interface ImpersonationOptions {
-  readonly pods: PodIndex;
+  /** Pods of a cluster of the mesh; undefined = there is none of that id. */
+  readonly podsOf: (clusterId: string) => PodIndex | undefined;
   /** `<namespace>/<service account>` of node proxies. */
   readonly trustedAccounts: ReadonlySet<string>;
-  readonly clusterId: string;
   readonly trustDomains: () => readonly string[];
   /** How long a request waits for our watch to see the pod. Default 1 000 ms. */
   readonly waitMs?: number;
@@ -22,11 +22,13 @@ export async function impersonationRefusal(
   wanted: SpiffeId,
   clusterId: string | undefined,
 ): Promise<string | undefined> {
-  const { pods, trustedAccounts, waitMs = 1_000 } = options;
+  const { trustedAccounts, waitMs = 1_000 } = options;
   const account = `${caller.namespace}/${caller.serviceAccount}`;
   if (!trustedAccounts.has(account)) return `${account} is not a trusted node account`;
   if (caller.podName === '' || caller.podUid === '') return 'the token is not bound to a pod';
-  if (clusterId !== options.clusterId) return `cluster ${clusterId ?? '(none)'} is not ${options.clusterId}`;
+  const pods = clusterId === undefined ? undefined : options.podsOf(clusterId);
+  if (pods === undefined) return `cluster ${clusterId ?? '(none)'} is not known`;
+  if (clusterId !== caller.clusterId) return `the token is of cluster ${caller.clusterId}`;
   if (!options.trustDomains().includes(wanted.trustDomain)) return `trust domain ${wanted.trustDomain} is not ours`;
   const deadline = Date.now() + waitMs;
   for (;;) {

@@ -14,17 +14,31 @@ export interface Caller {
   /** From the token, when it is bound to a pod; empty otherwise. */
   readonly podName: string;
   readonly podUid: string;
+  /** Cluster whose API server said who it is; ours for certificates. */
+  readonly clusterId: string;
 }
 
 /** Says who a token belongs to. */
 export interface Authenticator {
-  /** The caller of a verified client certificate, else of an `authorization` header; undefined = refused. Never rejects. */
-  authenticate(authorization: string | undefined, peer: string, certificate?: Buffer): Promise<Caller | undefined>;
+  /**
+   * The caller of a verified client certificate, else of an `authorization` header; undefined = refused. Never rejects.
+   * `clusterId` is what the caller says about its cluster (header `clusterid`); absent means ours.
+   */
+  authenticate(
+    authorization: string | undefined,
+    peer: string,
+    certificate?: Buffer,
+    clusterId?: string,
+  ): Promise<Caller | undefined>;
 }
 
 /** Settings of {@link createAuthenticator}. */
 export interface AuthenticatorOptions {
   readonly client: KubeClient;
+  /** Id of our own cluster. */
+  readonly clusterId: string;
+  /** The API of another cluster of the mesh; undefined = there is none of that id. */
+  readonly remoteClient?: (clusterId: string) => KubeClient | undefined;
   readonly audiences: readonly string[];
   readonly trustDomain: () => string;
   /** Judges the leaf of a client in DER; throws to refuse. Absent: certificates do not count. */
@@ -40,10 +54,13 @@ const EXTRA = 'authentication.kubernetes.io/';
 
 /** Makes an authenticator that asks the API server about tokens. */
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
-  const { client, audiences, trustDomain, log } = options;
+  const { audiences, trustDomain, log } = options;
   const known = new Map<string, { readonly caller: Caller; readonly until: number }>();
 
-  const review = async (token: string): Promise<Caller | string> => {
+  const review = async (token: string, clusterId: string): Promise<Caller | string> => {
+    // A cluster that we do not know cannot vouch for anybody (spec control-plane 4.6).
+    const client = clusterId === options.clusterId ? options.client : options.remoteClient?.(clusterId);
+    if (client === undefined) return `cluster ${clusterId.slice(0, 64)} is not known`;
     const verdict = await client.reviewToken(token, audiences);
     if (!verdict.isAuthenticated) return verdict.error === '' ? 'token not authenticated' : verdict.error;
     // A server that does not know audiences answers without any and must not be trusted to have checked them.
@@ -59,6 +76,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       serviceAccount,
       podName: verdict.extra[`${EXTRA}pod-name`]?.[0] ?? '',
       podUid: verdict.extra[`${EXTRA}pod-uid`]?.[0] ?? '',
+      clusterId,
     };
   };
 
@@ -68,7 +86,14 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       if (verified === undefined) return undefined;
       const { namespace, serviceAccount } = verified.id;
       // A certificate is bound to no pod, so it never allows to act for others.
-      return { identities: [verified.uri], namespace, serviceAccount, podName: '', podUid: '' };
+      return {
+        identities: [verified.uri],
+        namespace,
+        serviceAccount,
+        podName: '',
+        podUid: '',
+        clusterId: options.clusterId,
+      };
     } catch (error) {
       log.info('client certificate does not count', { peer, error: messageOf(error) });
       return undefined;
@@ -76,7 +101,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   };
 
   return {
-    async authenticate(authorization, peer, certificate) {
+    async authenticate(authorization, peer, certificate, clusterId = options.clusterId) {
       const proven = certificate && callerOfCertificate(certificate, peer);
       if (proven !== undefined) return proven;
       const token = tokenOf(authorization);
@@ -84,12 +109,12 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
         log.info('call without a bearer token', { peer });
         return undefined;
       }
-      const key = createHash('sha256').update(token).digest('base64');
+      const key = createHash('sha256').update(`${clusterId} ${token}`).digest('base64');
       const remembered = known.get(key);
       if (remembered !== undefined && remembered.until > Date.now()) return remembered.caller;
       known.delete(key);
       try {
-        const caller = await review(token);
+        const caller = await review(token, clusterId);
         if (typeof caller === 'string') {
           log.warn('token refused', { peer, reason: caller });
           return undefined;

@@ -1,7 +1,15 @@
 // Kubernetes objects -> model. In: informers of every kind that the model reads. Out: diffs to whoever listens.
 // Owns the model; rebuilds it when the mesh configuration changes. Called by app.ts; main thread.
 import { type Informer, type KubeClient, startInformer } from '@ambit/kube';
-import { Model, type ModelDiff, modelKinds, type ModelOptions, type ObjectChange } from '@ambit/model';
+import {
+  Model,
+  type ModelDiff,
+  type ModelKind,
+  modelKinds,
+  type ModelOptions,
+  type ObjectChange,
+  type RemoteCluster,
+} from '@ambit/model';
 import type { KubernetesObject, ObjectOf } from '@ambit/resources';
 import type { Logger } from '@ambit/runtime/log';
 
@@ -18,6 +26,12 @@ export interface ClusterState {
   onChange(listener: ClusterListener): void;
   /** Translates everything again with other options. */
   setOptions(options: ModelOptions): void;
+  /** Objects of a kind as last seen, in no order. */
+  list(kind: ModelKind): Iterable<KubernetesObject>;
+  /** Another cluster comes, is exchanged, or goes (undefined). After a change of options the model has none: set them again. */
+  setRemote(id: string, remote: RemoteCluster | undefined): void;
+  /** Changes of a cluster that was set. */
+  applyRemote(id: string, changes: readonly ObjectChange[]): void;
   close(): void;
 }
 
@@ -62,6 +76,10 @@ export function watchCluster(client: KubeClient, options: ModelOptions, log: Log
     next = undefined;
     for (const listener of listeners) listener([], undefined);
   };
+  /** What other clusters changed: no objects of ours. */
+  const tell = (diff: ModelDiff): void => {
+    for (const listener of listeners) listener([], diff);
+  };
   const schedule = (): void => {
     if (isScheduled) return;
     isScheduled = true;
@@ -100,6 +118,15 @@ export function watchCluster(client: KubeClient, options: ModelOptions, log: Log
       next = { model: new Model(changed), rest: objects.values(), changes: [...queue] };
       schedule();
     },
+    *list(kind) {
+      yield* informers.find((informer) => informer.kind === kind)?.list() ?? [];
+    },
+    setRemote(id, remote) {
+      tell(model.setRemote(id, remote));
+    },
+    applyRemote(id, changes) {
+      tell(model.applyRemote(id, changes));
+    },
     close() {
       for (const informer of informers) informer.close();
     },
@@ -107,7 +134,7 @@ export function watchCluster(client: KubeClient, options: ModelOptions, log: Log
 }
 
 /** What nobody here reads is a large part of an object: field ownership everywhere, most of what a pod or node says. */
-function withoutUnread(object: KubernetesObject): KubernetesObject {
+export function withoutUnread(object: KubernetesObject): KubernetesObject {
   const { managedFields: _managedFields, ...metadata } = (object.metadata ?? {}) as Record<string, unknown>;
   const kept = { ...object, metadata } as KubernetesObject;
   if (object.kind === 'Pod') return strippedPod(kept as Pod) as unknown as KubernetesObject;

@@ -25,6 +25,8 @@ export interface ControlPlaneMetrics {
   onCaResult(result: CaResult): void;
   onDiff(diff: ModelDiff | undefined): void;
   onValidation(isAllowed: boolean): void;
+  /** Number of remote clusters. */
+  onRemoteClusters(count: number): void;
   /** For the xDS server. */
   readonly xds: ServerEvents;
 }
@@ -42,9 +44,13 @@ export function registerMetrics(registry: MetricsRegistry, sources: MetricSource
   registry
     .gauge({ name: 'istio_build', help: 'Component and version.', labels: ['component', 'tag'] })
     .set({ component: 'pilot', tag: version }, 1);
-  registry
-    .gauge({ name: 'istiod_managed_clusters', help: 'Clusters that are watched.', labels: ['cluster_type'] })
-    .set({ cluster_type: 'local' }, 1);
+  const clusters = registry.gauge({
+    name: 'istiod_managed_clusters',
+    help: 'Clusters that are watched.',
+    labels: ['cluster_type'],
+  });
+  clusters.set({ cluster_type: 'local' }, 1);
+  clusters.set({ cluster_type: 'remote' }, 0);
   gauge('istiod_uptime_seconds', 'Age of this process.', () => (Date.now() - startedAtMs) / 1000);
   gauge('pilot_services', 'Services known.', sources.services);
   gauge('pilot_virt_services', 'VirtualServices known.', sources.virtualServices);
@@ -89,6 +95,7 @@ export function registerMetrics(registry: MetricsRegistry, sources: MetricSource
       if (isConfig) triggers.add({ type: 'config' });
       if (diff === undefined || isAmbient || isConfig) convergence.changed();
     },
+    onRemoteClusters: (count) => clusters.set({ cluster_type: 'remote' }, count),
     onValidation(isAllowed) {
       if (isAllowed) passed.add();
       else failed.add({ reason: 'invalid_resource' });

@@ -3,6 +3,9 @@
 import type { GRPCRoute, HTTPRoute, KubernetesObject, ObjectOf, TCPRoute, TLSRoute } from '@ambit/resources';
 import type { Labels } from '../labels.ts';
 import type { ModelOptions } from '../options.ts';
+import type { RemoteCluster, RemoteMember } from '../remote/remote-cluster.ts';
+import type { ServiceDefinition } from '../translate/service/definition.ts';
+import type { NetworkGateway } from '../translate/workload/network-gateway.ts';
 import { type ModelKind, type ObjectKey, Objects } from './objects.ts';
 
 /** A route of either kind. */
@@ -20,10 +23,12 @@ export class View {
   readonly options: ModelOptions;
   readonly dependencies = new Set<string>();
   readonly #objects: Objects;
+  readonly #remotes: ReadonlyMap<string, RemoteCluster>;
 
-  constructor(objects: Objects, options: ModelOptions) {
+  constructor(objects: Objects, options: ModelOptions, remotes: ReadonlyMap<string, RemoteCluster> = new Map()) {
     this.#objects = objects;
     this.options = options;
+    this.#remotes = options.multiNetwork ? remotes : new Map();
   }
 
   /** One object by kind and `<namespace>/<name>`. */
@@ -115,6 +120,34 @@ export class View {
       if (tls !== undefined) routes.push({ kind: 'TLSRoute', object: tls });
     }
     return routes;
+  }
+
+  /** Global Services of other clusters behind a hostname. */
+  remoteServices(hostname: string): ServiceDefinition[] {
+    return this.#ofRemotes(`remote host ${hostname}`, (remote) => remote.serviceOf(hostname) ?? []);
+  }
+
+  /** Workloads of other clusters behind a hostname. */
+  remoteMembers(hostname: string): RemoteMember[] {
+    return this.#ofRemotes(`remote host ${hostname}`, (remote) => remote.membersOf(hostname));
+  }
+
+  /** A workload of another cluster. */
+  remoteWorkload(uid: string): ReturnType<RemoteCluster['workload']> {
+    return this.#ofRemotes(`remote workload ${uid}`, (remote) => remote.workload(uid) ?? [])[0];
+  }
+
+  /** Ways into the networks of other clusters. */
+  remoteGateways(): NetworkGateway[] {
+    return this.#ofRemotes('remote gateways', (remote) => remote.gateways);
+  }
+
+  /** Answers of other clusters, in the order of their ids. Without any cluster nothing is asked, and nothing remembered. */
+  #ofRemotes<T>(question: string, ask: (remote: RemoteCluster) => T | readonly T[]): T[] {
+    if (!this.options.multiNetwork) return [];
+    this.dependencies.add(question);
+    const remotes = [...this.#remotes].toSorted(([a], [b]) => (a < b ? -1 : 1));
+    return remotes.flatMap(([, remote]) => ask(remote));
   }
 
   /** Pods of a namespace, for questions about their labels only: other changes of a pod do not count. */

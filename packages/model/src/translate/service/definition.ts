@@ -19,6 +19,8 @@ export interface ServiceDefinition {
   readonly labels: Labels;
   readonly annotations: Labels;
   readonly isPrivate: boolean;
+  /** True for a global Service that only other clusters have. */
+  readonly isRemote?: true;
   readonly message: ServiceInit;
 }
 

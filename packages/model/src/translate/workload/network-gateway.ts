@@ -7,15 +7,21 @@ import { ipBytes } from '../../ip.ts';
 import type { WorkloadInit } from '../../wire.ts';
 import { trustDomainOnWire } from './trust-domain.ts';
 
+/** Where gateways listen whose port is not told. */
+const HBONE_PORT = 15008;
+
 /** A way into a network. */
 export interface NetworkGateway {
   readonly network: string;
   /** Name of the Gateway object. */
   readonly name: string;
   readonly address: string;
+  /** 0 = not told, the usual one. */
   readonly port: number;
   readonly namespace: string;
   readonly serviceAccount: string;
+  /** Cluster of the Gateway when it is another one. */
+  readonly clusterId?: string;
 }
 
 /** Network gateways that one Gateway stands for. */
@@ -32,25 +38,32 @@ export function networkGatewaysOf(gateway: Gateway): NetworkGateway[] {
 
 /** Workloads that let proxies verify the gateway's identity. */
 export function gatewayWorkloads(view: View, gateway: Gateway): WorkloadInit[] {
-  return networkGatewaysOf(gateway).map((g) => {
-    const uid = `NetworkGateway/${g.network}/${g.address}/${g.port}`;
-    const bytes = ipBytes(g.address);
-    return {
-      uid,
-      name: uid,
-      namespace: g.namespace,
-      network: g.network,
-      serviceAccount: g.serviceAccount,
-      trustDomain: trustDomainOnWire(view),
-      ...(bytes === undefined ? { hostname: g.address } : { addresses: [bytes] }),
-    };
-  });
+  return networkGatewaysOf(gateway).map((g) => gatewayWorkload(view, g));
 }
 
-/** First gateway into a network, as workloads of that network carry it. */
+/** The same for gateways of other clusters. */
+export function remoteGatewayWorkloads(view: View): WorkloadInit[] {
+  return view.remoteGateways().map((g) => gatewayWorkload(view, g));
+}
+
+function gatewayWorkload(view: View, g: NetworkGateway): WorkloadInit {
+  const uid = `NetworkGateway/${g.network}/${g.address}/${g.port}`;
+  const bytes = ipBytes(g.address);
+  return {
+    uid,
+    name: uid,
+    namespace: g.namespace,
+    network: g.network,
+    serviceAccount: g.serviceAccount,
+    trustDomain: trustDomainOnWire(view),
+    ...(bytes === undefined ? { hostname: g.address } : { addresses: [bytes] }),
+  };
+}
+
+/** First gateway into a network whose port is known, as workloads of that network carry it. */
 export function networkGatewayOf(view: View, network: string): WorkloadInit['networkGateway'] {
   const gateway = firstGatewayOf(view, network);
-  return gateway && destinationOfGateway(gateway);
+  return gateway === undefined || gateway.port === 0 ? undefined : destinationOfGateway(gateway);
 }
 
 /** First gateway into a network. */
@@ -61,7 +74,7 @@ export function firstGatewayOf(view: View, network: string): NetworkGateway | un
     const found = networkGatewaysOf(gateway).find((g) => g.network === network);
     if (found !== undefined) return found;
   }
-  return undefined;
+  return view.remoteGateways().find((g) => g.network === network);
 }
 
 /** A gateway as the wire has it. */
@@ -76,5 +89,5 @@ export function destinationOfGateway({
     bytes === undefined
       ? ({ case: 'hostname', value: { namespace, hostname: address } } as const)
       : ({ case: 'address', value: { network, address: bytes } } as const);
-  return { destination, hboneMtlsPort: port };
+  return { destination, hboneMtlsPort: port === 0 ? HBONE_PORT : port };
 }

@@ -2,11 +2,13 @@
 // network and service stands for them and leads through the network's gateway. Pure; called by units.ts per hostname.
 import type { Service, WorkloadEntry } from '@ambit/resources';
 import type { View } from '../../index/view.ts';
-import { isSubset, selects } from '../../labels.ts';
+import { isSubset } from '../../labels.ts';
 import { HBONE, WORKLOAD_TYPE_POD, type WorkloadInit } from '../../wire.ts';
 import type { ServiceDefinition } from '../service/definition.ts';
+import { isGlobal } from '../service/scope.ts';
 import { destinationOfGateway, firstGatewayOf } from './network-gateway.ts';
 import { trustDomainOnWire } from './trust-domain.ts';
+import type { RemoteMember } from '../../remote/remote-cluster.ts';
 import { labelsOfWorkloadEntry } from './workload-entry.ts';
 
 /** What members in other networks add to a service. */
@@ -26,18 +28,21 @@ export function isRemote(view: View, network: string | undefined): boolean {
 
 /** Remote members of a service; none unless it is a global Service. */
 export function remoteMembersOf(view: View, definition: ServiceDefinition): RemoteMembers {
-  if (!view.options.multiNetwork || definition.kind !== 'Service' || !isGlobal(view, definition)) return NONE;
+  if (!view.options.multiNetwork || definition.kind !== 'Service') return NONE;
+  if (definition.isRemote !== true && !isGlobal(view, definition)) return NONE;
   const { namespace, name } = definition;
   const service = view.get('Service', `${namespace}/${name}`);
-  const members = new Map<string, WorkloadEntry[]>();
-  for (const entry of membersIn(view, service, namespace)) {
-    const network = entry.spec?.network ?? '';
-    members.set(network, [...(members.get(network) ?? []), entry]);
+  const elsewhere = view.remoteMembers(definition.hostname).filter((member) => isRemote(view, member.network));
+  const all = [...membersIn(view, service, namespace).map((entry) => memberOf(entry, namespace)), ...elsewhere];
+  const members = new Map<string, RemoteMember[]>();
+  for (const member of all) {
+    const list = members.get(member.network);
+    if (list === undefined) members.set(member.network, [member]);
+    else list.push(member);
   }
-  const ids = [...members.values()].flat().map((entry) => {
-    const account = entry.spec?.serviceAccount ?? '';
-    return `spiffe://${view.options.trustDomain}/ns/${namespace}/sa/${account}`;
-  });
+  const ids = all.map(
+    ({ namespace: ns, serviceAccount }) => `spiffe://${view.options.trustDomain}/ns/${ns}/sa/${serviceAccount}`,
+  );
   return {
     subjectAltNames: [...new Set(ids)].toSorted(),
     workloads: [...members]
@@ -55,19 +60,16 @@ function membersIn(view: View, service: Service | undefined, namespace: string):
     .filter((entry) => isRemote(view, entry.spec?.network) && isSubset(selector, labelsOfWorkloadEntry(entry)));
 }
 
-function isGlobal(view: View, { namespace, labels }: ServiceDefinition): boolean {
-  return view.options.globalServiceSelectors.some(
-    (scope) =>
-      (scope.namespace === undefined || selects(scope.namespace, view.namespaceLabels(namespace))) &&
-      (scope.service === undefined || selects(scope.service, labels)),
-  );
+function memberOf({ spec }: WorkloadEntry, namespace: string): RemoteMember {
+  const { network = '', serviceAccount = '', weight = 1 } = spec ?? {};
+  return { network, namespace, serviceAccount, capacity: Math.max(weight, 1) };
 }
 
 function standIn(
   view: View,
   { namespace, hostname, message }: ServiceDefinition,
   network: string,
-  members: readonly WorkloadEntry[],
+  members: readonly RemoteMember[],
 ): WorkloadInit | undefined {
   const gateway = firstGatewayOf(view, network);
   if (gateway === undefined) return undefined;
@@ -77,11 +79,11 @@ function standIn(
     name: uid,
     namespace,
     network,
-    clusterId: view.options.clusterId,
+    clusterId: gateway.clusterId ?? view.options.clusterId,
     trustDomain: trustDomainOnWire(view),
     workloadType: WORKLOAD_TYPE_POD,
     tunnelProtocol: HBONE,
-    capacity: members.reduce((sum, entry) => sum + Math.max(entry.spec?.weight ?? 1, 1), 0),
+    capacity: members.reduce((sum, { capacity }) => sum + capacity, 0),
     networkGateway: destinationOfGateway(gateway),
     services: { [`${namespace}/${hostname}`]: { ports: [...(message.ports ?? [])] } },
   };
