@@ -13,7 +13,7 @@ export * from './signer-material.ts';
 export * from './spiffe.ts';
 export * from './trust-store.ts';
 export * from './workload-certificate.ts';
-export { parseRevocationLists } from './x509/crl.ts';
+export { authoritiesWithoutList, parseRevocationLists } from './x509/crl.ts';
 export type { RevocationLists } from './x509/crl.ts';
 export { createKeyAndCsr, parseCsr } from './x509/csr.ts';
 export type { Csr, KeyAndCsr } from './x509/csr.ts';

@@ -2,6 +2,7 @@
 // by another replica, by new plugged-in files. In: signer material. Out: the authority, and calls when it changed. Owned by
 // app.ts; main thread. Material that does not fit together is refused, and what was in force stays.
 import {
+  authoritiesWithoutList,
   type CertificateAuthority,
   type CertificateSigner,
   certificatesOfPem,
@@ -9,6 +10,7 @@ import {
   type SignerMaterial,
 } from '@ambit/identity';
 import { hash } from 'node:crypto';
+import { ControlPlaneError } from '../errors.ts';
 
 /** Who signs and what is trusted, wherever the keys are: in this process, or in another system (signers/). */
 export interface Authority {
@@ -27,7 +29,7 @@ export interface Authority {
 export interface AuthorityKeeper extends Authority {
   readonly current: CertificateAuthority;
   readonly material: CaMaterial;
-  /** Takes other material into force; throws IdentityError and changes nothing when it does not fit together. */
+  /** Takes other material into force; throws as {@link keepAuthority} and changes nothing when it does not fit together. */
   replace(material: CaMaterial): void;
 }
 
@@ -43,10 +45,11 @@ export interface LeafLives {
   readonly maxTtlMs: number;
 }
 
-/** Makes the keeper; throws IdentityError when the first material does not fit together. */
+/** Makes the keeper; throws IdentityError or ERR_CONTROL_PLANE_CA_MATERIAL when the first material does not fit together. */
 export function keepAuthority(first: CaMaterial, lives: LeafLives): AuthorityKeeper {
   const listeners: (() => void)[] = [];
   let material = first;
+  checkRevocationLists(first);
   let current = createCertificateAuthority({ material, ...lives });
   return {
     get current() {
@@ -68,12 +71,25 @@ export function keepAuthority(first: CaMaterial, lives: LeafLives): AuthorityKee
       return material.crlPem;
     },
     replace(next) {
+      checkRevocationLists(next);
       current = createCertificateAuthority({ material: next, ...lives });
       material = next;
       for (const listener of listeners) listener();
     },
     onChange: (listener) => void listeners.push(listener),
   };
+}
+
+/** Lists count only when each authority of the chain has one (spec control-plane 5.7 C2). */
+function checkRevocationLists({ crlPem, chainPem }: CaMaterial): void {
+  if (crlPem === '') return;
+  const [place] = authoritiesWithoutList(Buffer.from(crlPem), chainPem);
+  if (place === undefined) return;
+  throw new ControlPlaneError(
+    'ERR_CONTROL_PLANE_CA_MATERIAL',
+    `ca-crl.pem has no list of certificate ${place + 1} in cert-chain.pem`,
+    { hint: 'put a list signed by each authority of the chain into it, an empty one where nothing is revoked' },
+  );
 }
 
 /**

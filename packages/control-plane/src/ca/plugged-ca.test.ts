@@ -3,9 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { createIntermediate, createSelfSignedRoot, type SignerMaterial } from '@ambit/identity';
+import { createIntermediate, createSelfSignedRoot, type SignerMaterial, toPem } from '@ambit/identity';
+import { testRevocationList } from '@ambit/identity/testing';
 import { silentLogger } from '@ambit/runtime/log';
-import { keepAuthority } from './authority-keeper.ts';
+import { type CaMaterial, keepAuthority } from './authority-keeper.ts';
 import { materialOfFolder, watchPluggedCa } from './plugged-ca.ts';
 
 const lives = { defaultTtlMs: 3_600_000, maxTtlMs: 7_200_000 };
@@ -44,6 +45,32 @@ test('the layout of a TLS secret gives its certificate and root as chain', async
     const material = await materialOfFolder(folder);
     assert.equal(material?.chainPem, certPem + root.rootPem);
     assert.ok(material && keepAuthority(material, lives));
+  });
+});
+
+test('revocation lists are taken when each authority of the chain has one, and else refused with its place', async () => {
+  await inFolder(async (folder) => {
+    const root = createSelfSignedRoot({ trustDomain: 'a' });
+    const intermediate = createIntermediate(root, { commonName: 'i' });
+    write(folder, { ...intermediate, chainPem: intermediate.certPem + root.certPem });
+    const lists = async (...signers: readonly SignerMaterial[]): Promise<CaMaterial> => {
+      const pem = signers.map((signer) => toPem('X509 CRL', testRevocationList(signer, ['01'])));
+      writeFileSync(join(folder, 'ca-crl.pem'), pem.join(''));
+      const material = await materialOfFolder(folder);
+      assert.ok(material);
+      return material;
+    };
+    const full = await lists(intermediate, root);
+    assert.equal(keepAuthority(full, lives).crlPem, full.crlPem);
+    for (const partial of [await lists(intermediate), await lists(root)]) {
+      assert.throws(() => keepAuthority(partial, lives), /no list of certificate [12]/u);
+    }
+    const stranger = await lists(root, createIntermediate(root, { commonName: 'i' }));
+    assert.throws(() => keepAuthority(stranger, lives), /no list of certificate 1/u, 'the same name is not enough');
+    writeFileSync(join(folder, 'ca-crl.pem'), toPem('X509 CRL', Buffer.from('nonsense')));
+    const broken = await materialOfFolder(folder);
+    assert.ok(broken);
+    assert.throws(() => keepAuthority(broken, lives), { code: 'ERR_IDENTITY_INVALID_CRL' });
   });
 });
 

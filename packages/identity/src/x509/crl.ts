@@ -9,8 +9,8 @@ import { signatureAlgorithmOf } from './algorithm.ts';
 import type { SignatureAlgorithm } from './algorithm.ts';
 import { AsnType, bitStringBytes, bytesOf, childrenOf, isUniversal, oidOf, readDer, writeDer } from './asn1.ts';
 import type { Asn1Node } from './asn1.ts';
-import { pemBlocks } from './pem.ts';
-import { hexOfInteger } from './read-certificate.ts';
+import { certificatesOfPem, pemBlocks } from './pem.ts';
+import { hexOfInteger, readCertificate } from './read-certificate.ts';
 import type { CertificatePath } from './verify-chain.ts';
 
 /** A set of revocation lists. */
@@ -42,6 +42,19 @@ export function parseRevocationLists(content: Uint8Array): RevocationLists {
       return lists.some((list) => list.serials.has(certificate.serial) && list.isSignedBy(issuer.publicKey));
     });
   return { size: records.length, isRevoked };
+}
+
+/**
+ * Authorities of a chain for which the content holds no list that they signed, by their place in the chain. Envoy refuses every peer when one
+ * authority of a chain has a list and another has none. Throws ERR_IDENTITY_INVALID_CRL or ERR_IDENTITY_INVALID_CERTIFICATE.
+ */
+export function authoritiesWithoutList(content: Uint8Array, chainPem: string): number[] {
+  const records = dersOf(content).map((der) => readCrl(der));
+  const chain = certificatesOfPem(chainPem).map((der) => readCertificate(der));
+  return chain.flatMap((authority, place) => {
+    const isCovered = records.some((list) => list.issuer === authority.subject && list.isSignedBy(authority.publicKey));
+    return isCovered ? [] : [place];
+  });
 }
 
 function dersOf(content: Uint8Array): Buffer[] {
