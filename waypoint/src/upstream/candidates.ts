@@ -1,0 +1,172 @@
+/**
+ * Backend + snapshot -> everything that may be chosen (spec/waypoint.md 1.8, 5.5, 5.9): members of a service, static endpoints,
+ * addresses of names, the address that the client dialled. Pure. Called by pick.ts; data thread.
+ */
+import { type Backend, Backend_Kind } from '@ambit/proto/waypoint';
+import {
+  type Endpoint,
+  findWorkload,
+  identityOf,
+  rankOf,
+  type Service,
+  type Snapshot,
+  targetPortOf,
+  type Workload,
+} from '@ambit/state';
+import type { Names } from './names.ts';
+import type { PickInput, UpstreamEndpoint } from './pick.ts';
+
+/** One that may be chosen. */
+export interface Candidate {
+  readonly endpoint: UpstreamEndpoint;
+  readonly weight: number;
+}
+
+/** Everything that may be chosen, with its weight; empty for what nobody here resolves. */
+export const candidatesOf = (input: PickInput, names: Names | undefined): Candidate[] => {
+  const { backend, frontend, snapshot } = input;
+  if (backend === undefined)
+    return frontend === undefined ? [] : workloadCandidates(input, frontend.workloadUid, frontend.port);
+  if (backend.noTraffic) return [];
+  switch (backend.kind) {
+    case Backend_Kind.SERVICE:
+      return serviceCandidates(input, backend);
+    case Backend_Kind.STATIC:
+      return staticCandidates(backend);
+    case Backend_Kind.PASSTHROUGH: {
+      const { destinationIp, network } = input;
+      const workload = destinationIp === undefined ? undefined : findWorkload(snapshot, network, destinationIp);
+      if (workload !== undefined) return workloadCandidates(input, workload.uid, backend.port || (frontend?.port ?? 0));
+      return destinationIp === undefined ? [] : [plain(destinationIp, backend.port || (frontend?.port ?? 0), 1)];
+    }
+    case Backend_Kind.DNS:
+    case Backend_Kind.DNS_ROUND_ROBIN:
+      return namedCandidates(backend, snapshot, names);
+    default:
+      return []; // names of requests, and inference pools: not yet
+  }
+};
+
+/** True for backends whose endpoints are names. */
+export const isNamed = (backend: Backend | undefined): backend is Backend =>
+  backend !== undefined && (backend.kind === Backend_Kind.DNS || backend.kind === Backend_Kind.DNS_ROUND_ROBIN);
+
+interface NamedHost {
+  readonly host: string;
+  readonly port: number;
+  readonly weight: number;
+}
+
+/** Names behind a backend: its own endpoints, else the members of its service, else its host name. Members with tunnels have no names. */
+export const hostsOf = (backend: Backend, snapshot: Snapshot): NamedHost[] => {
+  if (backend.endpoints.length > 0) {
+    return backend.endpoints.flatMap(({ address, port, weight, hbone }) =>
+      hbone ? [] : [{ host: address, port: port || backend.port, weight: weight || 1 }],
+    );
+  }
+  const key = `${backend.serviceNamespace}/${backend.hostname}`;
+  const service = snapshot.services.get(key);
+  const members = [...(snapshot.endpoints.get(key)?.values() ?? [])];
+  if (service === undefined || members.length === 0) {
+    return backend.hostname.startsWith('*') ? [] : [{ host: backend.hostname, port: backend.port, weight: 1 }];
+  }
+  const subset = backend.subset === '' ? undefined : new Set(backend.members);
+  return members.flatMap((member) => {
+    const { workload } = member;
+    const port = targetPortOf(service, member, backend.port);
+    const host = workload.hostname || workload.ips[0];
+    const isOut = workload.protocol === 'HBONE' || workload.capacity === 0 || subset?.has(workload.uid) === false;
+    return port === undefined || host === undefined || isOut ? [] : [{ host, port, weight: workload.capacity }];
+  });
+};
+
+/** Every address is an endpoint; with DNS_ROUND_ROBIN only the first of each name. */
+const namedCandidates = (backend: Backend, snapshot: Snapshot, names: Names | undefined): Candidate[] =>
+  hostsOf(backend, snapshot).flatMap(({ host, port, weight }) => {
+    const addresses = names?.addressesOf(host) ?? [];
+    const used = backend.kind === Backend_Kind.DNS ? addresses : addresses.slice(0, 1);
+    return used.map((ip) => plain(ip, port, weight));
+  });
+
+const serviceCandidates = (input: PickInput, backend: Backend): Candidate[] => {
+  const key = `${backend.serviceNamespace}/${backend.hostname}`;
+  const service = input.snapshot.services.get(key);
+  const members = input.snapshot.endpoints.get(key);
+  if (service === undefined || members === undefined) return [];
+  const subset = backend.subset === '' ? undefined : new Set(backend.members);
+  const usable: Endpoint[] = [];
+  for (const [uid, member] of members) {
+    if (subset !== undefined && !subset.has(uid)) continue;
+    if (isUsable(member.workload, service, input.network)) usable.push(member);
+  }
+  return keepPreferred(usable, service, input.self).flatMap((member) => {
+    const port = targetPortOf(service, member, backend.port);
+    return port === undefined ? [] : [endpointOf(member.workload, port, service.subjectAltNames)];
+  });
+};
+
+const isUsable = (workload: Workload, service: Service, network: string): boolean => {
+  if (!workload.healthy && service.loadBalancer?.healthPolicy !== 'ALLOW_ALL') return false;
+  return workload.capacity > 0 && workload.ips.length > 0 && workload.network === network;
+};
+
+const keepPreferred = (
+  members: readonly Endpoint[],
+  service: Service,
+  self: Workload | undefined,
+): readonly Endpoint[] => {
+  const balancer = service.loadBalancer;
+  if (balancer === undefined || self === undefined || balancer.mode === 'STANDARD' || balancer.mode === 'PASSTHROUGH')
+    return members;
+  let best: Endpoint[] = [];
+  let bestRank = -1;
+  for (const member of members) {
+    const { rank, matched } = rankOf(self, member.workload, balancer.routingPreferences);
+    if (balancer.mode === 'STRICT' && matched < balancer.routingPreferences.length) continue;
+    if (rank > bestRank) {
+      best = [member];
+      bestRank = rank;
+    } else if (rank === bestRank) best.push(member);
+  }
+  return best;
+};
+
+const workloadCandidates = (input: PickInput, uid: string | undefined, port: number): Candidate[] => {
+  const workload = uid === undefined ? undefined : input.snapshot.workloads.get(uid);
+  return workload === undefined || workload.ips.length === 0 || workload.network !== input.network
+    ? []
+    : [endpointOf(workload, port, [])];
+};
+
+const endpointOf = (workload: Workload, port: number, extraNames: readonly string[]): Candidate => {
+  const ip = workload.ips[0] as string;
+  const isTunnelled = workload.protocol === 'HBONE';
+  const expected = isTunnelled ? [identityOf(workload), ...extraNames] : [];
+  return {
+    weight: workload.capacity,
+    endpoint: {
+      ip,
+      port,
+      transport: isTunnelled ? 'hbone' : 'tcp',
+      expected,
+      workload,
+      key: `${isTunnelled ? 'hbone' : 'tcp'} ${ip} ${port} ${expected.join(' ')}`,
+    },
+  };
+};
+
+const plain = (ip: string, port: number, weight: number): Candidate => ({
+  weight,
+  endpoint: { ip, port, transport: 'tcp', expected: [], workload: undefined, key: `tcp ${ip} ${port}` },
+});
+
+const staticCandidates = (backend: Backend): Candidate[] =>
+  backend.endpoints
+    .filter((endpoint) => !endpoint.hbone || backend.subjectAltNames.length > 0)
+    .map((endpoint) => {
+      const made = plain(endpoint.address, endpoint.port || backend.port, endpoint.weight || 1);
+      if (!endpoint.hbone) return made;
+      const expected = backend.subjectAltNames;
+      const key = `hbone ${endpoint.address} ${endpoint.port} ${expected.join(' ')}`;
+      return { ...made, endpoint: { ...made.endpoint, transport: 'hbone', expected, key } };
+    });
