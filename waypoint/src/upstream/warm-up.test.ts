@@ -55,7 +55,7 @@ describe('round robin', () => {
         for (const [index, weight] of list.entries())
           assert.ok(
             Math.abs((counts.get(String(index)) ?? 0) - weight * 20) <= 2,
-            `${[...counts].join(' ')} of ${list}`,
+            `${[...counts].join(' ')} of ${list.join(' ')}`,
           );
       }),
     );
