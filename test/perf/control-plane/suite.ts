@@ -1,5 +1,5 @@
 // Suite `control-plane`: 100,000 workloads (goals P12 to P15 of spec performance-and-reliability 6.1). In: the environment variables
-// BENCH_WORKLOADS, BENCH_AGENTS, BENCH_CHANGES (per second) and BENCH_SECONDS shrink it. Out: figures. Called by main.ts.
+// BENCH_WORKLOADS, BENCH_AGENTS, BENCH_CHANGES (per second), BENCH_SECONDS and BENCH_RECONNECTS shrink it. Out: figures. Called by main.ts.
 // The translation is measured in this process, everything else with the control plane as a process over an API of our own.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,12 +17,14 @@ import { encodeResponse } from '@ambit/xds/server';
 import { benchReport, type BenchFigure, type BenchReport, median } from '../report.ts';
 import type { AgentsData, AgentsMessage } from './agents.ts';
 import { type BenchApi, startBenchApi, workloadName } from './kube-api.ts';
+import { measureReconnect } from './reconnect.ts';
 
 const setting = (name: string, fallback: number): number => Number(process.env[name] ?? fallback);
 const WORKLOADS = setting('BENCH_WORKLOADS', 100_000);
 const AGENTS = setting('BENCH_AGENTS', 100);
 const CHANGES_PER_SECOND = setting('BENCH_CHANGES', 100);
 const SECONDS = setting('BENCH_SECONDS', 20);
+const RECONNECTS = setting('BENCH_RECONNECTS', 10_000);
 const MAIN = new URL('../../../packages/control-plane/src/main.ts', import.meta.url).pathname;
 
 const figure = (quantity: string, unit: string, path: string, value: number | readonly number[]): BenchFigure => {
@@ -33,7 +35,7 @@ const figure = (quantity: string, unit: string, path: string, value: number | re
 /** Runs the suite. */
 export async function runControlPlane(): Promise<BenchReport> {
   const startedMs = performance.now();
-  const figures = [...measureTranslation(), ...(await measureProcess())];
+  const figures = [...measureTranslation(), ...(await measureProcess()), ...(await measureRestart())];
   return benchReport(startedMs, {
     suite: 'control-plane',
     reference: 'none',
@@ -45,6 +47,17 @@ export async function runControlPlane(): Promise<BenchReport> {
       'heap: beyond the pods as stored; CPU: of the control plane alone, in cores',
     ],
   });
+}
+
+/** All clients come back at once after a restart. */
+async function measureRestart(): Promise<BenchFigure[]> {
+  const { lastAnswerMs, eventLoopDelayP99Ms, resources, answered } = await measureReconnect(RECONNECTS);
+  return [
+    figure('reconnect-last-answer', 'ms', `restart, ${RECONNECTS} clients`, lastAnswerMs),
+    figure('reconnect-event-loop-delay-p99', 'ms', `restart, ${RECONNECTS} clients`, eventLoopDelayP99Ms),
+    figure('reconnect-answered', 'clients', `restart, ${RECONNECTS} clients`, answered),
+    figure('reconnect-resources', 'resources', `restart, ${RECONNECTS} clients, 1 of 1000 changed`, resources),
+  ];
 }
 
 /** Translation and encoding of everything, and what it holds. */
