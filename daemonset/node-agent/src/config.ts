@@ -21,6 +21,10 @@ export const nodeAgentEnv = {
   EXCLUDE_NAMESPACES: list([], 'Namespaces whose pods are never enrolled.'),
   HOST_PROBE_SNAT_IP: text('169.254.7.127', 'Source address that node probes get, exempt from capture.'),
   HOST_PROBE_SNAT_IPV6: text('fd16:9254:7127:1337:ffff:ffff:ffff:ffff', 'The same for IPv6.'),
+  AMBIENT_ENABLE_AWS_BRANCH_ENI_PROBE: bool(
+    true,
+    'Let probes reach pods with branch interfaces (Security Groups for Pods of AWS); only where tcp_early_demux is 0.',
+  ),
   ALLOW_SWITCH_TO_HOST_NS: bool(
     false,
     "Enter the node's network namespace through /host/proc/1/ns/net for host rules.",

@@ -8,6 +8,7 @@ import type { CaptureBackend } from '../enrol/capture-backend.ts';
 import { NodeAgentError } from '../errors.ts';
 import { findNamespaces, nodeInodes } from '../netns/find.ts';
 import { applyPodRules, preparePod, printPodRules, removePodRules } from '../rules/apply.ts';
+import { BranchInterfaces, mayHaveBranchInterfaces, policyRouting } from '../rules/branch-interfaces.ts';
 import { chooseBackend } from '../rules/choose-backend.ts';
 import { HostRules } from '../rules/host.ts';
 import { findKubeletUid } from '../rules/kubelet-uid.ts';
@@ -121,5 +122,10 @@ export async function startNetnsCapture(
     },
     log,
   );
-  return createNetnsCapture(config, chosen.pods, new HostRules(chosen.host, log.child('host')), log);
+  const hostLog = log.child('host');
+  const branches =
+    config.AMBIENT_ENABLE_AWS_BRANCH_ENI_PROBE && mayHaveBranchInterfaces(config.AMBIT_HOST_PROC)
+      ? new BranchInterfaces(policyRouting(hostNetns?.fd), config.AMBIENT_IPV6, hostLog)
+      : undefined;
+  return createNetnsCapture(config, chosen.pods, new HostRules(chosen.host, hostLog, branches), log);
 }

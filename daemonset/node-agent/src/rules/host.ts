@@ -1,12 +1,14 @@
 // In: addresses of enrolled pods. Out: node probes reach them uncaptured. Step 9 of path 5. Called by enrol/sequence.ts, enrol/drift.ts
 // and app.ts. Source: spec node-agent 4.1 to 4.3; gaps G3 (one owner per address) and G4 (no moment without the exemptions).
 import type { Logger } from '@ambit/runtime/log';
+import type { BranchInterfaces } from './branch-interfaces.ts';
 import type { HostBackend } from './host-backend.ts';
 
 /** Keeps the probe exemption of this node. One owner per address: the pod that got it last. Every change writes everything, at once. */
 export class HostRules {
   readonly #backend: HostBackend;
   readonly #log: Logger;
+  readonly #branches: BranchInterfaces | undefined;
   #owners: ReadonlyMap<string, string> = new Map();
   #running: Promise<void> = Promise.resolve();
   #next: Promise<void> | undefined;
@@ -15,9 +17,11 @@ export class HostRules {
   /** The last write succeeded. */
   #isWritten = false;
 
-  constructor(backend: HostBackend, log: Logger) {
+  /** `branches`: the node may have pods with interfaces of their own, whose probes need rules besides. */
+  constructor(backend: HostBackend, log: Logger, branches?: BranchInterfaces) {
     this.#backend = backend;
     this.#log = log;
+    this.#branches = branches;
   }
 
   /** Makes rules and addresses exactly these (address -> pod UID). What an earlier agent left and nobody owns is gone afterwards. */
@@ -63,6 +67,7 @@ export class HostRules {
   async uninstall(): Promise<void> {
     await this.#running.catch(() => undefined);
     await this.#backend.clear();
+    await this.#branches?.follow(new Set());
     this.#log.info('host rules removed');
   }
 
@@ -76,6 +81,7 @@ export class HostRules {
       this.#isWritten = false;
       await this.#backend.write(this.#owners);
       this.#isWritten = true;
+      await this.#branches?.follow(new Set(this.#owners.keys()));
     };
     this.#next = this.#running.then(start, start);
     this.#running = this.#next;
