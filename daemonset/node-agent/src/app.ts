@@ -22,6 +22,7 @@ import { hasPluginExecutable, type Installer } from './install/installer.ts';
 import { keepListening } from './keep-socket.ts';
 import { installPlugin } from './install/install-plugin.ts';
 import { cmdAddRoute, decideAndAddRoute, pluginSocketName } from './plugin/cmdadd-route.ts';
+import { pluginLogRoute, pluginLogSocketName } from './plugin/log-route.ts';
 import { UnprotectedConnections } from './enrol/unprotected.ts';
 import { watchUnprotected } from './enrol/watch-unprotected.ts';
 import { serveStatus } from './serve-status.ts';
@@ -195,6 +196,17 @@ export async function startNodeAgent(config: NodeAgentConfig, source: PodSource,
         mode: 0o666,
         routes: { '/cmdadd': cmdAddRoute(adding), '/ambit/add': decideAndAddRoute(adding) },
         log: log.child('cni-plugin'),
+      }),
+    );
+  }
+  if (capture.hasNamespaces) {
+    const pluginLog = log.child('cni-plugin');
+    stack.defer(
+      await keepServing({
+        path: join(config.CNI_AGENT_RUN_DIR, pluginLogSocketName),
+        mode: 0o666,
+        routes: { '/log': pluginLogRoute(pluginLog) },
+        log: pluginLog,
       }),
     );
   }

@@ -4,9 +4,11 @@ import { readFileSync } from 'node:fs';
 import type { RequestOptions } from 'node:https';
 import { join } from 'node:path';
 import { readPluginEnvironment } from './config.ts';
+import { appendToFile, logLine } from './plugin-log.ts';
 import { type ApiObject, type PluginWorld, runPlugin } from './run-plugin.ts';
 
 const timeoutMs = 5000;
+const logTimeoutMs = 1000;
 const answerLimit = 1024 * 1024;
 
 interface Answer {
@@ -18,13 +20,15 @@ interface Call {
   readonly options: RequestOptions;
   readonly isTls: boolean;
   readonly body?: string;
+  /** Default 5 s. */
+  readonly limitMs?: number;
 }
 
-async function call({ options, isTls, body }: Call): Promise<Answer> {
+async function call({ options, isTls, body, limitMs = timeoutMs }: Call): Promise<Answer> {
   // Loaded when needed: TLS is most of the start time, and DEL needs neither.
   const { request: open } = isTls ? await import('node:https') : await import('node:http');
   return new Promise((resolve, reject) => {
-    const request = open({ ...options, signal: AbortSignal.timeout(timeoutMs) }, (response) => {
+    const request = open({ ...options, signal: AbortSignal.timeout(limitMs) }, (response) => {
       const chunks: Buffer[] = [];
       let bytes = 0;
       response.on('data', (chunk: Buffer) => {
@@ -86,6 +90,13 @@ async function readObject({ server, ca, isChecked, token }: Access, path: string
   throw new Error(`GET ${path} answered ${status}`);
 }
 
+async function postLine(runDir: string, line: string): Promise<void> {
+  const body = JSON.stringify([line]);
+  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+  const options = { socketPath: join(runDir, 'log.sock'), path: '/log', method: 'POST', headers };
+  await call({ isTls: false, body, limitMs: logTimeoutMs, options });
+}
+
 const world: PluginWorld = {
   environment: readPluginEnvironment(),
   // DEL must be fast and must not fail: it reads nothing.
@@ -112,6 +123,12 @@ const world: PluginWorld = {
         headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
       },
     }),
+  tell: async (runDir, message, fields) => {
+    const line = logLine('error', message, fields);
+    process.stderr.write(`${line}\n`);
+    appendToFile(runDir, line);
+    await postLine(runDir, line).catch(() => undefined); // without an agent the file has it
+  },
   pause: async (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
 };
 

@@ -33,10 +33,12 @@ function world(
     /** Answer to the question whether the pod belongs in the mesh; 404 from agents that do not know the question. */
     readonly decides?: number;
   } = {},
-): { readonly world: PluginWorld; readonly posts: string[] } {
+): { readonly world: PluginWorld; readonly posts: string[]; readonly told: unknown[] } {
   const posts: string[] = [];
+  const told: unknown[] = [];
   return {
     posts,
+    told,
     world: {
       environment: {
         CNI_COMMAND: change.command ?? 'ADD',
@@ -51,6 +53,7 @@ function world(
         return { status: change.decides ?? 200, body: '' };
       },
       pause: async () => undefined,
+      tell: async (runDir, message, fields) => void told.push({ runDir, message, fields }),
       ...change,
     },
   };
@@ -160,4 +163,16 @@ test('any input ends with a result or a CNI error', async () => {
       parseAddRequest(stdin);
     }),
   );
+});
+
+test('why a pod could not be added is written down with its name, and nothing is about one that was', async () => {
+  const { world: failing, told } = world({ decides: 500 });
+  const { status, reason } = await runPlugin(failing);
+  assert.equal(status, 1);
+  assert.deepEqual(told, [
+    { runDir: '/run/test', message: reason, fields: { name: 'web', ns: 'shop', netns: '/var/run/netns/cni-1' } },
+  ]);
+  const added = world({ decides: 200 });
+  await runPlugin(added.world);
+  assert.deepEqual(added.told, []);
 });

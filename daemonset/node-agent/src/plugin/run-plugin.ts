@@ -26,12 +26,16 @@ export interface PluginWorld {
   /** Posts to a path of the agent; resolves with status and body. Rejects when it is not there. */
   readonly post: (runDir: string, path: string, body: string) => Promise<AgentAnswer>;
   readonly pause: (ms: number) => Promise<void>;
+  /** Writes down why a pod could not be added. Never rejects, and takes a second at most. */
+  readonly tell: (runDir: string, message: string, fields: Readonly<Record<string, string>>) => Promise<void>;
 }
 
 /** What the process prints on stdout and ends with. */
 export interface PluginOutcome {
   readonly stdout: string;
   readonly status: 0 | 1;
+  /** Why it failed. */
+  readonly reason?: string;
 }
 
 const supportedVersions = ['0.1.0', '0.2.0', '0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0'];
@@ -45,6 +49,7 @@ const attempts = { once: 2, retrying: 31 };
 const failure = (cniVersion: string, message: string): PluginOutcome => ({
   stdout: JSON.stringify({ cniVersion, code: errorCode, msg: message }),
   status: 1,
+  reason: message,
 });
 
 const success = ({ cniVersion, previous }: NetworkConfig): PluginOutcome => ({
@@ -154,5 +159,14 @@ export async function runPlugin(world: PluginWorld): Promise<PluginOutcome> {
   } catch (error) {
     return failure('0.3.1', `istio-cni cannot read its configuration: ${text(error)}`);
   }
-  return addPod(world, config);
+  const outcome = await addPod(world, config);
+  if (outcome.reason !== undefined) {
+    const given = parseArguments(world.environment['CNI_ARGS'] ?? '');
+    await world.tell(config.runDir, outcome.reason, {
+      name: given['K8S_POD_NAME'] ?? '',
+      ns: given['K8S_POD_NAMESPACE'] ?? '',
+      netns: world.environment['CNI_NETNS'] ?? '',
+    });
+  }
+  return outcome;
 }
