@@ -11,7 +11,7 @@ import { claimState, readOwner, removeLeftovers, statePaths } from './cluster-st
 import type { ClusterFile, StatePaths } from './cluster-state.ts';
 import { ensureClusterServices, KUBERNETES_IP } from './controllers/cluster-services.ts';
 import { createEventRecorder } from './controllers/events.ts';
-import { createServiceAddressCheck } from './controllers/service-address-check.ts';
+import { createServiceAllocation } from './controllers/service-allocation.ts';
 import { startControllers } from './controllers/start-controllers.ts';
 import { LocalClusterError } from './errors.ts';
 import { serveDns } from './network/dns-server.ts';
@@ -86,7 +86,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     options.mode === 'netns' ? createNodeNetworks(id, nodes) : undefined,
   ]);
   undo.defer(() => server.close());
-  server.addAdmission(createServiceAddressCheck(server.objects));
+  server.addAdmission(createServiceAllocation(server.objects));
   const wanted = options.apiPort === 0 ? await lastApiPort(paths) : options.apiPort;
   const { port } = await server.listen({ host: '127.0.0.1', port: wanted });
   await writeFile(paths.portFile, String(port));

@@ -101,19 +101,20 @@ test('a deployment becomes pods spread over the nodes, rolls to a new template a
   );
 });
 
-test('a service gets an address and follows readiness; a second service never gets the same address', async () => {
+test('a load balancer gets an address and follows readiness; a second one never gets the same address', async () => {
   using world = await startWorld();
   const { api, settle, makeReady } = world;
   const service: Service = {
     apiVersion: 'v1',
     kind: 'Service',
     metadata: { name: 'web', namespace: 'shop' },
-    spec: { selector: { app: 'web' }, ports: [{ port: 80 }] },
+    spec: { type: 'LoadBalancer', selector: { app: 'web' }, ports: [{ port: 80 }] },
   };
   await api.create('services', service);
   await api.create('services', { ...service, metadata: { name: 'other', namespace: 'shop' } } as Service);
   await api.create('deployments.apps', deploymentOf('one'));
-  const addressOf = (name: string): string | undefined => api.get<Service>('services', name, 'shop')?.spec.clusterIP;
+  const addressOf = (name: string): string | undefined =>
+    api.get<Service>('services', name, 'shop')?.status?.loadBalancer?.ingress?.[0]?.ip;
   await settle(
     () => addressOf('web') !== undefined && addressOf('other') !== undefined && api.list('pods').items.length === 3,
   );

@@ -74,10 +74,17 @@ function agreeingAddresses({ clusterIP, clusterIPs, ...spec }: JsonObject): Json
   return { ...spec, clusterIP: one, clusterIPs: first === undefined ? [one] : (clusterIPs ?? [one]) };
 }
 
+/** A Service that becomes an external name loses the address it had; another one that is sent stays, to be refused. */
+function withoutOldAddress(spec: JsonObject, old: JsonObject): JsonObject {
+  const { clusterIP, clusterIPs: _all, ...rest } = spec;
+  return clusterIP === old['clusterIP'] ? rest : spec;
+}
+
 /** An update that leaves out the allocated addresses and node ports keeps them. */
 function keepAddresses(spec: JsonObject, before: JsonObject | undefined): JsonObject {
   const old = isObject(before?.['spec']) ? before['spec'] : undefined;
-  if (old === undefined || spec['type'] === 'ExternalName') return spec;
+  if (old === undefined) return spec;
+  if (spec['type'] === 'ExternalName') return withoutOldAddress(spec, old);
   let result = spec;
   if (old['type'] !== 'ExternalName' && old['clusterIP'] !== undefined) {
     result = fill(result, { clusterIP: old['clusterIP'], clusterIPs: old['clusterIPs'] });

@@ -31,8 +31,8 @@ export interface AdmissionRequest {
 }
 
 /**
- * A built-in admission step of the cluster (service addresses, for one): returns the object to store, or throws an
- * `ApiError`. Synchronous and quick; runs after defaulting, before validation.
+ * A built-in step of the cluster (service addresses, for one): returns the object to store, or throws an `ApiError`.
+ * Synchronous and quick; runs last, after validation and webhooks, so that what it fills in is nobody's field.
  */
 export type Admission = (request: AdmissionRequest) => KubeObject;
 

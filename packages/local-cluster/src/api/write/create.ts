@@ -111,14 +111,6 @@ function storeNew(
   const target = { resource, namespace, name, subresource: undefined, operation: 'CREATE' } as const;
   const isMutated = context.admission?.isMutated(target, object, null) === true;
   if (isMutated) object = mutateNew(environment, target, object, context, options);
-  object = admit(environment, {
-    resource: resource.storageName,
-    operation: 'CREATE',
-    subresource: undefined,
-    object: asKubeObject(object),
-    previous: undefined,
-    dryRun: context.dryRun,
-  });
   validateObject(resource, object, undefined);
   context.warnings.push(...metadataWarnings(object, undefined));
   const version = metadata['resourceVersion'];
@@ -130,8 +122,16 @@ function storeNew(
   const final = { ...(tracked['metadata'] as JsonObject) };
   delete final['resourceVersion'];
   context.admission?.validate(target, { ...tracked, metadata: final }, null);
-  const stored = asKubeObject(toStorage(resource, { ...tracked, metadata: final }));
-  if (context.dryRun) return asKubeObject({ ...tracked, metadata: final });
+  const complete = admit(environment, {
+    resource: resource.storageName,
+    operation: 'CREATE',
+    subresource: undefined,
+    object: asKubeObject({ ...tracked, metadata: final }),
+    previous: undefined,
+    dryRun: context.dryRun,
+  });
+  const stored = asKubeObject(toStorage(resource, complete));
+  if (context.dryRun) return asKubeObject(complete);
   return present(resource, environment.store.put(resource.storageName, stored));
 }
 

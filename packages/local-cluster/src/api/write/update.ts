@@ -179,6 +179,12 @@ export function updateObject(
     next = { ...cleaned, metadata: updateMetadata(metadataOf(cleaned), metadataOf(live)) };
     next = withDefaults(resource, next, live);
   }
+  const generation = generationOf(resource, next, live);
+  if (generation !== undefined) next = { ...next, metadata: { ...metadataOf(next), generation } };
+  validateObject(resource, next, live, subresource);
+  context.warnings.push(...metadataWarnings(next, live));
+  if (request.applied !== true && !isMutated) next = track(environment, target, live, next, context);
+  context.admission?.validate(admitted, withRevision(next, live), live);
   next = admit(environment, {
     resource: resource.storageName,
     operation: 'UPDATE',
@@ -187,12 +193,6 @@ export function updateObject(
     previous: liveKube,
     dryRun: context.dryRun,
   });
-  const generation = generationOf(resource, next, live);
-  if (generation !== undefined) next = { ...next, metadata: { ...metadataOf(next), generation } };
-  validateObject(resource, next, live, subresource);
-  context.warnings.push(...metadataWarnings(next, live));
-  if (request.applied !== true && !isMutated) next = track(environment, target, live, next, context);
-  context.admission?.validate(admitted, withRevision(next, live), live);
   if (isFinished(resource, next)) return finish(environment, target, next, live, context);
   const final = withRevision(next, live);
   if (isSameObject(final, live)) return liveKube;

@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { silentLogger } from '@ambit/runtime/log';
 import { createApiServer } from '../api/api-server.ts';
-import { createServiceAddressCheck } from './service-address-check.ts';
+import { createServiceAllocation } from './service-allocation.ts';
 import type { Service } from './objects.ts';
 
 test('addresses and node ports of Services are refused in the words of Kubernetes', async (t) => {
   const stateDir = mkdtempSync(join(tmpdir(), 'ambit-t-service-'));
   const server = await createApiServer({ stateDir, log: silentLogger });
-  server.addAdmission(createServiceAddressCheck(server.objects));
+  server.addAdmission(createServiceAllocation(server.objects));
   t.after(async () => {
     await server.close();
     rmSync(stateDir, { recursive: true });
@@ -59,4 +59,22 @@ test('addresses and node ports of Services are refused in the words of Kubernete
   const patched = objects.patch('services', 'first', 'default', { spec: { clusterIP: '10.96.2.9', clusterIPs: null } });
   await assert.rejects(patched, /spec\.clusterIPs\[0\]: Invalid value: \["10\.96\.2\.9"\]: may not change once set/);
   await objects.patch('services', 'node', 'default', { metadata: { labels: { still: 'good' } } });
+
+  // Nobody asked: the answer has addresses already, they are nobody's fields, and an update keeps them.
+  const given = (await objects.create('services', service('given', { type: 'NodePort' }))) as Service;
+  const other = (await objects.create('services', service('other', { type: 'LoadBalancer' }))) as Service;
+  assert.match(given.spec.clusterIP ?? '', /^10\.96\.1\.\d+$/);
+  assert.deepEqual(given.spec.clusterIPs, [given.spec.clusterIP]);
+  assert.notEqual(given.spec.clusterIP, other.spec.clusterIP);
+  assert.equal(given.spec.ports?.[0]?.nodePort, 30_000);
+  assert.equal(other.spec.ports?.[0]?.nodePort, 30_001);
+  assert.doesNotMatch(JSON.stringify(given.metadata), /f:clusterIP|f:nodePort/);
+  const replaced = (await objects.update('services', service('given', { type: 'NodePort' }))) as Service;
+  assert.equal(replaced.spec.clusterIP, given.spec.clusterIP);
+  assert.equal(replaced.spec.ports?.[0]?.nodePort, 30_000);
+  const renamed = { spec: { type: 'ExternalName', externalName: 'a.com' } };
+  const moved = (await objects.patch('services', 'first', 'default', renamed)) as Service;
+  assert.equal(moved.spec.clusterIP, undefined);
+  const external = service('external', { type: 'ExternalName', externalName: 'a.com' });
+  assert.equal(((await objects.create('services', external)) as Service).spec.clusterIP, undefined);
 });
