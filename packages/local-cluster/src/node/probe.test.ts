@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
+import { createServer as createHttp2Server, type ServerHttp2Stream } from 'node:http2';
 import { createServer as createSecureServer } from 'node:https';
 import { connect } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
@@ -74,4 +75,37 @@ test('a server that never answers is unhealthy after the timeout', async () => {
 test('a command is healthy when it exits with 0', async () => {
   await checkOnce({ exec: { command: ['0'] } }, container(1), target);
   await assert.rejects(checkOnce({ exec: { command: ['3'] } }, container(1), target), /exited with 3/);
+});
+
+test('a gRPC probe asks the health service for one of its services, and names what it says', async () => {
+  const asked: string[] = [];
+  const sessions = new Set<{ destroy(): void }>();
+  const server = createHttp2Server();
+  server.on('session', (session) => sessions.add(session));
+  server.on('stream', (stream: ServerHttp2Stream, headers) => {
+    const chunks: Buffer[] = [];
+    stream.on('error', () => undefined);
+    stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+    stream.on('end', () => {
+      const service = Buffer.concat(chunks).subarray(7).toString();
+      asked.push(`${headers[':path'] ?? ''} ${service}`);
+      if (service === 'silent') return;
+      const isKnown = service !== 'foreign';
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': isKnown ? '0' : '12' }));
+      stream.end(isKnown ? Buffer.from([0, 0, 0, 0, 2, 8, service === 'ill' ? 2 : 1]) : undefined);
+    });
+  });
+  await serving(server, async (port) => {
+    const probe = (service?: string): { grpc: { port: number; service?: string } } => ({
+      grpc: { port, ...(service !== undefined && { service }) },
+    });
+    await checkOnce(probe(), container(port), target);
+    await checkOnce(probe('well'), container(port), target);
+    assert.deepEqual(asked, ['/grpc.health.v1.Health/Check ', '/grpc.health.v1.Health/Check well']);
+    await assert.rejects(checkOnce(probe('ill'), container(port), target), /responded with "NOT_SERVING"/);
+    await assert.rejects(checkOnce(probe('foreign'), container(port), target), /does not implement the grpc health/);
+    await assert.rejects(checkOnce(probe('silent'), container(port), target), /within 1000 ms/);
+    for (const session of sessions) session.destroy();
+  });
 });

@@ -5,6 +5,7 @@ import { get as httpGet } from 'node:http';
 import type { ClientRequest } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { createTlsContext, fromDuplex, secureClient, toDuplex } from '@ambit/net';
+import { requestGrpcHealth } from './grpc-health.ts';
 import type { Container, HttpGetAction, Probe } from '../controllers/objects.ts';
 
 /** How a probe reaches its container. */
@@ -81,10 +82,9 @@ export async function checkOnce(probe: Probe, container: Container, target: Prob
     return;
   }
   if (probe.grpc !== undefined) {
-    // The port answering is taken as healthy; the gRPC health protocol is not spoken.
-    const socket = await target.dial(probe.grpc.port, undefined, timeoutMs);
-    socket.on('error', () => undefined);
-    socket.destroy();
+    const connection = await target.dial(probe.grpc.port, undefined, timeoutMs);
+    connection.on('error', () => undefined);
+    await requestGrpcHealth(connection, probe.grpc.service ?? '', timeoutMs);
   }
 }
 
