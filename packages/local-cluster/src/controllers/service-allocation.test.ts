@@ -75,6 +75,8 @@ test('addresses and node ports of Services are refused in the words of Kubernete
   const renamed = { spec: { type: 'ExternalName', externalName: 'a.com' } };
   const moved = (await objects.patch('services', 'first', 'default', renamed)) as Service;
   assert.equal(moved.spec.clusterIP, undefined);
+  const hidden = (await objects.patch('services', 'given', 'default', { spec: { type: 'ClusterIP' } })) as Service;
+  assert.equal(hidden.spec.ports?.[0]?.nodePort, undefined);
   const external = service('external', { type: 'ExternalName', externalName: 'a.com' });
   assert.equal(((await objects.create('services', external)) as Service).spec.clusterIP, undefined);
 });

@@ -80,17 +80,25 @@ function withoutOldAddress(spec: JsonObject, old: JsonObject): JsonObject {
   return clusterIP === old['clusterIP'] ? rest : spec;
 }
 
+/** A Service that is no longer reached through nodes loses the node ports it had. */
+function withoutOldNodePorts(spec: JsonObject, oldPorts: readonly JsonObject[]): JsonObject {
+  const old = new Set(oldPorts.map((port) => port['nodePort']));
+  return mapList(spec, 'ports', ({ nodePort, ...port }) =>
+    nodePort === undefined || old.has(nodePort) ? port : { ...port, nodePort },
+  );
+}
+
 /** An update that leaves out the allocated addresses and node ports keeps them. */
 function keepAddresses(spec: JsonObject, before: JsonObject | undefined): JsonObject {
   const old = isObject(before?.['spec']) ? before['spec'] : undefined;
   if (old === undefined) return spec;
-  if (spec['type'] === 'ExternalName') return withoutOldAddress(spec, old);
-  let result = spec;
+  const oldPorts = listAt(old, 'ports').filter(isObject);
+  const usesNodePorts = spec['type'] === 'NodePort' || spec['type'] === 'LoadBalancer';
+  let result = usesNodePorts ? spec : withoutOldNodePorts(spec, oldPorts);
+  if (spec['type'] === 'ExternalName') return withoutOldAddress(result, old);
   if (old['type'] !== 'ExternalName' && old['clusterIP'] !== undefined) {
     result = fill(result, { clusterIP: old['clusterIP'], clusterIPs: old['clusterIPs'] });
   }
-  const oldPorts = listAt(old, 'ports').filter(isObject);
-  const usesNodePorts = spec['type'] === 'NodePort' || spec['type'] === 'LoadBalancer';
   if (!usesNodePorts) return result;
   return mapList(result, 'ports', (port) => {
     const match = oldPorts.find(
