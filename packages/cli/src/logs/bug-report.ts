@@ -92,6 +92,7 @@ export async function bugReport(api: OpenedCluster, options: BugReportOptions): 
   const progress = startProgress(`collecting ${parts.length} files`);
   const errors: string[] = [];
   let bytes = 0;
+  mkdirSync(options.outputDir, { recursive: true });
   for (const [index, { file, collect }] of parts.entries()) {
     const path = join(options.outputDir, file);
     if (!existsSync(path)) {

@@ -1,0 +1,183 @@
+// The journeys of an operator (specification of the tools, section 1) against one local cluster, headless: every command is typed,
+// what it prints and how it ends is compared with the transcripts in ../fixtures/journeys. On the same mesh, the dashboards that we ship
+// and what Kiali reads by name. Loopback mode, no rights needed.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { parseAllDocuments, stringify } from 'yaml';
+import { dashboardQueries, withVariables } from '../fixtures/dashboard-queries.ts';
+import { freePort } from '../fixtures/free-port.ts';
+import { ambit, applyYaml, journeyShell } from '../fixtures/journey-shell.ts';
+import { objectFindings, seriesFindings } from '../fixtures/kiali-contract.ts';
+import { type Loose, startTestCluster, type TestCluster } from '../fixtures/local-cluster.ts';
+import { startPrometheus } from '../fixtures/prometheus.ts';
+import { missingData, scrapeCluster } from '../fixtures/scrape.ts';
+import { type Ended, replay, type Typed } from '../fixtures/transcript.ts';
+
+const transcript = (name: string): string =>
+  fileURLToPath(new URL(`../fixtures/journeys/${name}.txt`, import.meta.url));
+
+/** The sample application in namespace bookinfo, its load generator idle and reachable from this machine. */
+async function applyShop(cluster: TestCluster, loadPort: number): Promise<void> {
+  await applyYaml(cluster, 'apiVersion: v1\nkind: Namespace\nmetadata: { name: bookinfo }');
+  for (const name of ['bookinfo.yaml', 'load.yaml']) {
+    const file = new URL(`../../packages/bookinfo/manifests/${name}`, import.meta.url);
+    for (const document of parseAllDocuments(readFileSync(file, 'utf8'))) {
+      const object = document.toJS() as Loose;
+      object.metadata.namespace = 'bookinfo';
+      if (object.kind === 'Service' && object.metadata.name === 'load')
+        object.metadata.annotations = { 'ambit.io/host-port': String(loadPort) };
+      await applyYaml(cluster, stringify(object));
+    }
+  }
+  await cluster.until(
+    'the sample application',
+    async () => {
+      const { items } = await cluster.api('GET', '/apis/apps/v1/namespaces/bookinfo/deployments');
+      return (items as Loose[]).every(({ spec, status }) => status?.availableReplicas === spec.replicas);
+    },
+    120_000,
+  );
+}
+
+let cluster: TestCluster;
+let type: (typed: Typed) => Promise<Ended>;
+let setLoad: (requestsPerSecond: number) => Promise<void>;
+
+before(async () => {
+  cluster = await startTestCluster('loopback', []);
+  const loadPort = await freePort();
+  await applyShop(cluster, loadPort);
+  const loadUrl = `http://127.0.0.1:${loadPort}`;
+  setLoad = async (rate) =>
+    void (await fetch(`${loadUrl}/load?rate=${rate}`, { method: 'POST', headers: { connection: 'close' } }));
+  await setLoad(0);
+  type = journeyShell(cluster, loadUrl);
+});
+
+after(async () => cluster[Symbol.asyncDispose]());
+
+test('journey A: a mesh is installed and a namespace labelled, nothing restarts', async () => {
+  await replay(transcript('a-install'), type);
+});
+
+test('journey D: a denied connection names its policy, in explain and in the logs', async () => {
+  await replay(transcript('d-why'), type);
+});
+
+test('journey B: a waypoint serves the namespace, with a route and a policy', async () => {
+  await replay(transcript('b-waypoint'), type);
+});
+
+test('journey D at the waypoint: a refused method names the policy and its nearest rule', async () => {
+  await replay(transcript('d-why-at-the-waypoint'), type);
+});
+
+/** DNS of pods is captured where they have network namespaces, which they do not have in loopback mode. */
+const isMeasuredHere = ({ expression }: { readonly expression: string }): boolean =>
+  !expression.includes('istio_dns_requests_total');
+
+test('every query of our dashboards has data, and Kiali finds every name that it reads', async () => {
+  await setLoad(2);
+  // Counters reach the exposition a moment after the traffic.
+  let lacks: readonly string[] = ['nothing was scraped'];
+  await cluster
+    .until('data for every query', async () => {
+      const samples = await scrapeCluster(cluster);
+      lacks = [
+        ...dashboardQueries()
+          .filter(isMeasuredHere)
+          .flatMap(({ where, expression }) => {
+            const missing = missingData(expression, samples);
+            return missing === undefined ? [] : [`${where}: ${missing}`];
+          }),
+        ...seriesFindings(samples),
+      ];
+      return lacks.length === 0;
+    })
+    .catch(() => undefined);
+  assert.deepEqual(lacks, []);
+  assert.deepEqual(await objectFindings(cluster), []);
+});
+
+interface SeenEdge {
+  readonly source: string;
+  readonly destination: string;
+  readonly connections: number;
+  readonly plaintext: number;
+  readonly requests: number;
+}
+
+interface SeenFlow {
+  readonly direction: string;
+  readonly isMutualTls: boolean;
+  readonly method: string;
+  readonly status: number;
+}
+
+test('edges shows who talks to whom, and tap each connection and request, without anything installed beside the mesh', async () => {
+  const [edges, tap] = await Promise.all([
+    ambit(cluster, ['edges', '--interval', '8s', '--to', 'bookinfo', '-o', 'json']),
+    ambit(cluster, ['tap', '--for', '8s', '--to', 'productpage', '-o', 'jsonl']),
+  ]);
+  assert.deepEqual([edges.status, tap.status], [0, 0], edges.err + tap.err);
+  const { items } = JSON.parse(edges.out) as { items: readonly SeenEdge[] };
+  const edge = items.find(
+    ({ source, destination }) => source === 'bookinfo/load-v1' && destination === 'bookinfo/productpage',
+  );
+  assert.ok(edge !== undefined && edge.requests > 0 && edge.plaintext === 0, edges.out);
+  const flows = tap.out
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as SeenFlow);
+  // The waypoint keeps its connections to the workload, so none ends on the inbound side meanwhile.
+  for (const direction of ['outbound', 'waypoint'])
+    assert.ok(
+      flows.some((flow) => flow.direction === direction && flow.isMutualTls),
+      `${direction}: ${tap.out}${tap.err}`,
+    );
+  assert.ok(flows.some(({ method, status }) => method === 'GET' && status === 200));
+});
+
+const prometheus = process.env['AMBIT_PEER_PROMETHEUS'] ?? '';
+
+test(
+  'a real Prometheus finds the mesh with our configuration and answers every query of the dashboards',
+  { skip: prometheus === '' ? 'not run: prometheus (AMBIT_PEER_PROMETHEUS names none)' : false },
+  async () => {
+    await using server = await startPrometheus(prometheus, cluster);
+    let empty: readonly string[] = [];
+    await cluster
+      .until(
+        'an answer to every query',
+        async () => {
+          const answers = await Promise.all(
+            dashboardQueries()
+              .filter(isMeasuredHere)
+              .map(async ({ where, expression }) => ({
+                where,
+                expression,
+                series: await server.query(withVariables(expression, '30s')),
+              })),
+          );
+          empty = answers
+            .filter(({ series }) => series.length === 0)
+            .map(({ where, expression }) => `${where}: ${expression}`);
+          return empty.length === 0;
+        },
+        60_000,
+      )
+      .catch(() => undefined);
+    assert.deepEqual(empty, []);
+  },
+);
+
+test('journey C: the whole mesh is upgraded, part by part, and tags point at revisions', async () => {
+  await setLoad(0);
+  await replay(transcript('c-upgrade'), type);
+});
+
+test('journey E: the mesh leaves, nothing is left and the application goes on', async () => {
+  await replay(transcript('e-leave'), type);
+});
