@@ -75,3 +75,4 @@ export {
 export { endpointMark, issueSession, type Session, sessionOf } from './session.ts';
 export { compileTimeouts, effectiveTimeoutMs, parseGrpcTimeout, type RouteTimeouts } from './timeouts.ts';
 export { setTraceContext, type TraceContext, traceContextOf, type TraceFormat } from './trace-context.ts';
+export { compileRegex } from './match/regex.ts';

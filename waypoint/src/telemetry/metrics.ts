@@ -7,6 +7,7 @@ import type { PeerFacts } from '@ambit/l7';
 import type { Backend } from '@ambit/proto/waypoint';
 import { identityOf, type Workload } from '@ambit/state';
 import { labelsOfWorkload, type PeerLabels, unknownPeer } from './peer-labels.ts';
+import type { MetricEdits } from '../updates/telemetry-at.ts';
 import type { RequestRecord } from './request-record.ts';
 import { createSeriesCache } from './series-cache.ts';
 
@@ -66,7 +67,8 @@ export interface TcpCounters {
 
 /** The series. */
 export interface WaypointMetrics {
-  request(record: RequestRecord, ends: Ends): void;
+  /** Counts a request; `edits` are those of Telemetry objects. */
+  request(record: RequestRecord, ends: Ends, edits?: MetricEdits): void;
   tcpOpened(ends: Ends): TcpCounters;
 }
 
@@ -116,19 +118,19 @@ export const createWaypointMetrics = (registry: MetricsRegistry): WaypointMetric
     withoutPeers,
   );
   return {
-    request: (record, ends) => {
-      const series = requestSeries.get({
-        ...peerValues(ends),
-        request_protocol: record.start.isGrpc ? 'grpc' : 'http',
-        response_code: String(record.status),
-        grpc_response_status: record.start.isGrpc ? (record.grpcStatus ?? '') : '',
-        response_flags: flagsText(record.flags),
-        connection_security_policy: securityOf(ends),
-      });
-      series.requests.add();
-      series.duration.observe(record.durationMs);
-      series.requestBytes.observe(record.start.requestHeaderBytes + record.requestBodyBytes);
-      series.responseBytes.observe(record.responseHeaderBytes + record.responseBodyBytes);
+    request: (record, ends, edits) => {
+      const values = requestValues(record, ends);
+      const seriesOf = (metric: string) => {
+        const labels = edits?.labels(metric, values, record);
+        return labels === undefined ? undefined : requestSeries.get(labels);
+      };
+      const all = edits === undefined ? requestSeries.get(values) : undefined;
+      (all ?? seriesOf('REQUEST_COUNT'))?.requests.add();
+      (all ?? seriesOf('REQUEST_DURATION'))?.duration.observe(record.durationMs);
+      const sent = record.start.requestHeaderBytes + record.requestBodyBytes;
+      (all ?? seriesOf('REQUEST_SIZE'))?.requestBytes.observe(sent);
+      const answered = record.responseHeaderBytes + record.responseBodyBytes;
+      (all ?? seriesOf('RESPONSE_SIZE'))?.responseBytes.observe(answered);
     },
     tcpOpened: (ends) => {
       const common = { ...peerValues(ends), request_protocol: 'tcp', connection_security_policy: securityOf(ends) };
@@ -144,6 +146,15 @@ export const createWaypointMetrics = (registry: MetricsRegistry): WaypointMetric
     },
   };
 };
+
+const requestValues = (record: RequestRecord, ends: Ends): RequestValues => ({
+  ...peerValues(ends),
+  request_protocol: record.start.isGrpc ? 'grpc' : 'http',
+  response_code: String(record.status),
+  grpc_response_status: record.start.isGrpc ? (record.grpcStatus ?? '') : '',
+  response_flags: flagsText(record.flags),
+  connection_security_policy: securityOf(ends),
+});
 
 type RequestValues = Record<(typeof requestLabelNames)[number], string>;
 type TcpValues = Record<(typeof tcpLabelNames)[number], string>;

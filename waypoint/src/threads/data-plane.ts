@@ -135,9 +135,14 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
   const fixedFormat = accessLog === 'TEXT' || accessLog === 'JSON' ? defaultAccessLog(accessLog) : undefined;
   const explainLog = log.child('request');
   const onRecord = (record: RequestRecord): void => {
-    metrics.request(record, endsOf(record.start.tunnel, record.backend, record.endpoint));
+    const { tunnel } = record.start;
+    const current = config.frontendPort(tunnel.frontend.key, tunnel.frontend.port);
+    const { logs, metrics: edits } = (typeof current === 'string' ? tunnel.frontend : current).telemetry();
+    metrics.request(record, endsOf(tunnel, record.backend, record.endpoint), edits);
     const format = accessLog === 'mesh' ? config.settings.accessLog : fixedFormat;
-    if (format !== undefined) options.accessLine(format(record));
+    if (accessLog !== 'mesh' || logs === undefined) {
+      if (format !== undefined) options.accessLine(format(record));
+    } else for (const log of logs) if (log.wants(record)) options.accessLine(log.format(record));
     explainRequest(record, explainLog);
     const { trace } = record;
     const provider = record.start.tunnel.frontend.tracing()?.provider;

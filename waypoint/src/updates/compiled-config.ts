@@ -35,6 +35,7 @@ import type { Tracing } from '../tracing/start.ts';
 import { type ProxySettings, settingsOf } from './proxy-settings.ts';
 import { type ConfigSnapshot, PROXY_CONFIG_KEY } from './config-store.ts';
 import { defaultRoute, defaultTarget } from './default-route.ts';
+import { type PortTelemetry, telemetryAt } from './telemetry-at.ts';
 
 /** Wire protocol of a service port (the numbers of istio.workload.AppProtocol). */
 export const AppProtocol = { unknown: 0, http11: 1, http2: 2, grpc: 3, tcp: 4, tls: 5 } as const;
@@ -64,6 +65,8 @@ export interface FrontendPort {
   rateLimiters(): readonly RateLimiter[];
   /** How requests are traced here; undefined = not at all. */
   tracing(): Tracing | undefined;
+  /** Access lines and metrics where a Telemetry changes them. */
+  telemetry(): PortTelemetry;
   /** Rate limit services that have to be asked. */
   globalRateLimits(): readonly GlobalRateCheck[];
   /** Longest request body, which then is waited for whole; undefined = bodies stream. */
@@ -223,6 +226,7 @@ const makePort = (
     extAuthz: lazy(() => compileExtAuthz(input)),
     rateLimiters: lazy(() => rateLimitersOf(input, settings.dataThreads)),
     tracing: lazy(() => tracingAt(settings, input)),
+    telemetry: lazy(() => telemetryAt(settings, refs, input.lookup)),
     globalRateLimits: lazy(() => globalRateLimitsOf(input)),
     bodyLimit: lazy(() => bodyLimitOf(input)),
   };

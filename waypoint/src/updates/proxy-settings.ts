@@ -2,7 +2,12 @@
  * ProxyConfig -> settings that hold for the whole proxy, with defaults filled in. Pure; called by compiled-config.ts.
  */
 import { durationMs, type PathNormalization, positiveMs } from '@ambit/l7';
-import { AccessLogProvider_Format, HttpDefaults_Normalize, type ProxyConfig } from '@ambit/proto/waypoint';
+import {
+  type AccessLogProvider,
+  AccessLogProvider_Format,
+  HttpDefaults_Normalize,
+  type ProxyConfig,
+} from '@ambit/proto/waypoint';
 import type { Http1Settings } from '../http/h1/server.ts';
 import { type AccessLogEncoding, formatAccessLog } from '../telemetry/access-log.ts';
 import { type AccessLogFormatter, compileJsonFormat, compileTextFormat } from '../telemetry/log-format.ts';
@@ -136,13 +141,17 @@ const tracingOf = (proxy: ProxyConfig | undefined): Tracing | undefined => {
 const accessLogOf = (proxy: ProxyConfig | undefined): AccessLogFormatter | undefined => {
   for (const { body } of proxy?.providers ?? []) {
     if (body.case !== 'accessLog' || body.value.path !== '/dev/stdout' || body.value.notDefault) continue;
-    const { format, textFormat, jsonFields } = body.value;
-    if (format === AccessLogProvider_Format.JSON) {
-      return Object.keys(jsonFields).length === 0 ? defaultAccessLog('JSON') : compileJsonFormat(jsonFields);
-    }
-    return textFormat === '' ? defaultAccessLog('TEXT') : compileTextFormat(textFormat);
+    return formatterOf(body.value);
   }
   return undefined;
+};
+
+/** Lines of a provider; Istio's own fields where it names none. */
+export const formatterOf = ({ format, textFormat, jsonFields }: AccessLogProvider): AccessLogFormatter => {
+  if (format === AccessLogProvider_Format.JSON) {
+    return Object.keys(jsonFields).length === 0 ? defaultAccessLog('JSON') : compileJsonFormat(jsonFields);
+  }
+  return textFormat === '' ? defaultAccessLog('TEXT') : compileTextFormat(textFormat);
 };
 
 /** Istio's own fields in one of the two encodings. */
