@@ -15,7 +15,7 @@ const exceptions: Readonly<Record<string, string>> = {
 /** Most packages of a registry that a process brings along. Raising a number is a decision; its reason goes into the commit. */
 const budgets: Readonly<Record<string, number>> = {
   'node-proxy': 45,
-  waypoint: 46,
+  waypoint: 47,
   'node-agent': 85,
   'control-plane': 120,
   'local-cluster': 125,
