@@ -50,11 +50,14 @@ export interface ModelProblem {
 }
 
 interface Unit {
-  readonly dependencies: ReadonlySet<string>;
+  /** Without repetition; equal texts are one object over many units. */
+  readonly dependencies: readonly string[];
   readonly labels: Labels | undefined;
   readonly output: UnitOutput;
 }
 
+/** Forgotten all at once when reached: a few copies cost less than remembering every question. */
+const MAX_SHARED_TEXTS = 10_000;
 const KINDS: ReadonlySet<string> = new Set(modelKinds);
 // Kinds whose objects belong to one revision of the control plane.
 const REVISIONED = new Set([
@@ -83,6 +86,8 @@ export class Model {
   readonly #failed = new Map<string, string>();
   readonly #dirty = new Set<string>(['static-strict', 'proxy-config', 'remote-gateways']);
   readonly #remotes = new Map<string, RemoteCluster>();
+  /** Questions asked lately, so that equal ones are kept once. */
+  readonly #texts = new Map<string, string>();
   #recomputed = 0;
 
   constructor(options: ModelOptions) {
@@ -235,8 +240,18 @@ export class Model {
       this.#units.delete(key);
       return;
     }
-    for (const dependency of dependencies) this.#dependents.add(dependency, key);
-    this.#units.set(key, { dependencies, labels: output.labels, output });
+    const kept = Array.from(dependencies, (dependency) => this.#shared(dependency));
+    for (const dependency of kept) this.#dependents.add(dependency, key);
+    this.#units.set(key, { dependencies: kept, labels: output.labels, output });
+  }
+
+  /** The same text as before where it was asked lately: most questions of a unit are those of its whole namespace. */
+  #shared(text: string): string {
+    const known = this.#texts.get(text);
+    if (known !== undefined) return known;
+    if (this.#texts.size >= MAX_SHARED_TEXTS) this.#texts.clear();
+    this.#texts.set(text, text);
+    return text;
   }
 
   #publishAddresses(before: readonly AddressResource[], after: readonly AddressResource[], diff: NameDiff): void {
