@@ -103,6 +103,15 @@ describe('the words of a refused token', () => {
     assert.equal(refusalOf(rules, request(bearer(tokenOf({ iss: 'b', exp: 1 })))), 'Jwt is expired');
   });
 
+  test('a token is read alike the second time, and after many others', () => {
+    const token = (sub: string): string => `${encode({ alg: 'RS256' })}.${encode({ iss: 'me', sub })}.AAAA`;
+    const first = parseJwt(token('first'));
+    assert.deepEqual(parseJwt(token('first')), first);
+    for (let index = 0; index < 1100; index++) parseJwt(token(`other ${index}`));
+    assert.deepEqual(parseJwt(token('first')), first);
+    assert.equal(first.ok && first.token.payload['sub'], 'first');
+  });
+
   test('a parser of peer data never throws and accepts only three proper sections', () => {
     fc.assert(
       fc.property(
