@@ -5,11 +5,11 @@
 import {
   Counter as PromCounter,
   Gauge as PromGauge,
-  Histogram as PromHistogram,
   Registry as PromRegistry,
   collectDefaultMetrics,
 } from 'prom-client';
 import { type Clock, systemClock } from './clock.ts';
+import { HistogramMetric } from './histogram.ts';
 
 /** Label values of one series. */
 export type Labels<L extends string> = Readonly<Record<L, string>>;
@@ -98,9 +98,6 @@ interface Metric {
   readonly touched: Map<string, { labels: Record<string, string>; atMs: number }>;
   remove(labels: Record<string, string>): void;
 }
-
-/** Observations kept per histogram series before they are handed on without waiting for the timer. */
-const MAX_PENDING_OBSERVATIONS = 4096;
 
 /** Makes an empty registry with a running flush timer. */
 export function createMetricsRegistry(options: MetricsRegistryOptions = {}): MetricsRegistry {
@@ -207,22 +204,26 @@ export function createMetricsRegistry(options: MetricsRegistryOptions = {}): Met
       };
     },
     histogram(declared) {
-      const prom = new PromHistogram({ ...promOptions(declared, registry), buckets: [...declared.buckets] });
-      const metric = track(declared.idleExpiryMs ?? idleExpiryMs, (labels) => prom.remove(labels));
+      const histogram = new HistogramMetric(declared.name, declared.help, declared.buckets);
+      // The registry asks for no more than these; the type of prom-client names its own class.
+      registry.registerMetric(histogram as never);
+      const metric = track(declared.idleExpiryMs ?? idleExpiryMs, (labels) => histogram.remove(keyOf(labels)));
       const bind = (labels: Record<string, string>): BoundHistogram => {
-        let pending: number[] = [];
+        let isDirty = false;
         const series = seriesOf(metric, labels, () => {
-          const bound = prom.labels(labels);
-          for (const value of pending) bound.observe(value);
-          pending = [];
+          isDirty = false;
         });
         return {
           observe(value) {
-            if (pending.length === 0) markDirty(series);
-            if (pending.push(value) >= MAX_PENDING_OBSERVATIONS) flush();
+            if (!isDirty) {
+              isDirty = true;
+              markDirty(series);
+            }
+            histogram.at(series.key, labels).observe(value);
           },
         };
       };
+      if ((declared.labels ?? []).length === 0) histogram.at(keyOf({}), {});
       return { bind, observe: (labels, value) => bind(labels).observe(value) };
     },
     flush,
@@ -244,9 +245,13 @@ function promOptions<L extends string>(
   return { name: declared.name, help: declared.help, labelNames: [...(declared.labels ?? [])], registers: [registry] };
 }
 
+/** Unit separator: cannot collide with what a label value contains in practice. */
+function keyOf(labels: Readonly<Record<string, string>>): string {
+  return Object.values(labels).join('\u001f');
+}
+
 function seriesOf(owner: Metric, labels: Record<string, string>, flush: () => void): Series {
-  // Unit separator: cannot collide with what a label value contains in practice, and a collision only merges idle times.
-  return { key: Object.values(labels).join('\u001f'), owner, labels, flush };
+  return { key: keyOf(labels), owner, labels, flush };
 }
 
 function expire(metric: Metric, now: number): void {
