@@ -204,7 +204,8 @@ export async function startControlPlane(parts: AppParts): Promise<ControlPlane> 
 
   const names = servingNames(config);
   const servingTtlMs = Math.min(MAX_LEAF_TTL_MS, config.MAX_WORKLOAD_CERT_TTL);
-  const issueServing = (): Promise<WorkloadCertificate> => issueLocally(authority.signer, names, servingTtlMs);
+  const issueServing = async (): Promise<WorkloadCertificate> =>
+    authority.serving ?? issueLocally(authority.signer, names, servingTtlMs);
   const certificate = await issueServing();
   const wanted = { ...PORTS, ...(ports && { webhook: 0 }), ...ports };
   const host = config.AMBIT_LISTEN_HOST;

@@ -17,6 +17,11 @@ export const environment = {
   ENABLE_DEBUG_ON_HTTP: bool(true, 'Serve debug pages on 15014 and 8080.'),
   ENABLE_DEBUG_ENDPOINT_AUTH: bool(true, 'False: debug pages answer to everybody in reach.'),
   ENABLE_CA_SERVER: bool(true, 'Serve the certificate authority.'),
+  AMBIT_SERVING_TLS_DIR: text(
+    '/var/run/secrets/istiod/tls',
+    'ENABLE_CA_SERVER=false: folder with tls.crt and tls.key to serve with.',
+  ),
+  AMBIT_SERVING_ROOT_FILE: text('/var/run/secrets/istiod/ca/root-cert.pem', 'ENABLE_CA_SERVER=false: trusted roots.'),
   ENABLE_LEADER_ELECTION: bool(true, 'False: this replica always writes.'),
   CA_TRUSTED_NODE_ACCOUNTS: list([], 'Service accounts <ns>/<name> that may ask for identities of pods on their node.'),
   ROOT_CA_DIR: text('/etc/cacerts', 'Folder with plugged-in CA files; a self-signed root is made when it is empty.'),

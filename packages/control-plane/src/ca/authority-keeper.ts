@@ -8,6 +8,7 @@ import {
   certificatesOfPem,
   createCertificateAuthority,
   type SignerMaterial,
+  type WorkloadCertificate,
 } from '@ambit/identity';
 import { hash } from 'node:crypto';
 import { ControlPlaneError } from '../errors.ts';
@@ -21,7 +22,9 @@ export interface Authority {
   readonly chainPem: string;
   /** Revocation lists; empty when there are none. */
   readonly crlPem: string;
-  /** Called after every exchange of signer or roots. */
+  /** The control plane's own certificate where the signer makes none. */
+  readonly serving?: WorkloadCertificate;
+  /** Called after every exchange of signer, roots or own certificate. */
   onChange(listener: () => void): void;
 }
 

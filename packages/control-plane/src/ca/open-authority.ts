@@ -7,6 +7,7 @@ import type { ControlPlaneConfig } from '../config.ts';
 import type { MeshSettings } from '../sources/mesh-config.ts';
 import { type Authority, keepAuthority } from './authority-keeper.ts';
 import { externalSystem, openExternalAuthority } from './external-authority.ts';
+import { openMountedAuthority } from './mounted-authority.ts';
 import { materialOfFolder, watchPluggedCa } from './plugged-ca.ts';
 import { selfSignedMaterial, watchSelfSigned } from './self-signed-ca.ts';
 
@@ -32,6 +33,15 @@ export async function openAuthority(parts: {
     log.info('using an external signer', { kind: config.EXTERNAL_CA });
     const authority = openExternalAuthority({ ...system, certificates: mesh.caCertificates, lives, log });
     return { authority, onMesh: (next) => authority.setRoots(next.caCertificates) };
+  }
+  if (!config.ENABLE_CA_SERVER) {
+    const places = { folder: config.AMBIT_SERVING_TLS_DIR, rootFile: config.AMBIT_SERVING_ROOT_FILE };
+    const mounted = await openMountedAuthority({ ...places, log });
+    if (mounted !== undefined) {
+      stack.use(mounted);
+      log.info('using a mounted serving certificate', places);
+      return { authority: mounted, onMesh: () => {} };
+    }
   }
   const folder = config.ROOT_CA_DIR;
   const plugged = await materialOfFolder(folder);
