@@ -13,31 +13,29 @@ export const formatAccessLog = (record: RequestRecord, encoding: AccessLogEncodi
   encoding === 'JSON' ? JSON.stringify(jsonFields(record)) : textLine(record);
 
 const textLine = (record: RequestRecord): string => {
-  const { start } = record;
-  return [
-    `[${new Date(record.startedAtMs).toISOString()}]`,
-    quoted(`${start.method} ${record.path} ${start.protocol}`),
-    record.status,
-    flagsText(record.flags),
-    record.details ?? '-',
-    record.terminationDetails ?? '-',
-    quoted(record.transportFailure),
-    record.requestBodyBytes,
-    record.responseBodyBytes,
-    Math.round(record.durationMs),
-    record.upstreamServiceMs === undefined ? '-' : Math.round(record.upstreamServiceMs),
-    quoted(start.forwardedFor),
-    quoted(start.userAgent),
-    quoted(record.requestId),
-    quoted(start.authority === '' ? undefined : start.authority),
-    quoted(upstreamHost(record)),
-    clusterName(record) ?? '-',
-    '-',
-    start.tunnel.authority,
-    start.tunnel.clientAddress,
-    '-',
-    record.routeName || '-',
-  ].join(' ');
+  const { start, requestId, details, terminationDetails, routeName } = record;
+  const request = `${start.method} ${record.path} ${start.protocol}`;
+  const serviceMs = record.upstreamServiceMs === undefined ? '-' : Math.round(record.upstreamServiceMs);
+  const authority = start.authority === '' ? undefined : start.authority;
+  return (
+    `[${timeText(record.startedAtMs)}] ${quoted(request)} ${record.status} ${flagsText(record.flags)} ${details ?? '-'} ` +
+    `${terminationDetails ?? '-'} ${quoted(record.transportFailure)} ${record.requestBodyBytes} ${record.responseBodyBytes} ` +
+    `${Math.round(record.durationMs)} ${serviceMs} ${quoted(start.forwardedFor)} ${quoted(start.userAgent)} ` +
+    `${quoted(requestId)} ${quoted(authority)} ${quoted(upstreamHost(record))} ${clusterName(record) ?? '-'} - ` +
+    `${start.tunnel.authority} ${start.tunnel.clientAddress} - ${routeName || '-'}`
+  );
+};
+
+let lastTimeMs = Number.NaN;
+let lastTimeText = '';
+
+/** RFC 3339; requests of one millisecond share the text. */
+const timeText = (ms: number): string => {
+  if (ms !== lastTimeMs) {
+    lastTimeMs = ms;
+    lastTimeText = new Date(ms).toISOString();
+  }
+  return lastTimeText;
 };
 
 const quoted = (value: string | undefined): string => `"${value === undefined ? '-' : printable(value)}"`;
