@@ -105,6 +105,7 @@ export class HeaderList implements Iterable<readonly [string, string]> {
       }
       kept += 2;
     }
+    if (kept === flat.length) return 0;
     const removed = (flat.length - kept) / 2;
     flat.length = kept;
     return removed;

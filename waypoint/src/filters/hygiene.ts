@@ -143,15 +143,18 @@ const wantsForeignUpgrade = ({ isWebsocket, head: { headers } }: Exchange): bool
   return nominated.some((name) => name.trim() === 'upgrade');
 };
 
-const authorityMarks = "-._~%!$&'()*+,;=:@[]";
+/** 1 per byte that an authority may hold (RFC 3986 3.2). */
+const authorityBytes = ((): Uint8Array => {
+  const table = new Uint8Array(128);
+  const letters = 'abcdefghijklmnopqrstuvwxyz';
+  for (const character of `${letters}${letters.toUpperCase()}0123456789-._~%!$&'()*+,;=:@[]`)
+    table[character.charCodeAt(0)] = 1;
+  return table;
+})();
 
-/** Characters of RFC 3986 3.2; an empty authority is one. */
+/** True for an empty authority as well. */
 const isAuthority = (text: string): boolean => {
-  for (const character of text) {
-    const lower = character.toLowerCase();
-    const isPlain = (lower >= 'a' && lower <= 'z') || (character >= '0' && character <= '9');
-    if (!isPlain && !authorityMarks.includes(character)) return false;
-  }
+  for (let index = 0; index < text.length; index++) if (authorityBytes[text.charCodeAt(index)] !== 1) return false;
   return true;
 };
 
@@ -174,7 +177,8 @@ const splitTarget = (target: string, authority: string): { path: string; authori
 const trustedAddress = (headers: HeaderList, tunnel: Tunnel, settings: ProxySettings): string => {
   const { useRemoteAddress, trustedProxies } = settings;
   if (useRemoteAddress && trustedProxies === 0) return tunnel.sourceIp;
-  const entries = headers.joined('x-forwarded-for')?.split(',') ?? [];
+  const entries = headers.joined('x-forwarded-for')?.split(',');
+  if (entries === undefined) return tunnel.sourceIp;
   const entry = entries.at(useRemoteAddress ? -trustedProxies : -1)?.trim();
   return entry !== undefined && isIP(entry) !== 0 ? entry : tunnel.sourceIp;
 };
