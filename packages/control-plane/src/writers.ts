@@ -9,6 +9,7 @@ import { type ClassFeatures, classInfos } from './gateways/class-info.ts';
 import { keepClasses } from './gateways/classes.ts';
 import { deployGateways } from './gateways/deployer.ts';
 import type { RenderSettings } from './gateways/render.ts';
+import { untaintNodes } from './nodes/untaint.ts';
 import type { ChartValues } from './sources/chart-values.ts';
 import type { ClusterState } from './sources/cluster-state.ts';
 import type { MeshSettings } from './sources/mesh-config.ts';
@@ -55,6 +56,7 @@ export function startWriters(parts: WriterParts): Writers {
       (signal) => allocateVips({ client, ranges, log: parts.log.child('addresses'), signal }),
     ]);
   }
+  if (config.PILOT_ENABLE_NODE_UNTAINT_CONTROLLERS) duties.push(['istio-node-untaint', untaintDuty(parts)]);
   const elections = duties.map(([name, onLead]) => compete(parts, name, onLead));
   return {
     refreshGateways: gateways.refresh,
@@ -62,6 +64,13 @@ export function startWriters(parts: WriterParts): Writers {
       await Promise.all(elections.map((election) => election.close()));
     },
   };
+}
+
+/** Nodes whose agent is ready lose the taint that keeps pods away. */
+function untaintDuty({ config, client, log }: WriterParts): Duty[1] {
+  const namespace = config.PILOT_NODE_UNTAINT_CONTROLLERS_CNI_NAMESPACE || config.POD_NAMESPACE;
+  const taint = config.PILOT_NODE_UNTAINT_CONTROLLERS_TAINT_NAME;
+  return (signal) => untaintNodes({ client, namespace, taint, log: log.child('nodes'), signal });
 }
 
 /** Roots and revocation lists in every namespace. */
