@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { bindListener, connect, type Endpoint, listen, type SocketDomain } from '@ambit/net';
+import { bindListener, connect, listen } from '@ambit/net';
 import { Action, Scope } from '@ambit/proto/authorization';
 import { TunnelProtocol } from '@ambit/proto/workload';
 import { type AgentProcess, eventually } from '../fixtures/agent-process.ts';
@@ -13,6 +13,7 @@ import { ipv4, type MeshControl, startMeshControl } from '../fixtures/mesh-contr
 import { type AgentNode, type AgentTestPod, createAgentNode } from '../fixtures/node-agent.ts';
 import { type NodeProxyProcess, startNodeProxy } from '../fixtures/node-proxy.ts';
 import { peerProgram } from '../fixtures/peer-program.ts';
+import { dial, domainOf, says } from '../fixtures/pod-calls.ts';
 import type { PodNamespace } from '../fixtures/pod-network.ts';
 import { countOnWire } from '../fixtures/wire.ts';
 
@@ -23,9 +24,6 @@ if (ztunnel === undefined) process.stdout.write('not run: ztunnel\n');
 
 const marker = 'in-plaintext-on-the-wire';
 const backends = { nftables: { NATIVE_NFTABLES: 'true' }, iptables: { NATIVE_NFTABLES: 'false' } };
-const domainOf = (pod: PodNamespace): SocketDomain => ({ kind: 'netns', fd: pod.netns.fd });
-const dial = async (from: PodNamespace, to: string): Promise<Endpoint> =>
-  connect(domainOf(from), { host: to, port: 8080, timeoutMs: 10_000 });
 
 function publish(control: MeshControl, pods: readonly PodNamespace[]): void {
   for (const { name, ip } of pods)
@@ -98,15 +96,6 @@ async function setUp(t: TestContext, program: readonly string[] | undefined): Pr
       );
     },
   };
-}
-
-async function says(from: PodNamespace, to: string, text: string): Promise<string> {
-  const endpoint = await dial(from, to);
-  try {
-    return await echoed(endpoint, text);
-  } finally {
-    endpoint.close();
-  }
 }
 
 async function matrix(
