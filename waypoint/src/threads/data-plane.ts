@@ -137,7 +137,8 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
   const onRecord = (record: RequestRecord): void => {
     const { tunnel } = record.start;
     const current = config.frontendPort(tunnel.frontend.key, tunnel.frontend.port);
-    const { logs, metrics: edits } = (typeof current === 'string' ? tunnel.frontend : current).telemetry();
+    const frontend = typeof current === 'string' ? tunnel.frontend : current;
+    const { logs, metrics: edits } = frontend.telemetry();
     metrics.request(record, endsOf(tunnel, record.backend, record.endpoint), edits);
     const format = accessLog === 'mesh' ? config.settings.accessLog : fixedFormat;
     if (accessLog !== 'mesh' || logs === undefined) {
@@ -145,7 +146,7 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     } else for (const log of logs) if (log.wants(record)) options.accessLine(log.format(record));
     explainRequest(record, explainLog);
     const { trace } = record;
-    const provider = record.start.tunnel.frontend.tracing()?.provider;
+    const provider = frontend.tracing()?.provider;
     if (trace?.isSampled === true && provider !== undefined)
       spans.add(spanOf(record, trace, provider.maxTagLength), provider);
   };
