@@ -392,8 +392,10 @@ async function startAdmin(
     log: log.child('admin'),
   };
   const loopback = config.env.AMBIT_LOOPBACK_ADDRESS;
+  // In a pod of the local cluster's loopback mode both loopback addresses stand for the pod's one address.
+  const hasBoth = config.env.IPV6_ENABLED && config.env.AMBIT_LOOPBACK_POD_IP === undefined;
   return listenOnLoopback(input, {
-    hosts: loopback === undefined ? ['127.0.0.1', ...(config.env.IPV6_ENABLED ? ['::1'] : [])] : [loopback],
+    hosts: loopback === undefined ? ['127.0.0.1', ...(hasBoth ? ['::1'] : [])] : [loopback],
     port: config.adminPort,
   });
 }
