@@ -1,6 +1,7 @@
 // TLS as every engine speaks it: the endpoint contract for each engine on both ends, and peers that send garbage, stop
 // halfway, show the wrong certificate or none. Every engine must end them with the same error codes.
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { suite, test } from 'node:test';
 import {
   AGAIN,
@@ -105,6 +106,30 @@ for (const ends of pairs) {
       assert.ok(a.peerDer().length >= 2, 'the intermediate is there');
       a.destroy(new Error('over'));
       b.destroy(new Error('over'));
+    });
+
+    test('a connection that is destroyed while its end is on its way gives its descriptor back, whenever that is', async () => {
+      const start = readdirSync('/proc/self/fd').length;
+      const moments: readonly (() => Promise<void>)[] = [
+        async () => undefined,
+        () => new Promise((resolve) => process.nextTick(resolve)),
+        () => new Promise((resolve) => setImmediate(resolve)),
+        () => new Promise((resolve) => setTimeout(resolve, 1)),
+      ];
+      for (const moment of [...moments, ...moments]) {
+        const [a, b] = await securePair(await socketPair(), ends);
+        send(a, 'the last words');
+        a.close();
+        await moment();
+        const over = closed(a);
+        a.destroy(new Error('it takes too long'));
+        await over;
+        b.destroy(new Error('over'));
+      }
+      for (let look = 0; look < 500 && readdirSync('/proc/self/fd').length > start; look += 1) {
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      assert.equal(Math.max(0, readdirSync('/proc/self/fd').length - start), 0, 'descriptors are left');
     });
 
     test('data that follows the last handshake message in the same packet arrives, whatever its size', async () => {

@@ -13,7 +13,7 @@ import { mapStreamError, NodeStreamEndpoint } from './node-stream-endpoint.ts';
 import { currentSecureEngine } from './secure-engine.ts';
 import { secureWithLibssl } from './secure-libssl.ts';
 import type { SecureClientOptions, SecureOptions, SecureServerOptions } from './secure-options.ts';
-import { SocketEndpoint } from './socket-endpoint.ts';
+import { isEnding, resetSocket, SocketEndpoint } from './socket-endpoint.ts';
 import type { TlsContext } from './tls-context.ts';
 
 const DEFAULT_ALPN = ['h2'];
@@ -175,7 +175,7 @@ export function takeNodeStream(endpoint: Endpoint): Duplex {
 
 function abortTls(stream: Duplex, carrier: Carrier, reason: Error | undefined): void {
   const { raw } = carrier;
-  if (reason !== undefined && raw !== undefined && !raw.destroyed) raw.resetAndDestroy();
+  if (reason !== undefined && raw !== undefined && !isEnding(stream)) resetSocket(raw);
   else if (reason !== undefined && raw === undefined) carrier.stream.destroy(reason);
   stream.destroy();
 }

@@ -130,6 +130,7 @@ export function addressOf(ip: string | undefined, port: number | undefined): Soc
 
 interface SocketHandle {
   readonly fd: number;
+  close(): void;
 }
 
 function handleOf(socket: Duplex): SocketHandle | undefined {
@@ -139,10 +140,24 @@ function handleOf(socket: Duplex): SocketHandle | undefined {
 
 function abortSocket(stream: Duplex, reason: Error | undefined): void {
   const socket = stream as Socket;
-  // A reset is refused while a FIN is on its way (uv_tcp_close_reset), and the handle would then never be closed.
-  const isEnding = socket.writableEnded && !socket.writableFinished;
-  if (reason === undefined || socket.destroyed || isEnding || handleOf(socket) === undefined) socket.destroy();
-  else socket.resetAndDestroy();
+  if (reason === undefined || isEnding(socket) || handleOf(socket) === undefined) socket.destroy();
+  else resetSocket(socket);
+}
+
+/** True while a FIN waits for what is to be sent before it. */
+export function isEnding(stream: Duplex): boolean {
+  return stream.writableEnded && !stream.writableFinished;
+}
+
+/**
+ * Closes with a reset. libuv refuses one while a FIN is on its way (uv_tcp_close_reset), and Node then forgets the handle without
+ * closing it: the descriptor would stay open for ever. Closing twice does nothing.
+ */
+export function resetSocket(socket: Socket): void {
+  if (socket.destroyed) return;
+  const handle = handleOf(socket);
+  socket.on('error', () => handle?.close());
+  socket.resetAndDestroy();
 }
 
 function ignore(): void {}

@@ -201,7 +201,10 @@ export class FramedClientSession<Peer> implements ClientSession<Peer> {
   #endSoon(): void {
     queueMicrotask(() => {
       if (this.#state.kind !== 'draining' || this.activeStreams > 0) return;
-      this.#transport.end(ErrorCode.NO_ERROR, connectionDraining(this.peerName));
+      this.#lost ??= connectionDraining(this.peerName);
+      this.#keepalive[Symbol.dispose]();
+      this.#transport.connection.goaway(ErrorCode.NO_ERROR, 0);
+      this.#transport.close();
     });
   }
 

@@ -78,7 +78,9 @@ export class FramedServerSession<Peer> implements ServerSession<Peer> {
 
   #endWhenEmpty(): void {
     queueMicrotask(() => {
-      if (this.#isFinal && this.activeStreams === 0) this.#transport.close();
+      if (!this.#isFinal || this.activeStreams > 0) return;
+      this.#keepalive[Symbol.dispose]();
+      this.#transport.close();
     });
   }
 

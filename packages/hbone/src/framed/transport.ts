@@ -10,8 +10,10 @@ import type { FramedStream } from './framed-stream.ts';
 const SEND_NOW_BYTES = 64 * 1024;
 /** Pieces up to this size are copied out instead of keeping their block from its pool. */
 const COPY_BYTES = 1024;
-/** Time for the last frames (GOAWAY) to leave before the connection is cut. */
+/** Time for the last frames (GOAWAY) of a connection that failed to leave before it is cut. */
 const LINGER_MS = 1000;
+/** Time for the peer to take the last bytes of a connection whose streams are all complete, and to end its side. */
+const GRACEFUL_LINGER_MS = 60_000;
 
 /** What the session is told. */
 export interface TransportEvents extends ConnectionHandler {
@@ -37,7 +39,9 @@ export class FramedTransport {
   /** The turn before this one sent more than once: small frames wait for each other. */
   #isBusy = false;
   #sendsInTurn = 0;
+  /** Nothing is framed or looked at any more. */
   #isClosed = false;
+  #isTold = false;
   /** The region being received, and the owner of what was lent from it. */
   #current: Region | undefined;
   #lender: Region | undefined;
@@ -137,24 +141,40 @@ export class FramedTransport {
     this.#isBlocked = this.#endpoint.write(this.connection.output.take()) === 'pending';
   }
 
-  /** Sends what is framed and ends the connection. Idempotent. */
+  /**
+   * Sends what is framed and ends our side; the owner is told when the peer has ended its own. Until then what it sends is read and
+   * thrown away: a socket that is closed over unread bytes (a last WINDOW_UPDATE is enough) takes along what the peer has not got yet
+   * (RFC 9112 9.6). Idempotent.
+   */
   close(): void {
     if (this.#isClosed) return;
     this.#isBlocked = false;
     this.flush();
-    this.#endpoint.close();
-    this.#lingerThenCut();
-    this.#finish(undefined);
+    this.#isClosed = true;
+    const endpoint = this.#endpoint;
+    const cut = this.#cutAfter(GRACEFUL_LINGER_MS);
+    endpoint.onClose = () => {
+      cut[Symbol.dispose]();
+      this.#finish(undefined);
+    };
+    endpoint.onReadable = () => this.#readAway();
+    endpoint.shutdownWrite();
+    this.#readAway();
   }
 
-  /** The same for a reason that streams are told. */
+  /** Ends the connection for a reason that streams are told, now. Idempotent. */
   end(code: number, reason: Error): void {
-    if (this.#isClosed) return;
+    if (this.#isTold) return;
+    if (this.#isClosed) return this.#endpoint.destroy(reason);
     if (this.connection.failure === undefined) this.connection.goaway(code, this.connection.lastPeerStreamId);
     this.#isBlocked = false;
     this.flush();
-    this.#endpoint.close();
-    this.#lingerThenCut();
+    const endpoint = this.#endpoint;
+    endpoint.close();
+    if (!endpoint.isClosed) {
+      const cut = this.#cutAfter(LINGER_MS);
+      endpoint.onClose = () => cut[Symbol.dispose]();
+    }
     this.#finish(reason);
   }
 
@@ -240,17 +260,23 @@ export class FramedTransport {
     this.#finish(error);
   }
 
-  #lingerThenCut(): void {
-    const endpoint = this.#endpoint;
-    if (endpoint.isClosed) return;
-    const timer = setTimeout(() => endpoint.destroy(new Error('the peer did not take the last frames')), LINGER_MS);
+  #readAway(): void {
+    for (let next = this.#endpoint.read(); next !== AGAIN; next = this.#endpoint.read()) {
+      if (next === EOF) return this.#endpoint.close();
+      next.release();
+    }
+  }
+
+  #cutAfter(ms: number): Disposable {
+    const timer = setTimeout(() => this.#endpoint.destroy(new Error('the peer did not take the last frames')), ms);
     timer.unref();
-    endpoint.onClose = () => clearTimeout(timer);
+    return { [Symbol.dispose]: () => clearTimeout(timer) };
   }
 
   #finish(error: Error | undefined): void {
-    if (this.#isClosed) return;
     this.#isClosed = true;
+    if (this.#isTold) return;
+    this.#isTold = true;
     this.connection.output.drop();
     this.#events.onClosed(error);
   }
