@@ -2,16 +2,20 @@
 // what it prints and how it ends is compared with the transcripts in ../fixtures/journeys. On the same mesh, the dashboards that we ship
 // and what Kiali reads by name. Loopback mode, no rights needed.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
+import fc from 'fast-check';
 import { parseAllDocuments, stringify } from 'yaml';
 import { dashboardQueries, withVariables } from '../fixtures/dashboard-queries.ts';
 import { freePort } from '../fixtures/free-port.ts';
-import { ambit, applyYaml, journeyShell } from '../fixtures/journey-shell.ts';
+import { ambit, applyYaml, journeyShell, request } from '../fixtures/journey-shell.ts';
 import { objectFindings, seriesFindings } from '../fixtures/kiali-contract.ts';
 import { type Loose, startTestCluster, type TestCluster } from '../fixtures/local-cluster.ts';
 import { startPrometheus } from '../fixtures/prometheus.ts';
+import { randomPolicy, targets } from '../fixtures/random-policy.ts';
 import { missingData, scrapeCluster } from '../fixtures/scrape.ts';
 import { type Ended, replay, type Typed } from '../fixtures/transcript.ts';
 
@@ -41,7 +45,55 @@ async function applyShop(cluster: TestCluster, loadPort: number): Promise<void> 
   );
 }
 
+/** What the client sees when a policy refuses: a reset, 403 of a waypoint, or 503 where the waypoint itself is refused behind it. */
+const isRefusal = (answer: string): boolean => ['error', '403', '503'].includes(answer);
+
+/**
+ * Applies random policies, one after the other, and compares what the command line decides with what the mesh does (CLI-13). The mesh learns
+ * of a policy a moment later, so it gets time; it has to agree twice in a row.
+ */
+async function agreesWithTheMesh(at: 'node proxy' | 'waypoint', count: number): Promise<void> {
+  const file = join(cluster.stateDir, 'cases.yaml');
+  const flows = targets.flatMap(([service, path]) => ['GET', 'DELETE'].map((method) => ({ service, path, method })));
+  const nameOf = ({ service, method }: (typeof flows)[number]): string => `${method} ${service}`;
+  const cases = flows.map((flow) => ({
+    name: nameOf(flow),
+    from: 'bookinfo/sa/bookinfo-load',
+    to: `bookinfo/${flow.service}`,
+    port: 9080,
+    method: flow.method,
+    path: flow.path,
+    expect: 'allow',
+  }));
+  writeFileSync(file, stringify(cases));
+  for (const policy of fc.sample(randomPolicy(at), count)) {
+    await applyYaml(cluster, stringify(policy));
+    const decided = await ambit(cluster, ['policy', 'test', '-f', file]);
+    const refused = flows.map((flow) => decided.out.includes(`xx  ${nameOf(flow)}: DENIED`));
+    let seen: readonly boolean[] = [];
+    let inARow = 0;
+    await cluster
+      .until(
+        'agreement',
+        async () => {
+          seen = (
+            await Promise.all(
+              flows.map(async ({ service, path, method }) => request(loadUrl, method, `http://${service}:9080${path}`)),
+            )
+          ).map(isRefusal);
+          inARow = isDeepStrictEqual(seen, refused) ? inARow + 1 : 0;
+          return inARow === 2;
+        },
+        20_000,
+      )
+      .catch(() => undefined);
+    assert.deepEqual(seen, refused, `${stringify(policy)}\n${decided.out}${decided.err}`);
+  }
+  await cluster.api('DELETE', '/apis/security.istio.io/v1/namespaces/bookinfo/authorizationpolicies/random');
+}
+
 let cluster: TestCluster;
+let loadUrl: string;
 let type: (typed: Typed) => Promise<Ended>;
 let setLoad: (requestsPerSecond: number) => Promise<void>;
 
@@ -49,7 +101,7 @@ before(async () => {
   cluster = await startTestCluster('loopback', []);
   const loadPort = await freePort();
   await applyShop(cluster, loadPort);
-  const loadUrl = `http://127.0.0.1:${loadPort}`;
+  loadUrl = `http://127.0.0.1:${loadPort}`;
   setLoad = async (rate) =>
     void (await fetch(`${loadUrl}/load?rate=${rate}`, { method: 'POST', headers: { connection: 'close' } }));
   await setLoad(0);
@@ -66,12 +118,20 @@ test('journey D: a denied connection names its policy, in explain and in the log
   await replay(transcript('d-why'), type);
 });
 
+test('what the command line decides about random L4 policies is what node proxies do', async () => {
+  await agreesWithTheMesh('node proxy', 3);
+});
+
 test('journey B: a waypoint serves the namespace, with a route and a policy', async () => {
   await replay(transcript('b-waypoint'), type);
 });
 
 test('journey D at the waypoint: a refused method names the policy and its nearest rule', async () => {
   await replay(transcript('d-why-at-the-waypoint'), type);
+});
+
+test('what the command line decides about random policies at a waypoint is what the waypoint does', async () => {
+  await agreesWithTheMesh('waypoint', 3);
 });
 
 /** DNS of pods is captured where they have network namespaces, which they do not have in loopback mode. */
@@ -99,6 +159,15 @@ test('every query of our dashboards has data, and Kiali finds every name that it
     .catch(() => undefined);
   assert.deepEqual(lacks, []);
   assert.deepEqual(await objectFindings(cluster), []);
+  const page = readFileSync(new URL('../../packages/docs/metrics.md', import.meta.url), 'utf8');
+  const unnamed = (await scrapeCluster(cluster))
+    .map(({ metric }) => metric)
+    .filter((metric) => !/^(process|nodejs)_/.test(metric))
+    .filter(
+      (metric) =>
+        !page.includes(`\`${metric.replace(/_(bucket|sum|count)$/, '')}\``) && !page.includes(`\`${metric}\``),
+    );
+  assert.deepEqual([...new Set(unnamed)], [], 'metrics that the reference page does not name');
 });
 
 interface SeenEdge {
@@ -138,6 +207,37 @@ test('edges shows who talks to whom, and tap each connection and request, withou
       `${direction}: ${tap.out}${tap.err}`,
     );
   assert.ok(flows.some(({ method, status }) => method === 'GET' && status === 200));
+  const suggested = await ambit(cluster, ['policy', 'suggest', '-n', 'bookinfo']);
+  const policies = parseAllDocuments(suggested.out).map((document) => document.toJS() as Loose);
+  const forPage = policies.find(({ metadata }) => metadata.name === 'productpage-v1-callers');
+  assert.deepEqual(forPage?.spec.selector.matchLabels.app, 'productpage', suggested.out + suggested.err);
+  assert.ok(
+    forPage.spec.rules[0].from[0].source.principals.includes('cluster.local/ns/bookinfo/sa/waypoint'),
+    suggested.out,
+  );
+});
+
+test('a bug report holds logs, dumps and objects, and no key and no token', async () => {
+  const folder = join(cluster.stateDir, 'report');
+  const ended = await ambit(cluster, ['bug-report', '--output-dir', folder]);
+  assert.equal(ended.status, 0, ended.out + ended.err);
+  assert.equal(ended.out, '', 'every file was collected');
+  const files = globSync('**/*.*', { cwd: folder });
+  for (const wanted of [
+    'check.txt',
+    'objects.json',
+    'dumps/istio-system.ztunnel-',
+    'metrics/bookinfo.waypoint-',
+    'logs/',
+  ])
+    assert.ok(
+      files.some((file) => file.startsWith(wanted)),
+      `${wanted}: ${files.join(' ')}`,
+    );
+  // A private key, and the header of a signed token.
+  const secret = /PRIVATE KEY|eyJhbGciOi/;
+  const leaking = files.filter((file) => secret.test(readFileSync(join(folder, file), 'utf8')));
+  assert.deepEqual(leaking, []);
 });
 
 const prometheus = process.env['AMBIT_PEER_PROMETHEUS'] ?? '';
@@ -173,7 +273,7 @@ test(
   },
 );
 
-test('journey C: the whole mesh is upgraded, part by part, and tags point at revisions', async () => {
+test('journey C: node proxies are replaced node by node, then the whole mesh is upgraded', async () => {
   await setLoad(0);
   await replay(transcript('c-upgrade'), type);
 });
