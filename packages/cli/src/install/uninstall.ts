@@ -65,10 +65,13 @@ async function removeWaypoints(api: ClusterApi, onMissing: (text: string) => voi
   );
 }
 
+/** ConfigMaps that the control plane writes into every namespace. */
+const distributed = ['istio-ca-root-cert', 'istio-ca-crl'];
+
 /** Objects that no chart renders and the mesh makes while it runs. */
 async function ownRemains(api: ClusterApi, namespace: string, purge: boolean): Promise<readonly ObjectRef[]> {
-  const roots = (await api.list(kinds.configMap, { labelSelector: 'istio.io/config=true' })).filter(
-    (map) => nameOf(map) === 'istio-ca-root-cert',
+  const roots = (await api.list(kinds.configMap, { labelSelector: 'istio.io/config=true' })).filter((map) =>
+    distributed.includes(nameOf(map)),
   );
   const leaders = (await api.list(kinds.configMap, { namespace })).filter(
     (map) => map.metadata?.annotations?.['control-plane.alpha.kubernetes.io/leader'] !== undefined,
