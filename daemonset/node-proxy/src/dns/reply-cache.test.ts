@@ -137,6 +137,14 @@ suite('replies of name servers', () => {
     assert.deepEqual(ttlsOf(cache.get(asked)), [25, 0x8000]);
   });
 
+  test('cost nothing where nobody asked: there is one cache per pod and thread', () => {
+    const used = (): number => process.memoryUsage().heapUsed + process.memoryUsage().external;
+    const before = used();
+    const caches = Array.from({ length: 500 }, () => createReplyCache(() => 0));
+    const grown = used() - before;
+    assert.ok(grown < 25_000_000, `${Math.round(grown / caches.length / 1024)} KB each`);
+  });
+
   test('of any bytes are read without harm', () => {
     const cache = createReplyCache(() => 0);
     fc.assert(

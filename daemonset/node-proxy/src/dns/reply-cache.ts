@@ -8,9 +8,10 @@
 import { LRUCache } from 'lru-cache';
 import { questionOf, recordsOf, TYPE_OPT, TYPE_SOA } from './message.ts';
 
-/** Replies kept per pod and data thread, as upstream, and their bytes; the least used go first. */
-const MAX_REPLIES = 8192;
+/** Bytes of replies kept per pod and data thread; the least used go first. */
 const MAX_BYTES = 4 * 1024 * 1024;
+/** What a reply counts at least, so that no more than 8,192 are kept, as upstream. */
+const MIN_REPLY_BYTES = 512;
 /** A longer time to live is cut to this: a day. */
 const MAX_TTL_SECONDS = 86_400;
 
@@ -32,10 +33,10 @@ export interface ReplyCache {
 
 /** Makes an empty cache. `now` in milliseconds. */
 export function createReplyCache(now: () => number = performance.now.bind(performance)): ReplyCache {
+  // Without `max`, for which the library would take its memory at once: about 300 KB for a pod that never asks.
   const kept = new LRUCache<string, Kept>({
-    max: MAX_REPLIES,
     maxSize: MAX_BYTES,
-    sizeCalculation: ({ reply }, key) => reply.length + key.length,
+    sizeCalculation: ({ reply }, key) => Math.max(MIN_REPLY_BYTES, reply.length + key.length),
   });
   return {
     get(query) {
