@@ -7,11 +7,11 @@ import { status } from '@grpc/grpc-js';
 import { certificatesOfPem, createKeyAndCsr, toPem } from '@ambit/identity';
 import { testCa } from '@ambit/identity/testing';
 import { memoryCluster } from '@ambit/kube/testing';
-import { testNamespace, testPod } from '@ambit/resources/testing';
 import { silentLogger } from '@ambit/runtime/log';
 import { createMetricsRegistry } from '@ambit/runtime/metrics';
 import { type ControlPlane, readConfig, startControlPlane } from '../src/index.ts';
 import { type Ask, askCertificate, namesOfAnswer as names } from './ask-certificate.ts';
+import { putNodeWithPod } from './node-with-pod.ts';
 
 const OWN = 'spiffe://cluster.local/ns/istio-system/sa/ztunnel';
 const POD = 'spiffe://cluster.local/ns/apps/sa/default';
@@ -20,22 +20,7 @@ const metrics = createMetricsRegistry();
 let app: ControlPlane;
 
 before(async () => {
-  for (const name of ['istio-system', 'apps']) cluster.put(testNamespace(name));
-  const onNode = (pod: ReturnType<typeof testPod>, serviceAccountName: string): void =>
-    cluster.put({ ...pod, spec: { containers: [], ...pod.spec, nodeName: 'node-a', serviceAccountName } });
-  onNode(testPod('apps', 'web', '10.0.0.1'), 'default');
-  onNode(testPod('istio-system', 'ztunnel-a', '10.0.0.2', { uid: 'uid-a' }), 'ztunnel');
-  cluster.tokens.set('ztunnel', {
-    isAuthenticated: true,
-    username: 'system:serviceaccount:istio-system:ztunnel',
-    groups: ['system:serviceaccounts'],
-    audiences: ['istio-ca'],
-    extra: {
-      'authentication.kubernetes.io/pod-name': ['ztunnel-a'],
-      'authentication.kubernetes.io/pod-uid': ['uid-a'],
-    },
-    error: '',
-  });
+  putNodeWithPod(cluster);
   app = await startControlPlane({
     config: readConfig({ AMBIT_LISTEN_HOST: '127.0.0.1', CA_TRUSTED_NODE_ACCOUNTS: 'istio-system/ztunnel' }),
     client: cluster,

@@ -19,11 +19,11 @@ import {
 } from '@ambit/identity';
 import { type MemoryCluster, memoryCluster } from '@ambit/kube/testing';
 import type { KubernetesObject } from '@ambit/resources';
-import { testNamespace, testPod } from '@ambit/resources/testing';
 import { silentLogger } from '@ambit/runtime/log';
 import { createMetricsRegistry } from '@ambit/runtime/metrics';
 import { type ControlPlane, readConfig, startControlPlane } from '../src/index.ts';
 import { askCertificate, namesOfAnswer } from './ask-certificate.ts';
+import { putNodeWithPod } from './node-with-pod.ts';
 
 const OWN = 'spiffe://cluster.local/ns/istio-system/sa/ztunnel';
 const POD = 'spiffe://cluster.local/ns/apps/sa/default';
@@ -46,22 +46,7 @@ function system(): { readonly rootPem: string; sign(csrPem: string): readonly st
 /** A mesh with a node proxy and one pod on its node, and the roots of the system in its configuration. */
 function clusterTrusting(rootPem: string): MemoryCluster {
   const cluster = memoryCluster();
-  for (const name of ['istio-system', 'apps']) cluster.put(testNamespace(name));
-  const onNode = (pod: ReturnType<typeof testPod>, serviceAccountName: string): void =>
-    cluster.put({ ...pod, spec: { containers: [], ...pod.spec, nodeName: 'node-a', serviceAccountName } });
-  onNode(testPod('apps', 'web', '10.0.0.1'), 'default');
-  onNode(testPod('istio-system', 'ztunnel-a', '10.0.0.2', { uid: 'uid-a' }), 'ztunnel');
-  cluster.tokens.set('ztunnel', {
-    isAuthenticated: true,
-    username: 'system:serviceaccount:istio-system:ztunnel',
-    groups: ['system:serviceaccounts'],
-    audiences: ['istio-ca'],
-    extra: {
-      'authentication.kubernetes.io/pod-name': ['ztunnel-a'],
-      'authentication.kubernetes.io/pod-uid': ['uid-a'],
-    },
-    error: '',
-  });
+  putNodeWithPod(cluster);
   putRoots(cluster, rootPem);
   return cluster;
 }

@@ -27,3 +27,10 @@ test('every label and every expression must hold', () => {
 test('an unknown operator matches nothing', () => {
   assert.equal(matchesLabelSelector({ matchExpressions: [{ key: 'app', operator: 'Near' }] }, labels), false);
 });
+
+test('a label that only the prototype of objects has is not there', () => {
+  const asked = (operator: string): boolean =>
+    matchesLabelSelector({ matchExpressions: [{ key: 'constructor', operator }] }, {});
+  assert.equal(asked('Exists'), false);
+  assert.equal(asked('DoesNotExist'), true);
+});

@@ -13,7 +13,7 @@ export interface LabelExpression {
 
 /** Whether one expression holds; an unknown operator never does. */
 export function matchesExpression({ key, operator, values = [] }: LabelExpression, labels: Labels): boolean {
-  const value = labels[key];
+  const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
   switch (operator) {
     case 'In':
       return value !== undefined && values.includes(value);

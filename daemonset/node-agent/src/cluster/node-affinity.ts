@@ -1,6 +1,6 @@
 // In: the agent's DaemonSet and its node. Out: whether the DaemonSet still wants an agent on this node. Pure. Called by kube-pod-source.ts.
 // Source: spec node-agent 7.6: an agent that its DaemonSet sends away takes its traces along; only required node affinity counts.
-import type { KubernetesObject } from '@ambit/resources';
+import { type KubernetesObject, matchesExpression } from '@ambit/resources';
 
 interface Requirement {
   readonly key?: string;
@@ -41,25 +41,10 @@ export function matchesNode(terms: readonly Term[], node: KubernetesObject): boo
   });
 }
 
-function isMet(
-  { key = '', operator, values = [] }: Requirement,
-  of: Readonly<Record<string, string | undefined>>,
-): boolean {
+// Nodes know two operators more than labels do.
+function isMet({ key = '', operator = '', values = [] }: Requirement, of: Readonly<Record<string, string>>): boolean {
   const value = Object.hasOwn(of, key) ? of[key] : undefined;
-  switch (operator) {
-    case 'In':
-      return value !== undefined && values.includes(value);
-    case 'NotIn':
-      return value === undefined || !values.includes(value);
-    case 'Exists':
-      return value !== undefined;
-    case 'DoesNotExist':
-      return value === undefined;
-    case 'Gt':
-      return Number(value) > Number(values[0]);
-    case 'Lt':
-      return Number(value) < Number(values[0]);
-    default:
-      return false;
-  }
+  if (operator === 'Gt') return Number(value) > Number(values[0]);
+  if (operator === 'Lt') return Number(value) < Number(values[0]);
+  return matchesExpression({ key, operator, values }, of);
 }

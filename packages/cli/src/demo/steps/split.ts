@@ -1,6 +1,6 @@
 // Step 6: an HTTPRoute sends nine of ten requests to v1 and one to v3, measured over 1,000.
 import { waitUntil } from '../../output/wait-until.ts';
-import { shop } from '../stage.ts';
+import { reviewsRoute } from '../reviews-route.ts';
 import { expect, type TourStep } from '../step.ts';
 
 const requests = 1000;
@@ -8,22 +8,14 @@ const share = 0.1;
 /** Bounds that a fair 10 % split leaves less than once in 100,000 runs: 4.5 standard deviations. */
 const slack = 4.5 * Math.sqrt(requests * share * (1 - share));
 
-const route = {
-  apiVersion: 'gateway.networking.k8s.io/v1',
-  kind: 'HTTPRoute',
-  metadata: { name: 'reviews', namespace: shop },
-  spec: {
-    parentRefs: [{ group: '', kind: 'Service', name: 'reviews', port: 9080 }],
-    rules: [
-      {
-        backendRefs: [
-          { name: 'reviews-v1', port: 9080, weight: 90 },
-          { name: 'reviews-v3', port: 9080, weight: 10 },
-        ],
-      },
+const route = reviewsRoute([
+  {
+    backendRefs: [
+      { name: 'reviews-v1', port: 9080, weight: 90 },
+      { name: 'reviews-v3', port: 9080, weight: 10 },
     ],
   },
-};
+]);
 
 /** Step 6 of the tour. */
 export const splitStep: TourStep = {

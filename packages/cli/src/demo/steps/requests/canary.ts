@@ -1,23 +1,16 @@
 // A canary by header: marked requests go to v3, all others to v1.
-import { shop, type Stage } from '../../stage.ts';
+import { reviewsRoute } from '../../reviews-route.ts';
+import type { Stage } from '../../stage.ts';
 import { expect } from '../../step.ts';
 import { type RequestRule, until } from './rule.ts';
 
-const canary = {
-  apiVersion: 'gateway.networking.k8s.io/v1',
-  kind: 'HTTPRoute',
-  metadata: { name: 'reviews', namespace: shop },
-  spec: {
-    parentRefs: [{ group: '', kind: 'Service', name: 'reviews', port: 9080 }],
-    rules: [
-      {
-        matches: [{ headers: [{ name: 'x-canary', value: 'yes' }] }],
-        backendRefs: [{ name: 'reviews-v3', port: 9080 }],
-      },
-      { backendRefs: [{ name: 'reviews-v1', port: 9080 }] },
-    ],
+const canary = reviewsRoute([
+  {
+    matches: [{ headers: [{ name: 'x-canary', value: 'yes' }] }],
+    backendRefs: [{ name: 'reviews-v3', port: 9080 }],
   },
-};
+  { backendRefs: [{ name: 'reviews-v1', port: 9080 }] },
+]);
 
 async function canaryByHeader(stage: Stage): Promise<string> {
   await stage.api.apply(canary);

@@ -2,24 +2,17 @@
 import { kinds } from '../../../cluster/kinds.ts';
 import { nameOf } from '../../../cluster/object-fields.ts';
 import { waitUntil } from '../../../output/wait-until.ts';
+import { reviewsRoute } from '../../reviews-route.ts';
 import { shop, type Stage } from '../../stage.ts';
 import { expect } from '../../step.ts';
 import type { RequestRule } from './rule.ts';
 
-const mirrored = {
-  apiVersion: 'gateway.networking.k8s.io/v1',
-  kind: 'HTTPRoute',
-  metadata: { name: 'reviews', namespace: shop },
-  spec: {
-    parentRefs: [{ group: '', kind: 'Service', name: 'reviews', port: 9080 }],
-    rules: [
-      {
-        filters: [{ type: 'RequestMirror', requestMirror: { backendRef: { name: 'reviews-v3', port: 9080 } } }],
-        backendRefs: [{ name: 'reviews-v1', port: 9080 }],
-      },
-    ],
+const mirrored = reviewsRoute([
+  {
+    filters: [{ type: 'RequestMirror', requestMirror: { backendRef: { name: 'reviews-v3', port: 9080 } } }],
+    backendRefs: [{ name: 'reviews-v1', port: 9080 }],
   },
-};
+]);
 
 const count = 20;
 
