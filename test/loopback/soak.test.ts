@@ -9,7 +9,7 @@ const MAX_GROWTH_KB = 24 * 1024;
 
 for (const engine of ['framed', 'libssl']) {
   test(`engine ${engine} under load and rotation`, { timeout: 240_000 }, async () => {
-    const result = await soak(engine, { seconds: 90, tunnels: Number.POSITIVE_INFINITY, rotateSeconds: 3 });
+    const result = await soak(engine, { seconds: 90, tunnels: 0, rotateSeconds: 3 });
     process.stdout.write(`${JSON.stringify(result)}\n`);
     assert.equal(result.wrong, 0, `${result.firstProblem}`);
     assert.ok(result.tunnels > 200 && result.rotations > 5 && result.handshakes > 5);

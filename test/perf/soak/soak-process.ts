@@ -1,5 +1,6 @@
-// One soak run as a process: `<engine> <seconds> <connections> <rotate every s>`, started with --expose-gc. Tunnels of mixed
-// sizes are opened, hashed both ways, half-closed, closed or reset, while certificates rotate. Prints one JSON line.
+// One soak run as a process: `<engine> <seconds> <tunnels> <rotate every s>`, started with --expose-gc; ends when both the
+// time and the number of tunnels are reached, after three times the time at the latest. Tunnels of mixed sizes are opened,
+// hashed both ways, half-closed, closed or reset, while certificates rotate. Prints one JSON line.
 import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import {
@@ -49,12 +50,17 @@ export interface SoakResult {
   readonly warnings: readonly string[];
 }
 
-const SIZES = [1, 64, 999, 1024, 1025, 5000, 16_384, 70_000, 300_000, 1_000_000];
+/** Most tunnels carry a request's size, every twentieth carries bulk. */
+const SMALL_SIZES = [1, 64, 999, 1024, 1025, 5000, 16_384];
+const BULK_SIZES = [70_000, 300_000, 1_000_000];
+const BULK_EVERY = 20;
+/** Of the wished time: where a run ends that has not reached its number of tunnels. */
+const MAX_OVERTIME = 3;
 const PARALLEL = 16;
 const SAMPLES = 40;
 const HOST = '127.0.0.1';
 
-const [engineName, secondsText = '20', tunnelsText = 'Infinity', rotateText = '5'] = process.argv.slice(2);
+const [engineName, secondsText = '20', tunnelsText = '0', rotateText = '5'] = process.argv.slice(2);
 const engine = BYTE_ENGINE_WISHES.find((name) => name === engineName) ?? 'auto';
 const choice = chooseByteEngine(engine);
 if (choice.engine.name !== engineName) throw new Error(`engine ${engineName} cannot be used: ${choice.reason}`);
@@ -109,10 +115,16 @@ let bytes = 0;
 let wrong = 0;
 let firstProblem: string | undefined;
 
+function sizeOf(index: number): number {
+  const sizes = index % BULK_EVERY === 0 ? BULK_SIZES : SMALL_SIZES;
+  const turn = index % BULK_EVERY === 0 ? index / BULK_EVERY : index;
+  return sizes[turn % sizes.length] as number;
+}
+
 async function oneTunnel(index: number): Promise<void> {
   const tunnel = await pool.open(key, { authority: '10.0.0.1:80', headers: { baggage: `n=${index % 50}` } });
   tunnels += 1;
-  const size = SIZES[index % SIZES.length] as number;
+  const size = sizeOf(index);
   const payload = Buffer.alloc(size);
   for (let at = 0; at < size; at += 997) payload[at] = (at + index) & 255;
   if (index % 10 === 3) {
@@ -145,7 +157,10 @@ async function exchange(tunnel: Endpoint, payload: Buffer, index: number): Promi
 
 const seconds = Number(secondsText);
 const started = performance.now();
-const isOver = (): boolean => performance.now() - started > seconds * 1000 || tunnels >= Number(tunnelsText);
+const isOver = (): boolean => {
+  const elapsed = (performance.now() - started) / 1000;
+  return elapsed > seconds && (tunnels >= Number(tunnelsText) || elapsed > MAX_OVERTIME * seconds);
+};
 let next = 0;
 
 async function worker(): Promise<void> {

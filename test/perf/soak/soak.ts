@@ -1,4 +1,4 @@
-// Suite `soak`: the engines that are not core http2, thirty minutes or a million tunnels each (AMBIT_SOAK_SECONDS makes it
+// Suite `soak`: the engines that are not core http2, thirty minutes and a million tunnels each (AMBIT_SOAK_SECONDS makes it
 // shorter), certificates rotating every minute. In: nothing. Out: figures; the short form with pass and fail is
 // test/loopback/soak.test.ts. Called by main.ts.
 import { execFile } from 'node:child_process';
@@ -30,7 +30,7 @@ export async function runSoak(): Promise<BenchReport> {
   const figures: BenchFigure[] = [];
   const notes: string[] = [];
   for (const engine of ['framed', 'libssl']) {
-    process.stderr.write(`soak ${engine}: ${SECONDS} s or ${TUNNELS} tunnels\n`);
+    process.stderr.write(`soak ${engine}: ${SECONDS} s and ${TUNNELS} tunnels\n`);
     const result = await soak(engine, { seconds: SECONDS, tunnels: TUNNELS, rotateSeconds: ROTATE_SECONDS });
     const row = (quantity: string, unit: string, value: number): void => {
       figures.push({ quantity, unit, path: engine, median: value, rounds: [value], ratio: undefined, engine });
