@@ -26,6 +26,7 @@ import { DefinitionController } from './definitions/controller.ts';
 import { Exchange } from './http/exchange.ts';
 import { serveRequest } from './http/router.ts';
 import type { RouterServices } from './http/router.ts';
+import { Turns } from './http/turns.ts';
 import type { ObjectApi } from './object-api.ts';
 import type { PodStreams } from './pod-streams.ts';
 import { Registry } from './resources/registry.ts';
@@ -116,6 +117,7 @@ async function bootstrap(objects: ObjectApi): Promise<void> {
 class Listener {
   readonly server: Http2SecureServer;
   readonly #connections = new Set<Socket>();
+  readonly #turns = new Turns();
 
   constructor(credentials: { certPem: string; keyPem: string }, services: RouterServices, log: Logger) {
     this.server = createSecureServer({
@@ -128,7 +130,8 @@ class Listener {
     this.server.on('request', (request, response) => {
       response.on('error', (error: Error) => log.debug('response failed', { error: error.message }));
       request.on('error', (error: Error) => log.debug('request failed', { error: error.message }));
-      void serveRequest(new Exchange(request, response), services);
+      const exchange = new Exchange(request, response);
+      void this.#turns.take().then(async () => serveRequest(exchange, services));
     });
     this.server.on('upgrade', (request: Parameters<typeof serveUpgrade>[0], socket: Socket, head: Buffer) => {
       socket.on('error', (error) => log.debug('upgraded connection failed', { error: error.message }));

@@ -17,7 +17,15 @@ import type { Representation } from './negotiate.ts';
 import { isTrue } from './request-info.ts';
 import { includeObjectOf, objectText, tableText } from './shape.ts';
 
+/** Events that may wait for a reader that takes nothing, and for how long; a busy server alone never ends a watch. */
 const queueLimit = 1000;
+const patienceMs = 5000;
+/** Text that may wait in any case, in characters. */
+const queueLimitCharacters = 16 * 1024 * 1024;
+/** Least time between two writes to one watch: with many watchers a write per change costs more than the change. */
+const paceMs = 5;
+/** How long the end of a watch may wait for a reader that stands still. */
+const lingerMs = 10_000;
 const bookmarkMs = 60_000;
 /** Without timeoutSeconds a watch lives 30 to 60 minutes. */
 const lifeMs = (): number => (30 + Math.random() * 30) * 60_000;
@@ -30,7 +38,13 @@ export interface WatchServices {
   readonly closing: AbortSignal;
 }
 
-/** A running stream: queues lines and writes them as fast as the client reads. */
+/** Lines of plain events: watchers of the same object share them. */
+const lines = new WeakMap<KubeObject, { readonly type: string; readonly text: string }>();
+
+/**
+ * A running stream: queues lines and writes them as fast as the client reads. Who reads too slowly is told so as
+ * Kubernetes does: the answer ends after a whole event, and the client watches on from the last revision it saw.
+ */
 class WatchStream {
   readonly #exchange: Exchange;
   readonly #resource: Resource;
@@ -38,8 +52,11 @@ class WatchStream {
   readonly #now: () => number;
   readonly #finished = Promise.withResolvers<void>();
   #queue: string[] = [];
+  #queuedCharacters = 0;
   #isPlanned = false;
-  #isBlocked = false;
+  #writtenAtMs = 0;
+  /** When the client stopped taking; undefined while it reads. */
+  #blockedAtMs: number | undefined;
   #isOver = false;
   #hasColumns = false;
 
@@ -50,7 +67,7 @@ class WatchStream {
     this.#now = now;
     exchange.response.on('close', () => this.end());
     exchange.response.on('drain', () => {
-      this.#isBlocked = false;
+      this.#blockedAtMs = undefined;
       this.#flush();
     });
   }
@@ -66,24 +83,39 @@ class WatchStream {
   #line(text: string): void {
     if (this.#isOver) return;
     this.#queue.push(text);
-    if (this.#queue.length > queueLimit && this.#isBlocked) this.#exchange.response.destroy();
-    else if (!this.#isPlanned) {
-      // One write carries all changes of a turn: with many watchers a write per change costs more than the change.
+    this.#queuedCharacters += text.length;
+    if (this.#blockedAtMs !== undefined) {
+      const waitedMs = this.#now() - this.#blockedAtMs;
+      const isLate = this.#queue.length > queueLimit && waitedMs > patienceMs;
+      if (isLate || this.#queuedCharacters > queueLimitCharacters) this.#cut();
+    } else if (!this.#isPlanned) {
       this.#isPlanned = true;
-      setImmediate(() => {
+      const flush = (): void => {
         this.#isPlanned = false;
         this.#flush();
-      });
+      };
+      const restMs = this.#writtenAtMs + paceMs - performance.now();
+      if (restMs <= 0) setImmediate(flush);
+      else setTimeout(flush, restMs);
     }
   }
 
   #flush(): void {
-    if (this.#isBlocked || this.#queue.length === 0 || this.#isOver) return;
+    if (this.#blockedAtMs !== undefined || this.#queue.length === 0 || this.#isOver) return;
     const text = this.#queue.join('');
     this.#queue = [];
+    this.#queuedCharacters = 0;
+    this.#writtenAtMs = performance.now();
     // Both responses write text; their overloads differ.
     const { response } = this.#exchange;
-    this.#isBlocked = !(response as { write(chunk: string): boolean }).write(text);
+    if (!(response as { write(chunk: string): boolean }).write(text)) this.#blockedAtMs = this.#now();
+  }
+
+  /** Ends a stream whose client does not read; what waits is dropped, the log still has it. */
+  #cut(): void {
+    this.#queue = [];
+    this.end();
+    setTimeout(() => this.#exchange.response.destroy(), lingerMs).unref();
   }
 
   #body(object: KubeObject): string {
@@ -106,7 +138,16 @@ class WatchStream {
   }
 
   event(type: string, object: KubeObject): void {
-    this.#line(`{"type":"${type}","object":${this.#body(object)}}\n`);
+    if (this.#representation.as !== undefined) {
+      this.#line(`{"type":"${type}","object":${this.#body(object)}}\n`);
+      return;
+    }
+    let line = lines.get(object);
+    if (line?.type !== type) {
+      line = { type, text: `{"type":"${type}","object":${this.#body(object)}}\n` };
+      lines.set(object, line);
+    }
+    this.#line(line.text);
   }
 
   bookmark(revision: number, annotations?: Readonly<Record<string, string>>): void {
