@@ -16,6 +16,7 @@ import { objectFindings, seriesFindings } from '../fixtures/kiali-contract.ts';
 import { type Loose, startTestCluster, type TestCluster } from '../fixtures/local-cluster.ts';
 import { startPrometheus } from '../fixtures/prometheus.ts';
 import { randomPolicy, targets } from '../fixtures/random-policy.ts';
+import { findPeer, notRun } from '../fixtures/run-client.ts';
 import { missingData, scrapeCluster } from '../fixtures/scrape.ts';
 import { type Ended, replay, type Typed } from '../fixtures/transcript.ts';
 
@@ -240,13 +241,13 @@ test('a bug report holds logs, dumps and objects, and no key and no token', asyn
   assert.deepEqual(leaking, []);
 });
 
-const prometheus = process.env['AMBIT_PEER_PROMETHEUS'] ?? '';
+const prometheus = findPeer('prometheus', 'AMBIT_PEER_PROMETHEUS');
 
 test(
   'a real Prometheus finds the mesh with our configuration and answers every query of the dashboards',
-  { skip: prometheus === '' ? 'not run: prometheus (AMBIT_PEER_PROMETHEUS names none)' : false },
+  { skip: prometheus === undefined ? notRun('prometheus', 'AMBIT_PEER_PROMETHEUS') : false },
   async () => {
-    await using server = await startPrometheus(prometheus, cluster);
+    await using server = await startPrometheus(prometheus ?? '', cluster);
     let empty: readonly string[] = [];
     await cluster
       .until(
