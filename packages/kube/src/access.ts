@@ -1,9 +1,10 @@
 // How to reach the API server: as a pod of the cluster, or by a kubeconfig. In: settings of the caller. Out: ApiAccess.
 // A pod's way is written here because @kubernetes/client-node costs 150 MB of memory and 0.4 s to load (measured); it is loaded
-// only for kubeconfigs, whose authentication plug-ins it implements. Main thread.
+// only for kubeconfigs with authentication plug-ins, which it implements. Main thread.
 import { readFile, stat } from 'node:fs/promises';
 import type { RequestOptions } from 'node:https';
 import { KubeError } from './errors.ts';
+import { readPlainKubeconfig } from './plain-kubeconfig.ts';
 import type { ApiAccess } from './transport.ts';
 
 /** Folder with token, CA and namespace of a pod's service account. */
@@ -51,6 +52,24 @@ export async function kubeconfigAccess(
   context?: string,
   impersonate: Impersonation = {},
 ): Promise<KubeconfigAccess> {
+  const impersonation: Record<string, string> = {
+    ...(impersonate.user !== undefined && { 'impersonate-user': impersonate.user }),
+    ...(impersonate.groups?.length && { 'impersonate-group': impersonate.groups.join(',') }),
+  };
+  const plain = path === undefined ? undefined : await readPlainKubeconfig(path, context);
+  if (plain !== undefined) {
+    if (!plain.server.startsWith('https://') && !plain.skipsVerification) throw plainServer(path, plain.server);
+    const token = plain.tokenFile === undefined ? async () => plain.token : tokenFile(plain.tokenFile);
+    return {
+      server: plain.server,
+      namespace: plain.namespace,
+      credentials: async () => {
+        const bearer = await token();
+        const headers = { ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }), ...impersonation };
+        return { options: plain.tls, headers };
+      },
+    };
+  }
   const { KubeConfig } = await import('@kubernetes/client-node');
   const config = new KubeConfig();
   try {
@@ -67,10 +86,6 @@ export async function kubeconfigAccess(
     });
   }
   if (!cluster.server.startsWith('https://') && !cluster.skipTLSVerify) throw plainServer(path, cluster.server);
-  const impersonation: Record<string, string> = {
-    ...(impersonate.user !== undefined && { 'impersonate-user': impersonate.user }),
-    ...(impersonate.groups?.length && { 'impersonate-group': impersonate.groups.join(',') }),
-  };
   return {
     server: cluster.server,
     namespace: config.getContextObject(config.getCurrentContext())?.namespace,

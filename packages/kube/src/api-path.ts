@@ -1,9 +1,9 @@
 // Paths of the Kubernetes API. Pure.
-import { apiVersionOf, type KindName, kinds } from '@ambit/resources';
+import { apiVersionOf, type KindName, kindTable } from '@ambit/resources/kind-table';
 
 /** Path of a collection or, with a name, of one object. Names are escaped. */
 export function apiPath(kind: KindName, namespace: string | undefined, name?: string, subresource?: string): string {
-  const info = kinds[kind];
+  const info = kindTable[kind];
   const root = info.group === '' ? `/api/${info.version}` : `/apis/${apiVersionOf(info)}`;
   const scope =
     info.namespaced && namespace !== undefined && namespace !== ''

@@ -1,7 +1,7 @@
 // Access to a cluster by a kubeconfig that somebody else wrote, such as the Secret of a remote cluster (spec control-plane 8.3 M2): only what
 // stands in the text itself counts. A kubeconfig can name programs to run and files to read on this machine; such a one is refused.
 // In: the text. Out: ApiAccess. Called by the control plane; pure.
-import { parseDocuments } from '@ambit/resources';
+import { parseDocuments } from '@ambit/resources/parse-documents';
 import { KubeError } from './errors.ts';
 import type { ApiAccess } from './transport.ts';
 

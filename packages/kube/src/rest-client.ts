@@ -1,7 +1,8 @@
 // KubeClient over HTTP. In: calls. Out: requests of transport.ts. Main thread.
 import type { IncomingMessage } from 'node:http';
 import { readAtMost } from '@ambit/runtime/read-at-most';
-import { apiVersionOf, type KindName, kindOf, kinds, type KubernetesObject, type ObjectOf } from '@ambit/resources';
+import type { KubernetesObject, ObjectOf } from '@ambit/resources';
+import { apiVersionOf, type KindName, kindNamesOf, kindTable } from '@ambit/resources/kind-table';
 import { apiPath, query } from './api-path.ts';
 import type { KubeClient, ListOptions, ObjectList, ObjectRef, PatchType, TokenReview, WatchEvent } from './client.ts';
 import { errorOfStatus, KubeError } from './errors.ts';
@@ -54,7 +55,7 @@ export function createRestClient(access: ApiAccess, options: { userAgent: string
   };
 
   const pathOf = (object: KubernetesObject, subresource?: string, withName = true): string => {
-    const info = kindOf(object);
+    const info = kindNamesOf(object);
     if (info === undefined) {
       throw new KubeError('ERR_KUBE_INVALID', `unknown kind ${object.apiVersion ?? ''} ${object.kind ?? ''}`);
     }
@@ -163,7 +164,7 @@ async function listAll(
     const page = await call({ method: 'GET', path, signal });
     const metadata = (page['metadata'] ?? {}) as { resourceVersion?: string; continue?: string };
     // Items of a list carry neither kind nor version.
-    const info = kinds[kind];
+    const info = kindTable[kind];
     const head = { apiVersion: apiVersionOf(info), kind: info.kind };
     for (const item of (page['items'] ?? []) as KubernetesObject[]) items.push({ ...item, ...head });
     next = metadata.continue === '' ? undefined : metadata.continue;

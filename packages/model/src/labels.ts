@@ -1,5 +1,6 @@
 // Names of the labels and annotations that the translation reads (spec control-plane 1), and label matching.
-import { type LabelSelector, matchesLabelSelector } from '@ambit/resources';
+import type { LabelSelector } from '@ambit/resources';
+import { matchesLabelSelector } from '@ambit/resources/label-selector';
 
 /** A map of labels or annotations. */
 export type Labels = Readonly<Record<string, string>>;

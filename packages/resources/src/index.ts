@@ -14,6 +14,7 @@ export * from './istio/stored-kinds.ts';
 export * from './istio/telemetry.ts';
 export * from './istio/virtual-service.ts';
 export * from './kind-info.ts';
+export * from './kind-table.ts';
 export * from './kinds.ts';
 export * from './kubernetes/cluster.ts';
 export * from './kubernetes/controllers.ts';

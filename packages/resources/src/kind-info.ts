@@ -9,8 +9,8 @@ export interface PrinterColumn {
   readonly description?: string;
 }
 
-/** Everything there is to know about one kind except its objects. */
-export interface KindInfo {
+/** How a kind is called and served. */
+export interface KindNames {
   readonly kind: string;
   /** Empty text for the core group. */
   readonly group: string;
@@ -25,5 +25,9 @@ export interface KindInfo {
   /** False for kinds that Kubernetes itself brings. */
   readonly custom: boolean;
   readonly columns: readonly PrinterColumn[];
+}
+
+/** Everything there is to know about one kind except its objects. */
+export interface KindInfo extends KindNames {
   readonly schema: Type.TObject;
 }

@@ -1,7 +1,8 @@
 // Checks one object against the schema of its kind. In: any JSON value. Out: problems as data, never an exception.
 // Called by the control plane before an object enters the model, and by the command line tool.
 import { Ajv, type ValidateFunction } from 'ajv';
-import { type KindName, kinds } from './kinds.ts';
+import type { KindName } from './kind-table.ts';
+import { kinds } from './kinds.ts';
 
 /** Why an object does not fit its kind. */
 export interface Problem {

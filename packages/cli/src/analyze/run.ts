@@ -9,7 +9,8 @@ import {
   type OutputFormat,
   runAnalyze,
 } from '@ambit/model/analyze/index';
-import { type KindName, kinds as knownKinds, type KubernetesObject } from '@ambit/resources';
+import type { KubernetesObject } from '@ambit/resources';
+import { type KindName, kindTable as knownKinds } from '@ambit/resources/kind-table';
 import { readFileSync } from 'node:fs';
 import { kinds } from '../cluster/kinds.ts';
 import type { OpenedCluster } from '../cluster/open.ts';

@@ -1,6 +1,8 @@
 // `ambit validate`. In: files. Out: one verdict per file, and the exit status. The rules are those of admission. Called by command.ts.
 import { validateObject } from '@ambit/model/validate/index';
-import { kindOf, type KubernetesObject, parseDocuments } from '@ambit/resources';
+import type { KubernetesObject } from '@ambit/resources';
+import { kindNamesOf } from '@ambit/resources/kind-table';
+import { parseDocuments } from '@ambit/resources/parse-documents';
 import { messageOf } from '@ambit/runtime/errors';
 import { exitStatus } from '../output/exit-status.ts';
 import { readTexts } from './files.ts';
@@ -21,7 +23,7 @@ export function validate(names: readonly string[]): number {
       continue;
     }
     const verdicts = objects
-      .filter((object) => kindOf(object) !== undefined)
+      .filter((object) => kindNamesOf(object) !== undefined)
       .map((object) => ({ object, verdict: validateObject(object) }));
     for (const { object, verdict } of verdicts) {
       for (const warning of verdict.warnings) process.stderr.write(`warning: ${nameOf(object)}: ${warning}\n`);

@@ -1,11 +1,11 @@
 // In: a kubeconfig. Out: ClusterApi over @ambit/kube. Loaded only by commands that need a cluster. Called by open.ts and the demo.
 import { askPod, createRestClient, type Impersonation, kubeconfigAccess, KubeError } from '@ambit/kube';
-import { type KindName, kindOf } from '@ambit/resources';
+import { type KindName, kindNamesOf } from '@ambit/resources/kind-table';
 import { CliError } from '../errors.ts';
 import type { ClusterApi, KindRef } from './cluster-api.ts';
 
 function kindName(ref: KindRef): KindName {
-  const info = kindOf(ref);
+  const info = kindNamesOf(ref);
   if (info === undefined)
     throw new CliError('ERR_CLI_INVALID', `kind ${ref.kind} of ${ref.apiVersion} is not known here`);
   return info.kind as KindName;

@@ -1,5 +1,6 @@
 // In: the ports to forward. Out: the objects of the sample application. Called by bring-up.ts.
-import { parseDocuments, type KubernetesObject } from '@ambit/resources';
+import type { KubernetesObject } from '@ambit/resources';
+import { parseDocuments } from '@ambit/resources/parse-documents';
 import { readFileSync } from 'node:fs';
 import { kinds } from '../cluster/kinds.ts';
 import { shop } from './stage.ts';

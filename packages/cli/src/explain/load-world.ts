@@ -1,5 +1,6 @@
 // In: a cluster. Out: its world. Called by explain and the policy commands.
-import { type KindName, kinds as knownKinds, type KubernetesObject } from '@ambit/resources';
+import type { KubernetesObject } from '@ambit/resources';
+import { type KindName, kindTable as knownKinds } from '@ambit/resources/kind-table';
 import { kinds } from '../cluster/kinds.ts';
 import type { OpenedCluster } from '../cluster/open.ts';
 import { type World, worldKinds, worldOf } from './world.ts';

@@ -1,5 +1,6 @@
 // `ambit mesh add`. In: a namespace. Out: its label set and every pod captured, or a list of what stands against it.
-import { type KubernetesObject, type LabelSelector, matchesLabelSelector } from '@ambit/resources';
+import type { KubernetesObject, LabelSelector } from '@ambit/resources';
+import { matchesLabelSelector } from '@ambit/resources/label-selector';
 import type { ClusterApi } from '../cluster/cluster-api.ts';
 import { kinds, labels } from '../cluster/kinds.ts';
 import { nameOf } from '../cluster/object-fields.ts';

@@ -1,6 +1,7 @@
 // In: the NetworkPolicies and pods of a namespace. Out: policies that would keep tunnels (TCP 15008) from pods, with a patch that lets
 // them in. Pure. Called by `mesh add --plan`, `mesh status` and `check`.
-import { type KubernetesObject, type LabelSelector, matchesLabelSelector } from '@ambit/resources';
+import type { KubernetesObject, LabelSelector } from '@ambit/resources';
+import { matchesLabelSelector } from '@ambit/resources/label-selector';
 import { nameOf, specOf } from '../cluster/object-fields.ts';
 
 interface IngressRule {

@@ -1,6 +1,7 @@
 // `ambit policy simulate` and `diff`. In: the cluster, policies as they are and as they would be, flows. Out: what would be newly denied and
 // newly allowed.
-import { type KubernetesObject, parseDocuments } from '@ambit/resources';
+import type { KubernetesObject } from '@ambit/resources';
+import { parseDocuments } from '@ambit/resources/parse-documents';
 import { readTexts } from '../analyze/files.ts';
 import { nameOf, namespaceOf } from '../cluster/object-fields.ts';
 import type { OpenedCluster } from '../cluster/open.ts';

@@ -1,5 +1,5 @@
 // `ambit policy test`. In: a table of cases, objects of files or of a cluster. Out: one line per case, and the exit status.
-import { parseDocuments } from '@ambit/resources';
+import { parseDocuments } from '@ambit/resources/parse-documents';
 import { readTexts } from '../analyze/files.ts';
 import type { OpenedCluster } from '../cluster/open.ts';
 import { CliError } from '../errors.ts';

@@ -1,6 +1,6 @@
 // YAML and JSON texts of users -> subjects with their places, and what could not be read. One bad document spoils no other.
 // Called by run.ts. Pure.
-import { MAX_YAML_BYTES } from '@ambit/resources';
+import { MAX_YAML_BYTES } from '@ambit/resources/parse-documents';
 import { Document, isMap, isScalar, isSeq, LineCounter, parseAllDocuments, type YAMLMap } from 'yaml';
 import { decodedSpec } from '../validate/index.ts';
 import { type Json, mapOf, textOf } from '../validate/json.ts';

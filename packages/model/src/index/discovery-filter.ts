@@ -1,7 +1,8 @@
 // Which namespaces the mesh looks at (`discoverySelectors` of the mesh configuration, spec control-plane 2.3).
 // In: changes of the cluster in any order. Out: the changes that the model shall see, among them those that a namespace
 // brings along when its labels begin or cease to match. Called by model.ts. Pure, in memory.
-import { type KubernetesObject, type LabelSelector, matchesLabelSelector } from '@ambit/resources';
+import type { KubernetesObject, LabelSelector } from '@ambit/resources';
+import { matchesLabelSelector } from '@ambit/resources/label-selector';
 import type { ObjectChange } from '../model.ts';
 import { keyOf } from './objects.ts';
 

@@ -1,6 +1,7 @@
 // One run of `validate -f` from texts to what is printed: rules of every object, naming of Service ports, labels of Deployments. In:
 // files. Out: findings, texts, exit code. Called by the command line tool and by golden tests. Pure: it reads no file.
-import { MAX_YAML_BYTES, type KubernetesObject } from '@ambit/resources';
+import type { KubernetesObject } from '@ambit/resources';
+import { MAX_YAML_BYTES } from '@ambit/resources/parse-documents';
 import { parseAllDocuments } from 'yaml';
 import { documentsOf } from '../analyze/documents.ts';
 import { errorList } from '../analyze/files.ts';

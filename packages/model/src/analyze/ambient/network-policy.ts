@@ -1,5 +1,6 @@
 // ambient.NetworkPolicy: policies of the network that keep tunnels (TCP 15008) from pods of the mesh (AMB0104).
-import { type LabelSelector, matchesLabelSelector } from '@ambit/resources';
+import type { LabelSelector } from '@ambit/resources';
+import { matchesLabelSelector } from '@ambit/resources/label-selector';
 import { type Json, mapOf, mapsOf, textsOf } from '../../validate/json.ts';
 import type { Analyzer } from '../analyzer.ts';
 import { messageOf } from '../message.ts';

@@ -1,5 +1,6 @@
 // injection.ImageAutoAnalyzer: `image: auto` that nobody will replace (IST0146, IST0147).
-import { type LabelSelector, matchesLabelSelector } from '@ambit/resources';
+import type { LabelSelector } from '@ambit/resources';
+import { matchesLabelSelector } from '@ambit/resources/label-selector';
 import type { Labels } from '../../labels.ts';
 import { type Json, mapOf, mapsOf, optionalMap, textOf } from '../../validate/json.ts';
 import type { Analyzer } from '../analyzer.ts';
