@@ -78,6 +78,7 @@ test('what needs more than reading is left to the library: programs, proxies, pa
     { user: { username: 'u', password: 'p' } },
     { user: { token: 'secret', 'as-user-extra': {} } },
     { cluster: { 'proxy-url': 'http://proxy.example' } },
+    { cluster: { 'insecure-skip-tls-verify': true } },
     { context: { user: 'nobody' } },
     { user: { 'client-certificate': 'no such file' } },
     { user: { token: 7 } },

@@ -13,6 +13,7 @@ type Source = { readonly bytes: Buffer } | { readonly file: string } | undefined
 /** What a plain kubeconfig says of one context. */
 export interface PlainKubeconfig {
   readonly server: string;
+  /** Says that the author knows of a server without TLS. */
   readonly skipsVerification: boolean;
   /** Namespace of the context. */
   readonly namespace: string | undefined;
@@ -62,6 +63,8 @@ export async function readPlainKubeconfig(
     ]);
     const servername = textOf(cluster['tls-server-name']);
     const skipsVerification = cluster['insecure-skip-tls-verify'] === true;
+    // Verification is never switched off here.
+    if (skipsVerification && !server.startsWith('http://')) return undefined;
     const tokenFile = textOf(user['tokenFile']);
     return {
       server: server.endsWith('/') ? server.slice(0, -1) : server,
@@ -74,7 +77,6 @@ export async function readPlainKubeconfig(
         ...(cert && { cert }),
         ...(key && { key }),
         ...(servername !== undefined && { servername }),
-        ...(skipsVerification && { rejectUnauthorized: false }),
       },
     };
   } catch {
