@@ -201,14 +201,18 @@ function tunnelSuite(
     });
 
     test('an aborted open leaves nothing behind', () => {
-      let gone: AbortSignal | undefined;
-      return withBench({ onTunnel: (request) => (gone = request.signal) }, async (bench) => {
+      const offered = Promise.withResolvers<TunnelRequest>();
+      return withBench({ onTunnel: offered.resolve }, async (bench) => {
         const abort = new AbortController();
         const opening = bench.pool.open(bench.key, { authority: '10.0.0.1:80', signal: abort.signal });
-        while (gone === undefined) await new Promise((resolve) => setImmediate(resolve));
+        const request = await offered.promise;
+        const abandoned = new Promise<Error>((resolve) => (request.onAbandoned = resolve));
         abort.abort(new Error('client left'));
         await assert.rejects(opening, { message: 'client left' });
-        if (!gone.aborted) await new Promise((resolve) => gone?.addEventListener('abort', resolve));
+        assert.match((await abandoned).message, /stream reset by/);
+        // Who asks late hears of it too.
+        const late = await new Promise<Error>((resolve) => (request.onAbandoned = resolve));
+        assert.equal(late, await abandoned);
         assert.equal(bench.pool.stats().streams, 0);
       });
     });

@@ -7,7 +7,7 @@ export type TunnelHeaders = Readonly<Record<string, string>>;
 
 /**
  * A CONNECT that a peer sent and nobody answered yet. Answer exactly once, with `accept` or `reject`; a later answer
- * is ignored. When the peer gives up first, `signal` aborts and `accept` returns an endpoint that is closed.
+ * is ignored. When the peer gives up first, `onAbandoned` is called and `accept` returns an endpoint that is closed.
  */
 export interface TunnelRequest<Peer = unknown> {
   /** `:authority` as sent, at most 1 KiB; parse it with `parseAuthority`. */
@@ -20,8 +20,8 @@ export interface TunnelRequest<Peer = unknown> {
   readonly remote: SocketAddress | undefined;
   /** Our socket address of that connection (the pod's address and 15008). */
   readonly local: SocketAddress | undefined;
-  /** Aborts when the peer resets the stream or its connection ends. */
-  readonly signal: AbortSignal;
+  /** Called when the peer resets the stream or its connection ends before the answer. Set it late and it is called at once. */
+  onAbandoned: ((reason: Error) => void) | undefined;
   /** Sends 200 and hands over the tunnel; the caller owns it. */
   accept(responseHeaders?: TunnelHeaders): Endpoint;
   /** Sends this status with END_STREAM. `message` goes to our log at level debug, not to the peer. */

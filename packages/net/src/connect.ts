@@ -45,8 +45,8 @@ export async function connect(domain: SocketDomain, options: ConnectOptions): Pr
   return endpoint;
 }
 
-/** Switches keepalive on for a socket endpoint; other endpoints are left alone. Without native access only the idle time is set. */
-export function applyKeepalive(endpoint: Endpoint, keepalive: Keepalive): void {
+/** Switches keepalive on for a socket endpoint; without native access it is left alone. */
+function applyKeepalive(endpoint: Endpoint, keepalive: Keepalive): void {
   const fd = descriptorOf(endpoint);
   if (fd !== undefined && isNativeAvailable()) setKeepalive(fd, keepalive);
 }

@@ -4,6 +4,8 @@ import { createServer, type Server, type Socket } from 'node:net';
 import type { Logger } from '@ambit/runtime/log';
 import type { Endpoint, SocketAddress } from './endpoint.ts';
 import { NetError } from './errors.ts';
+import { isNativeAvailable } from './native/libc.ts';
+import { type Keepalive, setKeepalive } from './native/socket-options.ts';
 import { bindTcp, bindUdpSocket } from './native/sockets.ts';
 import { type SocketDomain } from './socket-domain.ts';
 import { addressOf, bindFailed, socketEndpoint } from './socket-endpoint.ts';
@@ -35,6 +37,8 @@ export interface Listener {
 export interface ListenOptions {
   /** Accept queue length, default 128. Ignored for a server that already listens. */
   readonly backlog?: number;
+  /** TCP keepalive of every accepted connection: set once on the listening descriptor, which they inherit it from (Linux). */
+  readonly keepalive?: Keepalive;
   /** Gets each accepted connection and owns it. Must not throw. */
   readonly onConnection: (endpoint: Endpoint) => void;
   /** Accept errors are warnings here; the loop goes on. */
@@ -71,6 +75,7 @@ export async function listen(source: number | Server, options: ListenOptions): P
   Reflect.set(server, 'pauseOnConnect', true);
   attach(server, options);
   if (typeof source === 'number') {
+    if (options.keepalive !== undefined && isNativeAvailable()) setKeepalive(source, options.keepalive);
     await started(server, `fd ${source}`, () => server.listen({ fd: source }, options.backlog ?? DEFAULT_BACKLOG));
   }
   return listenerOf(server);

@@ -59,7 +59,7 @@ export function authorizeL4(
   options: AuthorizationOptions = {},
 ): L4Decision {
   const { groups, missing } = policySetOf(snapshot, facts.destination);
-  const view = viewOf(facts);
+  const view = new FactsView(facts);
   const dryRun = dryRunNotes(groups, view);
 
   const denied = firstHit(groups, 'deny', view);
@@ -128,14 +128,31 @@ function dryRunNotes(groups: readonly PolicyGroup[], view: ConnectionView): read
   return [...denied, ...allowed, ...(isLonely ? [{ message: 'dry-run: no allow policies match' }] : [])];
 }
 
-function viewOf(facts: ConnectionFacts): ConnectionView {
-  const id = facts.sourceIdentity === undefined ? undefined : parseSpiffeId(facts.sourceIdentity);
-  return {
-    principal: id === undefined || facts.sourceIdentity === undefined ? undefined : principalOf(facts.sourceIdentity),
-    namespace: id?.namespace ?? '',
-    serviceAccount: id?.serviceAccount,
-    sourceGroups: groupsOf(facts.sourceIp),
-    destinationGroups: groupsOf(facts.destinationIp),
-    destinationPort: facts.destinationPort,
-  };
+/** Addresses are read when a rule asks for them: most policies know only identities. */
+class FactsView implements ConnectionView {
+  readonly principal: string | undefined;
+  readonly namespace: string;
+  readonly serviceAccount: string | undefined;
+  readonly destinationPort: number;
+  readonly #facts: ConnectionFacts;
+  #sourceGroups: readonly number[] | undefined;
+  #destinationGroups: readonly number[] | undefined;
+
+  constructor(facts: ConnectionFacts) {
+    const { sourceIdentity } = facts;
+    const id = sourceIdentity === undefined ? undefined : parseSpiffeId(sourceIdentity);
+    this.principal = id === undefined || sourceIdentity === undefined ? undefined : principalOf(sourceIdentity);
+    this.namespace = id?.namespace ?? '';
+    this.serviceAccount = id?.serviceAccount;
+    this.destinationPort = facts.destinationPort;
+    this.#facts = facts;
+  }
+
+  get sourceGroups(): readonly number[] {
+    return (this.#sourceGroups ??= groupsOf(this.#facts.sourceIp));
+  }
+
+  get destinationGroups(): readonly number[] {
+    return (this.#destinationGroups ??= groupsOf(this.#facts.destinationIp));
+  }
 }

@@ -7,7 +7,6 @@
  */
 import {
   createHboneServer,
-  formatBaggage,
   forwardedHost,
   type HboneServer,
   parseAuthority,
@@ -206,7 +205,7 @@ async function carryTunnel(
     destroy: (reason) => abort.abort(reason),
   });
   const record = recordOf(context, request, plan);
-  const signal = AbortSignal.any([abort.signal, request.signal]);
+  request.onAbandoned = (reason) => abort.abort(reason);
   let upstream: Endpoint;
   try {
     // Registered first: a policy that arrives from here on finds the connection (spec 3.7).
@@ -217,7 +216,7 @@ async function carryTunnel(
       target: plan.target,
       client,
       proxyDestination: plan.proxyDestination,
-      signal,
+      signal: abort.signal,
     });
   } catch (error) {
     const refusal = error instanceof Refusal ? error : new Refusal(503, error);
@@ -225,7 +224,7 @@ async function carryTunnel(
     request.reject(refusal.status, refusal.message);
     return;
   }
-  const baggage = context.config.responseBaggage ? { baggage: formatBaggage(baggageOf(own)) } : undefined;
+  const baggage = context.config.responseBaggage ? { baggage: baggageOf(own) } : undefined;
   const tunnel = request.accept(baggage);
   if (plan.proxyDestination !== undefined) {
     upstream.write([proxyHeader(client, plan.proxyDestination, request.peer.uri)]);
@@ -241,20 +240,16 @@ function recordOf(
   const baggage = context.config.responseBaggage ? parseBaggage(request.headers['baggage']) : undefined;
   const source = sourceParty(plan.source, request.peer.uri, baggage);
   const service = serviceParty(plan.service);
-  return openRecord(
-    context.sink,
-    {
-      reporter: 'destination',
-      sourceAddress: addressText(request.remote),
-      destinationAddress: addressText(request.local),
-      hboneAuthority: request.authority,
-      destination: partyOf(plan.facts.destination),
-      mutualTls: true,
-      ...(source === undefined ? {} : { source }),
-      ...(service === undefined ? {} : { service }),
-    },
-    performance.now.bind(performance),
-  );
+  return openRecord(context.sink, {
+    reporter: 'destination',
+    sourceAddress: addressText(request.remote),
+    destinationAddress: addressText(request.local),
+    hboneAuthority: request.authority,
+    destination: partyOf(plan.facts.destination),
+    mutualTls: true,
+    ...(source === undefined ? {} : { source }),
+    ...(service === undefined ? {} : { service }),
+  });
 }
 
 /** The first bytes for an application behind a PROXY tunnel: client, addressed destination, source identity (spec 3.2.6). */

@@ -64,19 +64,15 @@ async function carryPlaintext(
   });
   const service = serviceParty(plan.service);
   const source = sourceParty(plan.source, undefined, undefined);
-  const record = openRecord(
-    context.sink,
-    {
-      reporter: 'destination',
-      sourceAddress: formatIpPort(remote.ip, remote.port),
-      destinationAddress: target,
-      destination: partyOf(plan.facts.destination),
-      mutualTls: false,
-      ...(service === undefined ? {} : { service }),
-      ...(source === undefined ? {} : { source }),
-    },
-    performance.now.bind(performance),
-  );
+  const record = openRecord(context.sink, {
+    reporter: 'destination',
+    sourceAddress: formatIpPort(remote.ip, remote.port),
+    destinationAddress: target,
+    destination: partyOf(plan.facts.destination),
+    mutualTls: false,
+    ...(service === undefined ? {} : { service }),
+    ...(source === undefined ? {} : { source }),
+  });
   client.onClose = (error) => abort.abort(abandonedBy('the client', error));
   try {
     // Registered first: a policy that arrives from here on finds the connection (spec 3.7).

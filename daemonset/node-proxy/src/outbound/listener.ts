@@ -4,7 +4,7 @@
  * Called by `threads/pod-traffic.ts` for each connection on 15001; `socks5.ts` enters at `serveOutbound` with the
  * destination its client named. Runs on a data thread from accept to close. Flow: spec/node-proxy.md 3.4.
  */
-import { formatBaggage, formatForwarded, newTraceparent, parseBaggage, type TunnelStream } from '@ambit/hbone';
+import { formatForwarded, newTraceparent, parseBaggage, type TunnelStream } from '@ambit/hbone';
 import type { PeerIdentity } from '@ambit/identity';
 import { type Endpoint, originalDestination, type SocketAddress } from '@ambit/net';
 import { formatIpPort, type Workload } from '@ambit/state';
@@ -120,7 +120,7 @@ function recordOf(context: PodContext, routed: Routed, destination?: ConnectionP
     ...request.facts,
     ...(destination === undefined ? {} : { destination }),
   };
-  return openRecord(context.sink, facts, performance.now.bind(performance));
+  return openRecord(context.sink, facts);
 }
 
 /** Headers of the CONNECT request (spec/node-proxy.md 2.5); nothing for plain TCP. */
@@ -129,7 +129,7 @@ function headersOf(context: PodContext, routed: Routed): Readonly<Record<string,
   const { clientAddress, request, source } = routed;
   const host = request.facts.service?.hostname;
   return {
-    baggage: formatBaggage(baggageOf(source)),
+    baggage: baggageOf(source),
     forwarded: formatForwarded(clientAddress, host),
     traceparent: newTraceparent(),
     ...(request.kind === 'double-hbone' ? { 'x-forwarded-network': context.config.network } : {}),

@@ -6,7 +6,6 @@
  */
 import {
   formatIpPort,
-  identityOf,
   type IpPort,
   isSelfCall,
   type OutboundDecision,
@@ -106,7 +105,7 @@ function factsOf(
 ): RouteFacts {
   const service = serviceParty(decision.service);
   return {
-    source: partyOf(source, identityOf(source)),
+    source: partyOf(source),
     destination: partyOf(destination),
     mutualTls,
     ...(service === undefined ? {} : { service }),

@@ -62,7 +62,11 @@ export interface ConnectionRecord {
 }
 
 /** Opens the record: counts the connection as opened and writes the debug line. */
-export function openRecord(sink: ConnectionSink, facts: ConnectionFacts, nowMs: () => number): ConnectionRecord {
+export function openRecord(
+  sink: ConnectionSink,
+  facts: ConnectionFacts,
+  nowMs: () => number = monotonicMs,
+): ConnectionRecord {
   const startedMs = nowMs();
   const series = sink.metrics.series(facts);
   series.opened += 1;
@@ -84,9 +88,12 @@ export function openRecord(sink: ConnectionSink, facts: ConnectionFacts, nowMs: 
       done = true;
       series.live -= 1;
       countEnd(sink.metrics, facts, series, error);
-      const fields = completeFields(facts, { sent, received, durationMs: nowMs() - startedMs, error });
-      if (error === undefined) log.info('connection complete', fields);
-      else log.error('connection complete', fields);
+      const level = error === undefined ? 'info' : 'error';
+      if (!log.isEnabled(level)) return;
+      log[level](
+        'connection complete',
+        completeFields(facts, { sent, received, durationMs: nowMs() - startedMs, error }),
+      );
     },
   };
 }
@@ -115,24 +122,25 @@ function countEnd(metrics: TrafficMetrics, facts: ConnectionFacts, series: Traff
   failed.failed += 1;
 }
 
+/** In the order of the line; the logger leaves out what is undefined. */
 function openedFields(facts: ConnectionFacts): Record<string, unknown> {
   const source = facts.source;
   const destination = facts.destination;
-  return definedOnly({
+  return {
     'src.addr': unquoted(facts.sourceAddress),
-    'src.workload': source?.instance ?? source?.canonicalService,
-    'src.namespace': source?.namespace,
-    'src.identity': facts.mutualTls ? source?.principal : undefined,
-    'src.cluster': source?.cluster,
+    'src.workload': shown(source?.instance ?? source?.canonicalService),
+    'src.namespace': shown(source?.namespace),
+    'src.identity': facts.mutualTls ? shown(source?.principal) : undefined,
+    'src.cluster': shown(source?.cluster),
     'dst.addr': unquoted(facts.destinationAddress),
     'dst.hbone_addr': facts.hboneAuthority === undefined ? undefined : unquoted(facts.hboneAuthority),
-    'dst.service': facts.service?.hostname,
-    'dst.workload': destination?.instance ?? destination?.canonicalService,
-    'dst.namespace': destination?.namespace,
-    'dst.identity': facts.mutualTls ? destination?.principal : undefined,
-    'dst.cluster': destination?.cluster,
+    'dst.service': shown(facts.service?.hostname),
+    'dst.workload': shown(destination?.instance ?? destination?.canonicalService),
+    'dst.namespace': shown(destination?.namespace),
+    'dst.identity': facts.mutualTls ? shown(destination?.principal) : undefined,
+    'dst.cluster': shown(destination?.cluster),
     direction: facts.reporter === 'source' ? 'outbound' : 'inbound',
-  });
+  };
 }
 
 function completeFields(
@@ -149,10 +157,10 @@ function completeFields(
   return fields;
 }
 
-function definedOnly(fields: Record<string, unknown>): Record<string, unknown> {
-  const result: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(fields)) {
-    if (value !== undefined && value !== '') result[key] = value;
-  }
-  return result;
+function shown(value: string | undefined): string | undefined {
+  return value === '' ? undefined : value;
+}
+
+function monotonicMs(): number {
+  return performance.now();
 }

@@ -3,13 +3,21 @@
  *
  * Which source feeds which label: spec/node-proxy.md 9.1.
  */
-import type { Baggage } from '@ambit/hbone';
+import { type Baggage, formatBaggage } from '@ambit/hbone';
 import { identityOf, type Service, type Workload } from '@ambit/state';
 import type { ConnectionParty, ConnectionService } from './connection-record.ts';
 
-/** The party of a workload record. `principal` is the record's own identity unless another is given. */
-export function partyOf(workload: Workload, principal?: string): ConnectionParty {
-  return {
+// What a record says is made once: records are replaced, never changed. The same object for the same record is also what the counters
+// recognise it by.
+const parties = new WeakMap<Workload, ConnectionParty>();
+const services = new WeakMap<Service, ConnectionService>();
+const baggageTexts = new WeakMap<Workload, string>();
+
+/** The party of a workload record, with the record's own identity; the same object each time. */
+export function partyOf(workload: Workload): ConnectionParty {
+  const known = parties.get(workload);
+  if (known !== undefined) return known;
+  const party = {
     workload: workload.workloadName,
     instance: workload.name,
     namespace: workload.namespace,
@@ -20,8 +28,10 @@ export function partyOf(workload: Workload, principal?: string): ConnectionParty
     cluster: workload.clusterId,
     region: workload.locality.region,
     zone: workload.locality.zone,
-    principal: principal ?? identityOf(workload),
+    principal: identityOf(workload),
   };
+  parties.set(workload, party);
+  return party;
 }
 
 /**
@@ -34,7 +44,9 @@ export function sourceParty(
   baggage: Baggage | undefined,
 ): ConnectionParty | undefined {
   if (record !== undefined) {
-    const { principal: _own, ...rest } = partyOf(record);
+    const party = partyOf(record);
+    if (party.principal === principal) return party;
+    const { principal: _own, ...rest } = party;
     return { ...rest, ...(principal === undefined ? {} : { principal }) };
   }
   if (principal === undefined && baggage === undefined) return undefined;
@@ -58,15 +70,28 @@ export function derivedParty(principal: string | undefined, baggage: Baggage): C
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
-/** The addressed service as telemetry shows it. */
+/** The addressed service as telemetry shows it; the same object for the same record. */
 export function serviceParty(service: Service | undefined): ConnectionService | undefined {
-  return service === undefined
-    ? undefined
-    : { hostname: service.hostname, namespace: service.namespace, name: service.name };
+  if (service === undefined) return undefined;
+  let party = services.get(service);
+  if (party === undefined) {
+    party = { hostname: service.hostname, namespace: service.namespace, name: service.name };
+    services.set(service, party);
+  }
+  return party;
 }
 
-/** What a workload says about itself in baggage (spec/node-proxy.md 2.5). */
-export function baggageOf(workload: Workload): Baggage {
+/** The `baggage` header of a workload: what it says about itself (spec/node-proxy.md 2.5). */
+export function baggageOf(workload: Workload): string {
+  let text = baggageTexts.get(workload);
+  if (text === undefined) {
+    text = formatBaggage(factsOf(workload));
+    baggageTexts.set(workload, text);
+  }
+  return text;
+}
+
+function factsOf(workload: Workload): Baggage {
   return {
     clusterName: workload.clusterId,
     namespace: workload.namespace,

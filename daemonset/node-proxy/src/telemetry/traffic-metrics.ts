@@ -5,7 +5,7 @@
  * deltas with `take()` and posts them to the main thread, which owns the Prometheus registry (`metrics.ts`). Labels and
  * their order: spec/node-proxy.md 9.1.
  */
-import type { ConnectionFacts, ConnectionParty } from './connection-record.ts';
+import type { ConnectionFacts, ConnectionParty, ConnectionService } from './connection-record.ts';
 import type { ResponseFlag } from './response-flags.ts';
 import { labelValue, SOURCE_LABELS, sourceLabels } from './source-labels.ts';
 
@@ -60,6 +60,16 @@ interface Held {
   readonly counts: LiveSeries;
   reported: TrafficSeries;
   idleTakes: number;
+  /** No longer taken: whoever remembers it asks anew. */
+  isForgotten: boolean;
+}
+
+/** The series of the last connection between two records. */
+interface Remembered {
+  readonly reporter: ConnectionFacts['reporter'];
+  readonly service: ConnectionService | undefined;
+  readonly mutualTls: boolean;
+  readonly held: Held;
 }
 
 const EMPTY: TrafficSeries = { opened: 0, closed: 0, failed: 0, received: 0, sent: 0 };
@@ -70,17 +80,36 @@ const IDLE_TAKES_LIMIT = 300;
 /** Counts traffic of one data thread. */
 export class TrafficMetrics {
   readonly #series = new Map<string, Held>();
+  /** By source and destination, which are the same objects for each connection between the same records (`party.ts`). */
+  readonly #remembered = new WeakMap<ConnectionParty, WeakMap<ConnectionParty, Remembered>>();
 
   /** The counters of these facts. The object stays valid: counts added later are still taken. */
   series(facts: ConnectionFacts, flag: ResponseFlag = '-'): LiveSeries {
+    const { source, destination, service, reporter, mutualTls } = facts;
+    if (flag !== '-' || source === undefined || destination === undefined) return this.#find(facts, flag).counts;
+    let bySource = this.#remembered.get(source);
+    if (bySource === undefined) this.#remembered.set(source, (bySource = new WeakMap()));
+    const before = bySource.get(destination);
+    const isSame =
+      before?.service === service &&
+      before?.reporter === reporter &&
+      before.mutualTls === mutualTls &&
+      !before.held.isForgotten;
+    if (isSame) return before.held.counts;
+    const held = this.#find(facts, flag);
+    bySource.set(destination, { reporter, service, mutualTls, held });
+    return held.counts;
+  }
+
+  #find(facts: ConnectionFacts, flag: ResponseFlag): Held {
     const labels = labelsOf(facts, flag);
     const key = labels.join('\u0000');
     let held = this.#series.get(key);
     if (held === undefined) {
-      held = { labels, counts: { ...EMPTY, live: 0 }, reported: { ...EMPTY }, idleTakes: 0 };
+      held = { labels, counts: { ...EMPTY, live: 0 }, reported: { ...EMPTY }, idleTakes: 0, isForgotten: false };
       this.#series.set(key, held);
     }
-    return held.counts;
+    return held;
   }
 
   /** Changes since the last call; label sets without open connections and without change are forgotten in time. */
@@ -90,7 +119,10 @@ export class TrafficMetrics {
       const delta = subtract(held.labels, held.counts, held.reported);
       if (delta === undefined) {
         held.idleTakes += 1;
-        if (held.idleTakes > IDLE_TAKES_LIMIT && held.counts.live === 0) this.#series.delete(key);
+        if (held.idleTakes > IDLE_TAKES_LIMIT && held.counts.live === 0) {
+          held.isForgotten = true;
+          this.#series.delete(key);
+        }
         continue;
       }
       held.idleTakes = 0;

@@ -56,8 +56,11 @@ export interface PodContext extends ThreadContext {
 
 /** Ports no traffic may be sent to by the proxy itself: it would talk to itself (spec/node-proxy.md 3.1). */
 export function illegalPorts(config: DataConfig): ReadonlySet<number> {
-  return new Set(config.socks5 ? [15001, 15006, 15008, 15080] : [15001, 15006, 15008]);
+  return config.socks5 ? OWN_PORTS_WITH_SOCKS5 : OWN_PORTS;
 }
+
+const OWN_PORTS: ReadonlySet<number> = new Set([15001, 15006, 15008]);
+const OWN_PORTS_WITH_SOCKS5: ReadonlySet<number> = new Set([...OWN_PORTS, 15080]);
 
 /** The own workload of a pod, waited for when it is not known yet. */
 export async function ownWorkload(context: PodContext): Promise<Workload> {

@@ -6,7 +6,7 @@
  */
 import { createDrain } from '@ambit/runtime/drain';
 import type { PeerIdentity, RevocationLists } from '@ambit/identity';
-import { applyKeepalive, type Endpoint, listen, type Listener } from '@ambit/net';
+import { type Endpoint, type Keepalive, listen, type Listener } from '@ambit/net';
 import type { StateDiff } from '@ambit/state';
 import { createConnectionRegistry } from '../connections/registry.ts';
 import { createReplyCache } from '../dns/reply-cache.ts';
@@ -114,21 +114,28 @@ async function openListeners(context: PodContext, tunnels: TunnelServer): Promis
   const { listeners } = context.pod;
   const { keepalive } = context.config;
   const opened: (Listener | DnsListener)[] = [];
-  const open = async (fd: number | undefined, serve: (endpoint: Endpoint) => void): Promise<void> => {
+  const open = async (
+    fd: number | undefined,
+    serve: (endpoint: Endpoint) => void,
+    kept: { readonly keepalive?: Keepalive } = {},
+  ): Promise<void> => {
     if (fd === undefined) return;
-    opened.push(await listen(fd, { backlog: 1024, onConnection: serve, log: context.log }));
+    opened.push(await listen(fd, { backlog: 1024, onConnection: serve, log: context.log, ...kept }));
   };
-  const kept = (serve: (context: PodContext, endpoint: Endpoint) => Promise<void>) => (endpoint: Endpoint) => {
-    if (keepalive !== undefined) applyKeepalive(endpoint, keepalive);
-    void serve(context, endpoint); // never rejects: each path ends in its record
+  const openKept = async (
+    fd: number | undefined,
+    serve: (context: PodContext, endpoint: Endpoint) => Promise<void>,
+  ): Promise<void> => {
+    const accept = (endpoint: Endpoint): void => void serve(context, endpoint); // never rejects: each path ends in its record
+    await open(fd, accept, keepalive === undefined ? {} : { keepalive });
   };
   try {
     for (const fd of listeners.dnsTcp) opened.push(await serveDnsTcp(context, fd));
     for (const { fd, family } of listeners.dnsUdp) opened.push(serveDnsUdp(context, fd, family));
     await open(listeners.hbone, (endpoint) => tunnels.accept(endpoint));
-    await open(listeners.plaintext, kept(servePlaintext));
-    await open(listeners.outbound, kept(serveCaptured));
-    await open(listeners.socks5, kept(serveSocks5));
+    await openKept(listeners.plaintext, servePlaintext);
+    await openKept(listeners.outbound, serveCaptured);
+    await openKept(listeners.socks5, serveSocks5);
     return opened;
   } catch (error) {
     for (const listener of opened) listener.close();

@@ -1,6 +1,7 @@
 // Engine 2's accepted connection: turns CONNECT streams of a verified peer into tunnel requests and watches the peer's
 // behaviour. Owned by the server. Data threads.
 import type { Endpoint, SecureEndpoint } from '@ambit/net';
+import { type AbandonedCallback, Abandonment } from '../abandonment.ts';
 import { abuse, connectionLost, HboneError, streamReset } from '../errors.ts';
 import { startKeepalive } from '../keepalive.ts';
 import { createResetLimiter, type ResetLimiter } from '../reset-limiter.ts';
@@ -109,7 +110,7 @@ export class FramedServerSession<Peer> implements ServerSession<Peer> {
     if (isConnect && (head.scheme ?? head.path ?? head.protocol) !== undefined) {
       return this.#refuse(tunnel, ErrorCode.PROTOCOL_ERROR);
     }
-    const request = new IncomingTunnel<Peer>(tunnel, head, (...why) =>
+    const request = new IncomingTunnel<Peer>(tunnel, head, this.peerName, (...why) =>
       logRefusal(this.#options.log, this.peerName, ...why),
     );
     this.#requests.set(tunnel, request);
@@ -127,8 +128,8 @@ export class FramedServerSession<Peer> implements ServerSession<Peer> {
     const request = this.#requests.get(tunnel);
     this.#requests.delete(tunnel);
     if (this.#state === 'draining') this.#endWhenEmpty();
-    request?.onGone(streamReset(this.peerName, code ?? 0));
     const wasAnswered = request?.isAnswered ?? tunnel.isClosed;
+    request?.onGone(code ?? 0);
     if (code === undefined || wasAnswered || this.#resets.take(Date.now())) return;
     this.#options.log.warn('peer resets too many streams', { peer: this.peerName });
     this.#options.onLimited('resets');
@@ -160,12 +161,13 @@ class IncomingTunnel<Peer> implements TunnelRequest<Peer> {
   readonly local: Endpoint['local'];
   isAnswered = false;
   readonly #tunnel: FramedStream<Peer>;
+  readonly #peerName: string;
   readonly #onRefused: OnRefused;
-  #abort: AbortController | undefined;
-  #goneReason: Error | undefined;
+  readonly #abandonment = new Abandonment();
 
-  constructor(tunnel: FramedStream<Peer>, head: RequestHead, onRefused: OnRefused) {
+  constructor(tunnel: FramedStream<Peer>, head: RequestHead, peerName: string, onRefused: OnRefused) {
     this.#tunnel = tunnel;
+    this.#peerName = peerName;
     this.#onRefused = onRefused;
     this.authority = head.authority ?? '';
     this.headers = head.headers;
@@ -174,13 +176,12 @@ class IncomingTunnel<Peer> implements TunnelRequest<Peer> {
     this.local = tunnel.local;
   }
 
-  // Made on demand: most tunnels are answered without anybody asking.
-  get signal(): AbortSignal {
-    if (this.#abort === undefined) {
-      this.#abort = new AbortController();
-      if (this.#goneReason !== undefined) this.#abort.abort(this.#goneReason);
-    }
-    return this.#abort.signal;
+  get onAbandoned(): AbandonedCallback | undefined {
+    return this.#abandonment.callback;
+  }
+
+  set onAbandoned(callback: AbandonedCallback | undefined) {
+    this.#abandonment.callback = callback;
   }
 
   accept(responseHeaders: TunnelHeaders = NO_HEADERS): Endpoint {
@@ -199,8 +200,7 @@ class IncomingTunnel<Peer> implements TunnelRequest<Peer> {
   }
 
   /** The stream is over. */
-  onGone(reason: Error): void {
-    this.#goneReason = reason;
-    this.#abort?.abort(reason);
+  onGone(code: number): void {
+    if (!this.isAnswered) this.#abandonment.tell(streamReset(this.#peerName, code));
   }
 }

@@ -9,6 +9,7 @@ import {
   type ServerStreamResponseOptions,
 } from 'node:http2';
 import { type Endpoint, type SecureEndpoint, takeNodeStream } from '@ambit/net';
+import { type AbandonedCallback, Abandonment } from '../abandonment.ts';
 import { abuse, connectionLost, streamReset } from '../errors.ts';
 import { plainHeaders } from './headers.ts';
 import { destroySoon } from './destroy-soon.ts';
@@ -105,7 +106,7 @@ export class Http2ServerSession<Peer> implements ServerSession<Peer> {
     this.activeStreams -= 1;
     if (this.#state === 'draining' && this.activeStreams === 0) this.#finishClose();
     const wasUnanswered = !request.isAnswered;
-    request.onGone(streamReset(this.peerName, stream.rstCode ?? 0));
+    request.onGone(stream.rstCode ?? 0);
     if (!wasUnanswered || this.#resets.take(Date.now())) return;
     this.#options.log.warn('peer resets too many streams', { peer: this.peerName });
     this.#options.onLimited('resets');
@@ -138,8 +139,7 @@ class IncomingTunnel<Peer> implements TunnelRequest<Peer> {
   isAnswered = false;
   readonly #stream: ServerHttp2Stream;
   readonly #session: Http2ServerSession<Peer>;
-  #abort: AbortController | undefined;
-  #goneReason: Error | undefined;
+  readonly #abandonment = new Abandonment();
 
   constructor(
     stream: ServerHttp2Stream,
@@ -156,13 +156,12 @@ class IncomingTunnel<Peer> implements TunnelRequest<Peer> {
     this.local = endpoint.local;
   }
 
-  // Made on demand: most tunnels are answered without anybody asking.
-  get signal(): AbortSignal {
-    if (this.#abort === undefined) {
-      this.#abort = new AbortController();
-      if (this.#goneReason !== undefined) this.#abort.abort(this.#goneReason);
-    }
-    return this.#abort.signal;
+  get onAbandoned(): AbandonedCallback | undefined {
+    return this.#abandonment.callback;
+  }
+
+  set onAbandoned(callback: AbandonedCallback | undefined) {
+    this.#abandonment.callback = callback;
   }
 
   accept(responseHeaders: TunnelHeaders = {}): Endpoint {
@@ -193,8 +192,7 @@ class IncomingTunnel<Peer> implements TunnelRequest<Peer> {
   }
 
   /** The stream is over. */
-  onGone(reason: Error): void {
-    this.#goneReason = reason;
-    this.#abort?.abort(reason);
+  onGone(code: number): void {
+    if (!this.isAnswered) this.#abandonment.tell(streamReset(this.#session.peerName, code));
   }
 }

@@ -16,14 +16,14 @@ export function familyOf(ip: string): typeof AF_INET | typeof AF_INET6 {
 
 /** `sockaddr_in` or `sockaddr_in6`; with `family` AF_INET6 an IPv4 literal becomes v4-mapped. */
 export function encodeSocketAddress(address: SocketAddress, family: number = familyOf(address.ip)): Buffer {
-  const parsed = ipaddr.parse(address.ip);
   if (family === AF_INET) {
     const out = Buffer.alloc(16);
     out.writeUInt16LE(AF_INET, 0);
     out.writeUInt16BE(address.port, 2);
-    out.set(parsed.toByteArray(), 4);
+    out.set(isIPv4(address.ip) ? dottedBytes(address.ip) : ipaddr.parse(address.ip).toByteArray(), 4);
     return out;
   }
+  const parsed = ipaddr.parse(address.ip);
   const out = Buffer.alloc(28);
   out.writeUInt16LE(AF_INET6, 0);
   out.writeUInt16BE(address.port, 2);
@@ -35,9 +35,13 @@ export function encodeSocketAddress(address: SocketAddress, family: number = fam
 export function decodeSocketAddress(bytes: Buffer): SocketAddress | undefined {
   const family = bytes.readUInt16LE(0);
   const port = bytes.readUInt16BE(2);
-  if (family === AF_INET) return { ip: bytes.subarray(4, 8).join('.'), port };
+  if (family === AF_INET) return { ip: `${bytes[4]}.${bytes[5]}.${bytes[6]}.${bytes[7]}`, port };
   if (family !== AF_INET6) return undefined;
   return { ip: ipaddr.process(ipaddr.fromByteArray([...bytes.subarray(8, 24)]).toString()).toString(), port };
+}
+
+function dottedBytes(ip: string): number[] {
+  return ip.split('.').map(Number);
 }
 
 /** `sockaddr_un` of a file path. */

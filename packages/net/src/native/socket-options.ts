@@ -13,18 +13,24 @@ export interface Keepalive {
   readonly userTimeoutMs?: number;
 }
 
+/** Arguments of the calls below, which are synchronous: the kernel is done with them when a call returns. */
+const INT_BYTES = 4;
+const MAX_ADDRESS_BYTES = 28;
+const value32 = Buffer.alloc(INT_BYTES);
+const lengthInOut = Buffer.alloc(INT_BYTES);
+const addressOut = Buffer.alloc(MAX_ADDRESS_BYTES);
+
 /** Sets an integer option; throws ERR_NET_SYSTEM_CALL. */
 export function setOption(fd: number, level: number, option: number, value: number): void {
-  const bytes = Buffer.alloc(4);
-  bytes.writeInt32LE(value, 0);
-  checked('setsockopt', `level ${level}, option ${option}`, libc().setsockopt(fd, level, option, bytes, 4));
+  value32.writeInt32LE(value, 0);
+  const result = libc().setsockopt(fd, level, option, value32, INT_BYTES);
+  if (result < 0) checked('setsockopt', `level ${level}, option ${option}`, result);
 }
 
 /** The same, saying whether it worked. */
 export function trySetOption(fd: number, level: number, option: number, value: number): boolean {
-  const bytes = Buffer.alloc(4);
-  bytes.writeInt32LE(value, 0);
-  return libc().setsockopt(fd, level, option, bytes, 4) === 0;
+  value32.writeInt32LE(value, 0);
+  return libc().setsockopt(fd, level, option, value32, INT_BYTES) === 0;
 }
 
 /** Where a redirected connection wanted to go; undefined when the kernel tracked nothing. IPv4 first, as upstream. */
@@ -33,11 +39,9 @@ export function readOriginalDestination(fd: number): SocketAddress | undefined {
 }
 
 function originalDestinationAt(fd: number, level: number, bytes: number): SocketAddress | undefined {
-  const address = Buffer.alloc(bytes);
-  const length = Buffer.alloc(4);
-  length.writeUInt32LE(bytes, 0);
-  if (libc().getsockopt(fd, level, c.SO_ORIGINAL_DST, address, length) !== 0) return undefined;
-  return decodeSocketAddress(address);
+  lengthInOut.writeUInt32LE(bytes, 0);
+  if (libc().getsockopt(fd, level, c.SO_ORIGINAL_DST, addressOut, lengthInOut) !== 0) return undefined;
+  return decodeSocketAddress(addressOut);
 }
 
 /** Switches keepalive on. */

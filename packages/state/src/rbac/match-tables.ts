@@ -59,6 +59,10 @@ export class RangeTable {
     file(ofLength(this.#byShape, shapeOf(groups, range.length)), networkKey(groups, range.length), number);
   }
 
+  get isEmpty(): boolean {
+    return this.#byShape.size === 0;
+  }
+
   visit(address: readonly number[], visit: Visit): void {
     for (const [shape, table] of this.#byShape) {
       const length = shape % SHAPE;

@@ -158,10 +158,10 @@ class Cabinet {
     if (view.serviceAccount !== undefined) {
       this.#accounts.visit(accountKey(view.namespace, view.serviceAccount), open(ACCOUNT));
     }
-    this.#sources.visit(view.sourceGroups, open(SOURCE));
+    if (!this.#sources.isEmpty) this.#sources.visit(view.sourceGroups, open(SOURCE));
     this.#namespaces.visit(view.namespace, open(NAMESPACE));
     this.#ports.visit(view.destinationPort, open(PORT));
-    this.#destinations.visit(view.destinationGroups, open(DESTINATION));
+    if (!this.#destinations.isEmpty) this.#destinations.visit(view.destinationGroups, open(DESTINATION));
   }
 
   #innerOf(numbers: readonly number[], kind: number): Cabinet {
