@@ -38,6 +38,7 @@ export function meshConfigOptions(mesh: Json, environment: MeshEnvironment): Mod
     rootNamespace: textOf(mesh['rootNamespace']) ?? systemNamespace,
     trustDomainAliases: listOf(mesh['trustDomainAliases']).filter((alias) => typeof alias === 'string'),
     meshId: textOf(objectOf(mesh['defaultConfig'])['meshId']) ?? trustDomain,
+    useAssignedAddresses: flag('PILOT_ENABLE_IP_AUTOALLOCATE', true),
     selectPodsByServiceEntry: flag('PILOT_ENABLE_SERVICEENTRY_SELECT_PODS', true),
     selectWorkloadEntriesByService: flag('PILOT_ENABLE_K8S_SELECT_WORKLOAD_ENTRIES', true),
     autoAllowWaypointPolicy: flag('PILOT_AUTO_ALLOW_WAYPOINT_POLICY', false),

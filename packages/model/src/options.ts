@@ -40,6 +40,8 @@ export interface ModelOptions {
   readonly revision: string;
   readonly meshId: string;
   readonly selectPodsByServiceEntry: boolean;
+  /** Whether addresses in the status of a ServiceEntry count. */
+  readonly useAssignedAddresses: boolean;
   readonly selectWorkloadEntriesByService: boolean;
   readonly autoAllowWaypointPolicy: boolean;
   readonly dryRunPolicies: boolean;
@@ -72,6 +74,7 @@ const defaults: ModelOptions = {
   revision: '',
   meshId: 'cluster.local',
   selectPodsByServiceEntry: true,
+  useAssignedAddresses: true,
   selectWorkloadEntriesByService: true,
   autoAllowWaypointPolicy: false,
   dryRunPolicies: false,

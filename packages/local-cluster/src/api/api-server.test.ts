@@ -86,6 +86,15 @@ test('status is written apart and a stale revision is a conflict', async () => {
   });
 });
 
+test('an apply may write the core group as /v1', async () => {
+  await withServer(async ({ objects }) => {
+    await objects.create('pods', pod('a'));
+    const applied = { apiVersion: '/v1', kind: 'Pod', metadata: { name: 'a', labels: { by: 'apply' } } };
+    const after = await objects.patch('pods', 'a', 'default', applied, { type: 'apply', force: true });
+    assert.deepEqual([after.apiVersion, after.metadata.labels], ['v1', { by: 'apply' }]);
+  });
+});
+
 test('a pod on a node goes in two steps, the last with grace 0', async () => {
   await withServer(async ({ objects }) => {
     await objects.create('pods', pod('a'));

@@ -109,11 +109,13 @@ function sortedKeys(value: unknown): unknown {
   );
 }
 
-function checkApplied(target: UpdateTarget, applied: unknown): asserts applied is JsonObject {
+/** The configuration, which names the kind it is applied to; `/v1` is `v1` (istiod writes conditions of Services so). */
+function checkApplied(target: UpdateTarget, applied: unknown): JsonObject {
   const { resource } = target;
   const apiVersion = isObject(applied) && typeof applied['apiVersion'] === 'string' ? applied['apiVersion'] : '';
   const kind = isObject(applied) && typeof applied['kind'] === 'string' ? applied['kind'] : '';
-  if (apiVersion === resource.apiVersion && kind === resource.kind) return;
+  const isVersion = apiVersion === resource.apiVersion || apiVersion === `/${resource.apiVersion}`;
+  if (isObject(applied) && isVersion && kind === resource.kind) return { ...applied, apiVersion: resource.apiVersion };
   const shown = apiVersion.includes('/') ? apiVersion : apiVersion === '' ? '/' : `/${apiVersion}`;
   throw badRequest(`invalid object type: ${shown}, Kind=${kind}`);
 }
@@ -126,12 +128,12 @@ function configure(
   live: JsonObject | undefined,
 ): JsonObject {
   const { resource } = target;
-  checkApplied(target, request.patch);
-  const name = metadataOf(request.patch)['name'];
+  const applied = checkApplied(target, request.patch);
+  const name = metadataOf(applied)['name'];
   if (typeof name === 'string' && name !== '' && name !== target.name) {
     throw badRequest(`the name of the object (${name}) does not match the name on the URL (${target.name})`);
   }
-  const version = metadataOf(request.patch)['resourceVersion'];
+  const version = metadataOf(applied)['resourceVersion'];
   if (
     live !== undefined &&
     typeof version === 'string' &&
@@ -144,7 +146,7 @@ function configure(
     schema: resource.schema,
     hasStatus: resource.hasStatus && target.subresource !== 'status',
     live,
-    applied: request.patch,
+    applied,
     writer: {
       manager: context.manager,
       subresource: target.subresource,

@@ -20,8 +20,9 @@ function selectorPolicies(view: View, namespace: string, labels: Labels): string
   const names: string[] = [];
   for (const from of new Set([namespace, view.options.rootNamespace])) {
     for (const policy of view.inNamespace('AuthorizationPolicy', from)) {
-      const selector = policy.spec?.selector?.matchLabels ?? {};
-      if (Object.keys(selector).length === 0 || !isSubset(selector, labels)) continue;
+      // An empty map of labels selects every workload; a selector without the map none.
+      const selector = policy.spec?.selector?.matchLabels;
+      if (selector === undefined || !isSubset(selector, labels)) continue;
       // A name that is never sent would make the node proxy deny everything.
       if (nodeProxyPolicy(policy, view.options).message !== undefined) names.push(identityOf(policy).key);
     }
@@ -32,16 +33,14 @@ function selectorPolicies(view: View, namespace: string, labels: Labels): string
 function waypointPolicies(view: View, namespace: string, labels: Labels, serviceKeys: readonly string[]): string[] {
   if (!view.options.autoAllowWaypointPolicy) return [];
   const waypoints = new Set<string>();
-  const own = bindWorkload(view, namespace, labels).waypoint;
-  if (own !== undefined) waypoints.add(own.key);
+  const own = bindWorkload(view, namespace, labels).waypoint?.key;
   for (const key of serviceKeys) {
     const slash = key.indexOf('/');
     const definition = winnersOf(view, key.slice(slash + 1)).byNamespace.get(key.slice(0, slash));
     const waypoint = definition && bindService(view, definition, definition.isPrivate).waypoint;
-    if (waypoint !== undefined) waypoints.add(waypoint.key);
+    if (waypoint !== undefined && waypoint.key !== own) waypoints.add(waypoint.key);
   }
-  return [...waypoints]
+  return [...[...waypoints].toSorted(), ...(own === undefined ? [] : [own])]
     .map((key) => allowWaypointName(view, key))
-    .filter((name) => name !== undefined)
-    .toSorted();
+    .filter((name) => name !== undefined);
 }

@@ -4,7 +4,7 @@ import type { ConditionResult } from '../../conditions.ts';
 import { identityOf, type View } from '../../index/view.ts';
 import { bindService } from '../waypoint/binding.ts';
 import { waypointOf } from '../waypoint/table.ts';
-import { definitionOf, hostnameOf } from '../service/definition.ts';
+import { visibilityOf } from '../service/visibility.ts';
 
 interface TargetResult {
   readonly target: string;
@@ -52,32 +52,28 @@ function resultOf(view: View, ref: TargetRef, namespace: string): TargetResult {
     message,
   });
   const key = `${namespace}/${ref.name}`;
-  switch (`${group}/${ref.kind}`) {
-    case 'gateway.networking.k8s.io/GatewayClass':
+  switch (ref.kind) {
+    case 'GatewayClass':
       return classResult(view, ref.name, namespace, result);
-    case 'gateway.networking.k8s.io/Gateway':
+    case 'Gateway':
       return waypointOf(view, key) === undefined
         ? result(false, 'TargetNotFound', 'not bound')
         : result(true, 'Accepted', `bound to ${key}`);
-    case '/Service':
-    case 'networking.istio.io/ServiceEntry': {
-      const hostname = hostOfTarget(view, ref.kind, key);
-      const definition = hostname && definitionOf(view, `${ref.kind} ${key}`, hostname);
-      if (!definition) return result(false, 'TargetNotFound', `${ref.kind} ${key} was not found`);
-      const { waypoint } = bindService(view, definition, definition.isPrivate);
+    case 'Service':
+    case 'ServiceEntry': {
+      // The object counts as it stands, also one that defines no service (ExternalName, addresses that cannot be read).
+      const metadata = view.get(ref.kind, key)?.metadata;
+      if (metadata === undefined) return result(false, 'TargetNotFound', `${ref.kind} ${key} was not found`);
+      const { labels = {}, annotations = {} } = metadata;
+      const isPrivate = ref.kind === 'ServiceEntry' && visibilityOf(view, namespace) === 'NAMESPACE';
+      const { waypoint } = bindService(view, { namespace, labels, annotations }, isPrivate);
       return waypoint === undefined
         ? result(false, 'AncestorNotBound', `${ref.kind} ${key} is not bound to a waypoint`)
         : result(true, 'Accepted', `bound to ${waypoint.key}`);
     }
     default:
-      return result(false, 'TargetNotFound', 'not bound');
+      return result(false, 'unknown', 'not bound');
   }
-}
-
-function hostOfTarget(view: View, kind: string, key: string): string | undefined {
-  const slash = key.indexOf('/');
-  if (kind === 'Service') return hostnameOf(key.slice(0, slash), key.slice(slash + 1), view.options.domain);
-  return view.get('ServiceEntry', key)?.spec?.hosts?.[0];
 }
 
 function classResult(

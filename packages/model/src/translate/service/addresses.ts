@@ -1,6 +1,7 @@
 // Virtual addresses of services. In: address texts of the object. Out: istio.workload.NetworkAddress shapes, or undefined when
 // one of them cannot be read, which drops the whole service (spec control-plane 2.9).
 import type { Service, ServiceEntry } from '@ambit/resources';
+import type { View } from '../../index/view.ts';
 import { AUTO_ALLOCATE } from '../../labels.ts';
 import { ipBytes, ipPrefix, masked } from '../../ip.ts';
 
@@ -25,13 +26,17 @@ export function addressesOfService(service: Service, network: string): VirtualAd
 }
 
 /** Virtual addresses of one host of a ServiceEntry: its own, else those assigned in its status. */
-export function addressesOfHost(entry: ServiceEntry, host: string, network: string): VirtualAddress[] | undefined {
+export function addressesOfHost(view: View, entry: ServiceEntry, host: string): VirtualAddress[] | undefined {
+  const network = view.network();
   const own = entry.spec?.addresses ?? [];
   if (own.length > 0) return readAll(own, (text) => blockOf(text, network));
-  const assigned = usesAssignedAddresses(entry, host)
-    ? (entry.status?.addresses ?? []).filter((a) => a.host === host).map((a) => a.value ?? '')
-    : [];
-  return readAll(assigned, (text) => blockOf(text, network));
+  if (!view.options.useAssignedAddresses || !usesAssignedAddresses(entry, host)) return [];
+  // What cannot be read of a status is left out: it is ours to write, and the service must not fail for it.
+  return (entry.status?.addresses ?? [])
+    .filter((assigned) => assigned.host === host)
+    .map(({ value }) => ipBytes(value))
+    .filter((address) => address !== undefined)
+    .map((address) => ({ network, address }));
 }
 
 function usesAssignedAddresses(entry: ServiceEntry, host: string): boolean {

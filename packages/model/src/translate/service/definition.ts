@@ -85,7 +85,7 @@ function ofServiceEntry(view: View, entry: ServiceEntry, hostname: string): Serv
   const spec = entry.spec ?? {};
   const visibility = visibilityOf(view, namespace);
   if (visibility === 'NONE' || !hasReadableAddresses(view, entry)) return undefined;
-  const addresses = addressesOfHost(entry, hostname, view.network());
+  const addresses = addressesOfHost(view, entry, hostname);
   if (addresses === undefined) return undefined;
   const annotations = entry.metadata.annotations ?? {};
   const loadBalancing = loadBalancingOfServiceEntry(view, namespace, annotations, spec.resolution ?? 'NONE');
@@ -117,5 +117,5 @@ function ofServiceEntry(view: View, entry: ServiceEntry, hostname: string): Serv
 
 /** One address that cannot be read drops all hosts of the entry. */
 function hasReadableAddresses(view: View, entry: ServiceEntry): boolean {
-  return (entry.spec?.hosts ?? []).every((host) => addressesOfHost(entry, host, view.network()) !== undefined);
+  return (entry.spec?.hosts ?? []).every((host) => addressesOfHost(view, entry, host) !== undefined);
 }

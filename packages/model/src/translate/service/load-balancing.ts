@@ -39,7 +39,8 @@ function distributionOfSpec(text: string | undefined): Distribution | undefined 
 }
 
 function distribution(view: View, namespace: string, annotations: Labels): Distribution {
-  const text = annotations[TRAFFIC_DISTRIBUTION] ?? view.namespaceAnnotations(namespace)[TRAFFIC_DISTRIBUTION];
+  // An empty text is none.
+  const text = annotations[TRAFFIC_DISTRIBUTION] || view.namespaceAnnotations(namespace)[TRAFFIC_DISTRIBUTION];
   switch (text?.toLowerCase()) {
     case 'preferclose':
     case 'prefersamezone':

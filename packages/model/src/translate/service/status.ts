@@ -7,6 +7,7 @@ import { CONNECT_STRATEGY, goBoolean } from '../../labels.ts';
 import { type Binding, bindService, bindWorkload, ingressLabel } from '../waypoint/binding.ts';
 import { definitionOf, hostnameOf, type ServiceDefinition } from './definition.ts';
 import { visibilityOf } from './visibility.ts';
+import { winnersOf } from './winners.ts';
 
 /** Conditions of a Service. */
 export function conditionsOfService(view: View, key: string): ConditionResult[] {
@@ -19,9 +20,11 @@ export function conditionsOfService(view: View, key: string): ConditionResult[] 
 
 /** Conditions of a ServiceEntry. */
 export function conditionsOfServiceEntry(view: View, entry: ServiceEntry): ConditionResult[] {
-  const { key } = identityOf(entry);
+  const { namespace, name } = identityOf(entry);
+  // Hosts that another object defines in this namespace are that object's to report.
   const definitions = (entry.spec?.hosts ?? [])
-    .map((host) => definitionOf(view, `ServiceEntry ${key}`, host))
+    .map((host) => winnersOf(view, host).byNamespace.get(namespace))
+    .filter((winner) => winner?.kind === 'ServiceEntry' && winner.name === name)
     .filter((definition) => definition !== undefined);
   const first = definitions[0];
   if (first === undefined) return [];
@@ -65,15 +68,15 @@ function ingressNote(view: View, object: ServiceDefinition): string {
 
 function waypointMissing(entry: ServiceEntry, definitions: readonly ServiceDefinition[]): ConditionResult[] {
   const type = 'istio.io/WaypointMissing';
-  if (definitions.some((d) => d.hostname.startsWith('*'))) {
-    const message = 'ServiceEntry will not apply until it is bound to a valid waypoint.';
-    return [{ type, status: 'True', reason: 'NoWaypointForWildcardService', message }];
+  if (entry.metadata.annotations?.[CONNECT_STRATEGY]?.toUpperCase() === 'RACE_FIRST_TCP_CONNECT') {
+    const message =
+      'ServiceEntry has a non-default connect strategy but no waypoint bound. ' +
+      'A waypoint is required for connect strategies to take effect for ambient clients.';
+    return [{ type, status: 'True', reason: 'NoWaypointForRacingConnectStrategy', message }];
   }
-  if (entry.metadata.annotations?.[CONNECT_STRATEGY] !== 'RACE_FIRST_TCP_CONNECT') return [];
-  const message =
-    'ServiceEntry has a non-default connect strategy but no waypoint bound. ' +
-    'A waypoint is required for connect strategies to take effect for ambient clients.';
-  return [{ type, status: 'True', reason: 'NoWaypointForRacingConnectStrategy', message }];
+  if (!definitions.some((d) => d.hostname.startsWith('*'))) return [];
+  const message = 'ServiceEntry will not apply until it is bound to a valid waypoint.';
+  return [{ type, status: 'True', reason: 'NoWaypointForWildcardService', message }];
 }
 
 function visibilityApplied(view: View, { namespace }: ServiceDefinition): ConditionResult[] {

@@ -6,6 +6,7 @@ import {
   CANARY_NAMESPACE,
   CANARY_WEIGHT,
   GATEWAY_MANAGED,
+  GATEWAY_NAME,
   INGRESS_USE_WAYPOINT,
   goBoolean,
   type Labels,
@@ -40,6 +41,8 @@ export interface Bindable {
 
 type Traffic = 'service' | 'workload';
 
+/** Longest text that is read as a number: leading zeros count. */
+const MAX_DIGITS = 64;
 const NEVER_BOUND = new Set(['istio.io-mesh-controller', 'istio.io-eastwest-controller']);
 
 /** Binding of a Service or ServiceEntry. `isPrivate`: only its own namespace may see it. */
@@ -53,8 +56,15 @@ export function bindService(view: View, object: Bindable, isPrivate: boolean): B
   return { ...found, ...canaryOf(view, object, found.waypoint) };
 }
 
-/** Binding of a workload, from its own labels, then its namespace's. */
+/** The waypoint that a workload with these labels is an instance of. */
+export function waypointOfInstance(view: View, namespace: string, labels: Labels): Waypoint | undefined {
+  const gateway = labels[GATEWAY_NAME];
+  return gateway === undefined || gateway === '' ? undefined : waypointOf(view, `${namespace}/${gateway}`);
+}
+
+/** Binding of a workload, from its own labels, then its namespace's; none for an instance of a waypoint. */
 export function bindWorkload(view: View, namespace: string, labels: Labels): Binding {
+  if (waypointOfInstance(view, namespace, labels) !== undefined) return {};
   return bind(view, { namespace, labels, annotations: {} }, 'workload');
 }
 
@@ -103,7 +113,7 @@ function refusal(
 /** Key of the Gateway that one level names, `none`, or undefined when the level says nothing. */
 function askedBy(labels: Labels, nameLabel: string, namespaceLabel: string, namespace: string): string | undefined {
   const name = labels[nameLabel];
-  if (name === undefined || name === '') return undefined;
+  if (name === undefined) return undefined;
   return name === 'none' ? 'none' : `${labels[namespaceLabel] ?? namespace}/${name}`;
 }
 
@@ -114,7 +124,7 @@ function canaryOf(view: View, object: Bindable, primary: Waypoint): Pick<Binding
   const isOwn = labels[CANARY] !== undefined;
   const level =
     isOwn || !isInherited ? own : askedBy(view.namespaceLabels(namespace), CANARY, CANARY_NAMESPACE, namespace);
-  if (level === undefined || level === 'none') return {};
+  if (level === undefined || level === 'none' || level.endsWith('/')) return {};
   if (level === primary.key) return { canaryError: `canary waypoint "${level}" must differ from the primary waypoint` };
   const text =
     annotations[CANARY_WEIGHT] ?? (isInherited ? view.namespaceAnnotations(namespace)[CANARY_WEIGHT] : undefined);
@@ -128,9 +138,12 @@ function canaryOf(view: View, object: Bindable, primary: Waypoint): Pick<Binding
   return { canary: { waypoint, weight } };
 }
 
+/** A whole number with an optional sign, as Go's strconv reads it. */
 function weightOf(text: string | undefined): number | undefined {
   if (text === undefined) return 0;
-  return isDecimal(text, 3) && Number(text) <= 100 ? Number(text) : undefined;
+  const digits = text.startsWith('+') || text.startsWith('-') ? text.slice(1) : text;
+  const weight = isDecimal(digits, MAX_DIGITS) ? Number(text) : Number.NaN;
+  return weight >= 0 && weight <= 100 ? Math.abs(weight) : undefined;
 }
 
 function crossNamespace(key: string): BindingError {

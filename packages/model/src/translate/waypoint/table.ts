@@ -76,8 +76,9 @@ function inboundBindingOf(text: string | undefined): InboundBinding | undefined 
   if (text === undefined) return undefined;
   const [protocol, port, ...rest] = text.split('/');
   if (rest.length > 0 || (protocol !== 'PROXY' && protocol !== 'NONE')) return undefined;
-  const isPort = port !== undefined && isDecimal(port, 5) && Number(port) <= 65535;
-  return { protocol: protocol === 'PROXY' ? 1 : 0, port: isPort ? Number(port) : 0 };
+  // A number out of range becomes the largest, text that is no number becomes 0: the bytes are upstream's.
+  const number = port !== undefined && isDecimal(port, 64) ? Math.min(Number(port), 0xffff_ffff) : 0;
+  return { protocol: protocol === 'PROXY' ? 1 : 0, port: number };
 }
 
 /** True when objects of `namespace` may use the waypoint: the listener's `allowedRoutes`, by default its own namespace only. */
@@ -94,6 +95,8 @@ function boundListener({ gateway, inboundBinding }: Waypoint): Listener | undefi
   const listeners = gateway.spec?.listeners ?? [];
   const isBound = (listener: Listener): boolean =>
     inboundBinding !== undefined &&
-    (inboundBinding.port !== 0 ? listener.port === inboundBinding.port : listener.protocol === 'istio.io/PROXY');
+    (inboundBinding.port !== 0
+      ? listener.port === inboundBinding.port
+      : inboundBinding.protocol === 1 && listener.protocol === 'istio.io/PROXY');
   return listeners.find(isBound) ?? listeners.find((l) => l.protocol === 'HBONE' && l.port === HBONE_PORT);
 }

@@ -1,11 +1,11 @@
 // Endpoints of a slice that are not pods -> workloads (spec control-plane 2.8). Pure.
-import type { EndpointSlice } from '@ambit/resources';
+import type { EndpointSlice, ServicePort } from '@ambit/resources';
 import { identityOf, type View } from '../../index/view.ts';
-import { ipBytes, ipText } from '../../ip.ts';
+import { ipBytes } from '../../ip.ts';
 import { SERVICE_NAME } from '../../labels.ts';
 import { HOST_NETWORK, UNHEALTHY, type WorkloadInit } from '../../wire.ts';
 import { hostnameOf } from '../service/definition.ts';
-import { inOrder } from './membership.ts';
+import { byNumber, inOrder } from './membership.ts';
 import { networkFields } from './shared-fields.ts';
 import { trustDomainOnWire } from './trust-domain.ts';
 
@@ -21,10 +21,10 @@ export function workloadsOfSlice(view: View, slice: EndpointSlice): WorkloadInit
   const workloads = new Map<string, WorkloadInit>();
   for (const endpoint of slice.endpoints ?? []) {
     const addresses = (endpoint.addresses ?? []).map(ipBytes).filter((bytes) => bytes !== undefined);
-    const first = addresses[0];
     const isComplete = addresses.length === (endpoint.addresses ?? []).length;
-    if (first === undefined || !isComplete || endpoint.targetRef?.kind === 'Pod') continue;
-    const uid = `${view.options.clusterId}/discovery.k8s.io/EndpointSlice/${namespace}/${name}/${ipText(first)}`;
+    if (addresses.length === 0 || !isComplete || endpoint.targetRef?.kind === 'Pod') continue;
+    // The name carries the text as it was written.
+    const uid = `${view.options.clusterId}/discovery.k8s.io/EndpointSlice/${namespace}/${name}/${endpoint.addresses?.[0] ?? ''}`;
     if (workloads.has(uid)) continue;
     workloads.set(uid, {
       uid,
@@ -43,11 +43,12 @@ export function workloadsOfSlice(view: View, slice: EndpointSlice): WorkloadInit
 }
 
 /** Slice ports joined to Service ports by name. */
-function portsOf(slice: EndpointSlice, servicePorts: readonly { name?: string; port: number }[]) {
+function portsOf(slice: EndpointSlice, servicePorts: readonly ServicePort[]) {
+  const named = byNumber(servicePorts);
   const ports: { servicePort: number; targetPort: number }[] = [];
   for (const { name, port, protocol } of slice.ports ?? []) {
     if (name === undefined || port === undefined || protocol !== 'TCP') continue;
-    const match = servicePorts.find((p) => (p.name ?? '') === name);
+    const match = servicePorts.find((p) => (named.get(p.port)?.name ?? '') === name);
     if (match !== undefined) ports.push({ servicePort: match.port, targetPort: port });
   }
   return ports;

@@ -12,11 +12,12 @@ type Port = { servicePort: number; targetPort: number };
 
 /** How a kind of workload finds the port that a service port leads to; undefined leaves the port out. */
 export interface PortResolver {
-  ofService(port: ServicePort): number | undefined;
+  /** `named` carries the names that count for the number of `port`. */
+  ofService(port: ServicePort, named: ServicePort): number | undefined;
   ofServiceEntry(port: ServiceEntryPort): number | undefined;
 }
 
-/** Services of a pod: by selector, and through slices that name it. */
+/** Services of a pod: by selector, and through slices that name it whatever the selector of their Service says. */
 export function servicesOfPod(view: View, pod: Pod): Services {
   const { namespace, key } = identityOf(pod);
   const resolver = podPorts(pod);
@@ -27,12 +28,8 @@ export function servicesOfPod(view: View, pod: Pod): Services {
   for (const slice of view.slicesOfPod(key)) {
     const name = slice.metadata.labels?.[SERVICE_NAME];
     if (name === undefined || slice.addressType === 'FQDN') continue;
-    const service = view.get('Service', `${identityOf(slice).namespace}/${name}`);
-    const hasSelector = Object.keys(service?.spec?.selector ?? {}).length > 0;
     const isNamed = (slice.endpoints ?? []).some((e) => e.targetRef?.kind === 'Pod' && refersTo(e.targetRef, pod));
-    if (service !== undefined && !hasSelector && isNamed) {
-      addItem(view, found, `Service ${identityOf(service).key}`, resolver);
-    }
+    if (isNamed) addService(view, found, `${identityOf(slice).namespace}/${name}`, resolver);
   }
   return inOrder(found);
 }
@@ -83,8 +80,9 @@ function addService(view: View, found: Map<string, Port[]>, key: string, resolve
   const hostname = hostnameOf(namespace, name, view.options.domain);
   if (winnersOf(view, hostname).byNamespace.get(namespace)?.kind !== 'Service') return;
   const ports: Port[] = [];
+  const named = byNumber(service.spec?.ports ?? []);
   for (const port of service.spec?.ports ?? []) {
-    const targetPort = resolver.ofService(port);
+    const targetPort = resolver.ofService(port, named.get(port.port) ?? port);
     if (targetPort !== undefined) ports.push({ servicePort: port.port, targetPort });
   }
   found.set(`${namespace}/${hostname}`, ports);
@@ -106,6 +104,14 @@ function addServiceEntry(view: View, found: Map<string, Port[]>, key: string, re
   }
 }
 
+/** Ports by number; of several protocols with one number the last gives the names, as upstream has it. */
+export function byNumber(ports: readonly ServicePort[]): ReadonlyMap<number, ServicePort> {
+  return new Map(ports.map((port) => [port.port, port]));
+}
+
+const isName = (target: ServicePort['targetPort']): target is string => typeof target === 'string' && target !== '';
+const numberOf = (target: ServicePort['targetPort']): number => (typeof target === 'number' ? target : 0);
+
 function podPorts(pod: Pod): PortResolver {
   const named = (name: string): number | undefined => {
     const sidecars = (pod.spec?.initContainers ?? []).filter((c) => c.restartPolicy === 'Always');
@@ -116,15 +122,15 @@ function podPorts(pod: Pod): PortResolver {
     return undefined;
   };
   return {
-    ofService: (port) => (typeof port.targetPort === 'string' ? named(port.targetPort) : (port.targetPort ?? 0)),
+    ofService: (port, { targetPort }) => (isName(targetPort) ? named(targetPort) : numberOf(port.targetPort)),
     ofServiceEntry: (port) => named(port.name) ?? port.targetPort ?? port.number,
   };
 }
 
 function entryPorts(ports: Readonly<Record<string, number>>): PortResolver {
   return {
-    ofService: (port) =>
-      typeof port.targetPort === 'string' ? ports[port.targetPort] : (ports[port.name ?? ''] ?? port.targetPort ?? 0),
+    ofService: (port, { name = '', targetPort }) =>
+      isName(targetPort) ? ports[targetPort] : (ports[name] ?? numberOf(port.targetPort)),
     ofServiceEntry: (port) => serviceEntryTarget(ports, port),
   };
 }

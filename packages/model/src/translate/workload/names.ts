@@ -21,7 +21,7 @@ export function canonicalRevision(labels: Labels): string {
 /** Name of what a pod belongs to: its Deployment, its CronJob, its other owner, or itself. */
 export function workloadNameOfPod(metadata: ObjectMeta): string {
   const labels = metadata.labels ?? {};
-  return labels['service.istio.io/workload-name'] ?? ownerName(metadata) ?? metadata.name ?? '';
+  return labels['service.istio.io/workload-name'] ?? (ownerName(metadata) || metadata.name) ?? '';
 }
 
 function ownerName(metadata: ObjectMeta): string | undefined {
@@ -36,7 +36,7 @@ function ownerName(metadata: ObjectMeta): string | undefined {
         owner.name
       );
     case 'ReplicationController':
-      return labels['deploymentconfig'] ?? owner.name;
+      return labels['deploymentconfig'] || owner.name;
     case 'Job':
       return cronJobOf(owner.name) ?? owner.name;
     default:

@@ -57,7 +57,7 @@ function addressesOf(pod: Pod): Uint8Array[] | undefined {
 
 function isReady(pod: Pod): boolean {
   if (pod.metadata.deletionTimestamp !== undefined) return false;
-  return (pod.status?.conditions ?? []).some((c) => c.type === 'Ready' && c.status === 'True');
+  return (pod.status?.conditions ?? []).find((c) => c.type === 'Ready')?.status === 'True';
 }
 
 function localityOfNode(view: View, nodeName: string | undefined): WorkloadInit['locality'] {

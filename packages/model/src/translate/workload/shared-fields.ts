@@ -1,10 +1,9 @@
 // Fields that workloads of several sources share: identity of the mesh, tunnel, waypoint, policies, network gateway.
 // In: labels and annotations. Out: partial messages that the translations spread into theirs.
 import type { View } from '../../index/view.ts';
-import { GATEWAY_NAME, type Labels, REDIRECTION, TUNNEL } from '../../labels.ts';
+import { type Labels, REDIRECTION, TUNNEL } from '../../labels.ts';
 import { HBONE, type WorkloadInit } from '../../wire.ts';
-import { bindWorkload } from '../waypoint/binding.ts';
-import { waypointOf } from '../waypoint/table.ts';
+import { bindWorkload, waypointOfInstance } from '../waypoint/binding.ts';
 import { networkGatewayOf } from './network-gateway.ts';
 import { canonicalName, canonicalRevision } from './names.ts';
 
@@ -24,8 +23,7 @@ export function waypointFields(
   namespace: string,
   labels: Labels,
 ): Pick<WorkloadInit, 'waypoint' | 'applicationTunnel'> {
-  const gateway = labels[GATEWAY_NAME];
-  const own = gateway === undefined ? undefined : waypointOf(view, `${namespace}/${gateway}`);
+  const own = waypointOfInstance(view, namespace, labels);
   if (own !== undefined)
     return own.inboundBinding === undefined ? {} : { applicationTunnel: { ...own.inboundBinding } };
   const address = bindWorkload(view, namespace, labels).waypoint?.address;
