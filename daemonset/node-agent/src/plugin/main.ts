@@ -1,39 +1,27 @@
 // The executable `istio-cni` on the host, started by the container runtime for every pod. In: CNI environment and stdin. Out: a CNI result.
 // A process of its own: only this folder, the selection and Node's own modules may be imported. Source: spec node-agent 6.3, 6.4, 6.7.
-import { readFileSync } from 'node:fs';
+import { readFileSync, readSync } from 'node:fs';
 import type { RequestOptions } from 'node:https';
 import { join } from 'node:path';
 import { readPluginEnvironment } from './config.ts';
+import { answerLimitBytes, type LocalAnswer, postLocal } from './local-http.ts';
+import { configLimit } from './network-config.ts';
 import { appendToFile, logLine } from './plugin-log.ts';
 import { type ApiObject, type PluginWorld, runPlugin } from './run-plugin.ts';
 
 const timeoutMs = 5000;
 const logTimeoutMs = 1000;
-const answerLimit = 1024 * 1024;
 
-interface Answer {
-  readonly status: number;
-  readonly body: string;
-}
-
-interface Call {
-  readonly options: RequestOptions;
-  readonly isTls: boolean;
-  readonly body?: string;
-  /** Default 5 s. */
-  readonly limitMs?: number;
-}
-
-async function call({ options, isTls, body, limitMs = timeoutMs }: Call): Promise<Answer> {
-  // Loaded when needed: TLS is most of the start time, and DEL needs neither.
+async function get(options: RequestOptions, isTls: boolean): Promise<LocalAnswer> {
+  // Loaded when needed: it takes longer than everything else together, and a pod that the agent decides about needs neither.
   const { request: open } = isTls ? await import('node:https') : await import('node:http');
   return new Promise((resolve, reject) => {
-    const request = open({ ...options, signal: AbortSignal.timeout(limitMs) }, (response) => {
+    const request = open({ ...options, signal: AbortSignal.timeout(timeoutMs) }, (response) => {
       const chunks: Buffer[] = [];
       let bytes = 0;
       response.on('data', (chunk: Buffer) => {
         bytes += chunk.length;
-        if (bytes > answerLimit) request.destroy(new Error(`answer of more than ${answerLimit} bytes`));
+        if (bytes > answerLimitBytes) request.destroy(new Error(`answer of more than ${answerLimitBytes} bytes`));
         else chunks.push(chunk);
       });
       response.on('error', reject);
@@ -42,7 +30,7 @@ async function call({ options, isTls, body, limitMs = timeoutMs }: Call): Promis
       );
     });
     request.on('error', reject);
-    request.end(body);
+    request.end();
   });
 }
 
@@ -74,9 +62,8 @@ function accessOf(runDir: string): {
 type Access = ReturnType<typeof accessOf>;
 
 async function readObject({ server, ca, isChecked, token }: Access, path: string): Promise<ApiObject> {
-  const { status, body } = await call({
-    isTls: server.protocol === 'https:',
-    options: {
+  const { status, body } = await get(
+    {
       host: server.hostname.startsWith('[') ? server.hostname.slice(1, -1) : server.hostname,
       port: server.port === '' ? 443 : Number(server.port),
       path,
@@ -85,22 +72,29 @@ async function readObject({ server, ca, isChecked, token }: Access, path: string
       // Off only where the operator said so (SKIP_TLS_VERIFY).
       rejectUnauthorized: isChecked,
     },
-  });
+    server.protocol === 'https:',
+  );
   if (status === 200) return JSON.parse(body) as ApiObject;
   throw new Error(`GET ${path} answered ${status}`);
 }
 
-async function postLine(runDir: string, line: string): Promise<void> {
-  const body = JSON.stringify([line]);
-  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
-  const options = { socketPath: join(runDir, 'log.sock'), path: '/log', method: 'POST', headers };
-  await call({ isTls: false, body, limitMs: logTimeoutMs, options });
+/** Standard input to its end, or a little more than is taken: the rest of a text that is too long makes no difference. */
+function readInput(): string {
+  const chunks: Buffer[] = [];
+  for (let total = 0; total <= configLimit; ) {
+    const chunk = Buffer.alloc(64 * 1024);
+    const length = readSync(0, chunk);
+    if (length === 0) break;
+    total += length;
+    chunks.push(chunk.subarray(0, length));
+  }
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 const world: PluginWorld = {
   environment: readPluginEnvironment(),
   // DEL must be fast and must not fail: it reads nothing.
-  stdin: readPluginEnvironment()['CNI_COMMAND'] === 'ADD' ? readFileSync(0, 'utf8') : '',
+  stdin: readPluginEnvironment()['CNI_COMMAND'] === 'ADD' ? readInput() : '',
   connect: (runDir) => {
     const access = accessOf(runDir);
     return async (namespace, name) => {
@@ -112,22 +106,13 @@ const world: PluginWorld = {
       return { pod: found, namespace: around };
     };
   },
-  post: async (runDir, path, body) =>
-    call({
-      isTls: false,
-      body,
-      options: {
-        socketPath: join(runDir, 'pluginevent.sock'),
-        path,
-        method: 'POST',
-        headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
-      },
-    }),
+  post: async (runDir, path, body) => postLocal(join(runDir, 'pluginevent.sock'), path, body, timeoutMs),
   tell: async (runDir, message, fields) => {
     const line = logLine('error', message, fields);
     process.stderr.write(`${line}\n`);
     appendToFile(runDir, line);
-    await postLine(runDir, line).catch(() => undefined); // without an agent the file has it
+    // Without an agent the file has it.
+    await postLocal(join(runDir, 'log.sock'), '/log', JSON.stringify([line]), logTimeoutMs).catch(() => undefined);
   },
   pause: async (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
 };

@@ -21,8 +21,12 @@ const objectOf = (value: unknown): Json | undefined =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : undefined;
 const textOf = (value: unknown, fallback: string): string => (typeof value === 'string' ? value : fallback);
 
-/** Reads the configuration. Throws Error on what is no JSON object or has no selectors that can be read. */
+/** Longest configuration that is read, in characters; a result with thousands of addresses fits. */
+export const configLimit = 1024 * 1024;
+
+/** Reads the configuration. Throws Error on what is too long, is no JSON object or has no selectors that can be read. */
 export function parseNetworkConfig(text: string): NetworkConfig {
+  if (text.length > configLimit) throw new Error(`it has more than ${configLimit} characters`);
   const config = objectOf(JSON.parse(text));
   if (config === undefined) throw new Error('the configuration on stdin is not a JSON object');
   const selectors = config['enablement_selectors'] ?? [];

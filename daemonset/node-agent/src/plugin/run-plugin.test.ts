@@ -154,6 +154,12 @@ test('every version of the protocol is spoken', async () => {
   assert.deepEqual(addressesOfResult(undefined), []);
 });
 
+test('a configuration of megabytes is refused before it is read', async () => {
+  const { status, stdout } = await runPlugin(world({ settings: { padding: 'x'.repeat(1024 * 1024) } }).world);
+  assert.equal(status, 1);
+  assert.match(stdout, /cannot read its configuration: it has more than 1048576 characters/);
+});
+
 test('any input ends with a result or a CNI error', async () => {
   assert.deepEqual(parseArguments('a=1;;=2;b;c=d=e'), { a: '1', c: 'd=e' });
   await fc.assert(

@@ -3,6 +3,7 @@
 // Source: spec node-agent 6.3; gap G14: exclusions are looked at before anything that can be missing.
 import type { EnablementSelector } from '../select/eligible.ts';
 import { shouldBeEnrolled } from '../select/eligible.ts';
+import type { LocalAnswer } from './local-http.ts';
 import { addressesOfResult, type NetworkConfig, parseArguments, parseNetworkConfig } from './network-config.ts';
 
 /** A Kubernetes object as the API sends it. */
@@ -11,12 +12,6 @@ export type ApiObject = Parameters<typeof shouldBeEnrolled>[0];
 /** Reads a pod and its namespace. Rejects when the API cannot be asked. */
 export type ReadPod = (namespace: string, name: string) => Promise<{ pod: ApiObject; namespace: ApiObject }>;
 
-/** What the agent says. */
-export interface AgentAnswer {
-  readonly status: number;
-  readonly body: string;
-}
-
 /** The plugin's world. */
 export interface PluginWorld {
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -24,7 +19,7 @@ export interface PluginWorld {
   /** Prepares the way to the API with what the agent left in its run folder. Throws when that is not there, as after a restart of the node. */
   readonly connect: (runDir: string) => ReadPod;
   /** Posts to a path of the agent; resolves with status and body. Rejects when it is not there. */
-  readonly post: (runDir: string, path: string, body: string) => Promise<AgentAnswer>;
+  readonly post: (runDir: string, path: string, body: string) => Promise<LocalAnswer>;
   readonly pause: (ms: number) => Promise<void>;
   /** Writes down why a pod could not be added. Never rejects, and takes a second at most. */
   readonly tell: (runDir: string, message: string, fields: Readonly<Record<string, string>>) => Promise<void>;
@@ -98,7 +93,7 @@ async function addPod(world: PluginWorld, config: NetworkConfig): Promise<Plugin
 }
 
 /** Lets the agent decide. Undefined when it is not there, is another make's, or does not know the pod yet. */
-async function askAgent(world: PluginWorld, runDir: string, body: string): Promise<AgentAnswer | undefined> {
+async function askAgent(world: PluginWorld, runDir: string, body: string): Promise<LocalAnswer | undefined> {
   try {
     const answer = await world.post(runDir, decidePath, body);
     return answer.status === 404 ? undefined : answer;
@@ -107,7 +102,7 @@ async function askAgent(world: PluginWorld, runDir: string, body: string): Promi
   }
 }
 
-const outcomeOf = (config: NetworkConfig, { status, body }: AgentAnswer): PluginOutcome =>
+const outcomeOf = (config: NetworkConfig, { status, body }: LocalAnswer): PluginOutcome =>
   status === 200
     ? success(config)
     : failure(
