@@ -23,7 +23,7 @@ const SUITES: Readonly<Record<string, () => Promise<BenchReport>>> = {
   'node-agent': runNodeAgent,
   'node-proxy': runNodeProxy,
   rbac: runRbac,
-  rollout: runRolloutSuite,
+  rollout: async () => runRolloutSuite(),
   soak: runSoak,
 };
 

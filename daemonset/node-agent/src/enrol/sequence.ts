@@ -13,7 +13,7 @@ import { podConnections } from './connection-table.ts';
 import { KeyedLock } from './lock.ts';
 import type { CaptureState, HeldPod, NetnsCache } from './netns-cache.ts';
 import { redirectionAnnotation, redirectionPatch } from './status.ts';
-import type { UnprotectedConnections } from './unprotected.ts';
+import type { TableConnection, UnprotectedConnections } from './unprotected.ts';
 
 /** What the sequence works with. */
 export interface EnrolmentParts {
@@ -23,6 +23,8 @@ export interface EnrolmentParts {
   readonly capture: CaptureBackend;
   readonly unprotected: UnprotectedConnections;
   readonly log: Logger;
+  /** The established connections of a pod. Default: as its namespace's tables have them. */
+  readonly connections?: (pod: HeldPod) => readonly TableConnection[];
 }
 
 const uidOf = (pod: KubernetesObject): string => pod.metadata?.uid ?? '';
@@ -133,9 +135,10 @@ export class Enrolment {
     const uid = uidOf(pod);
     const held = this.#open(pod, ips, path);
     const wasCaptured = held.capture !== 'new';
+    let exempted: PromiseSettledResult<void> | undefined;
     // A pod that is captured already gets its rules back first. A new one gets its listeners first: rules without listeners would refuse
     // what its applications open in between.
-    if (wasCaptured) await this.#install(held, pod);
+    if (wasCaptured) exempted = await this.#install(held, pod);
     else await this.#forgetIfFailed(uid, async () => capture.prepare(held));
     try {
       await zds.add(held);
@@ -143,8 +146,8 @@ export class Enrolment {
       await source.patchPodStatus(pod, redirectionPatch('pending'));
       throw error;
     }
-    if (!wasCaptured) await this.#forgetIfFailed(uid, async () => this.#install(held, pod));
-    await capture.host?.set(uid, ips);
+    exempted ??= await this.#forgetIfFailed(uid, async () => this.#install(held, pod));
+    if (exempted.status === 'rejected') throw exempted.reason;
     // Last, because the control plane lets peers send tunnels as soon as it sees this.
     await source.patchPodStatus(pod, redirectionPatch('enabled'));
     log.info('pod enrolled', {
@@ -155,28 +158,35 @@ export class Enrolment {
     });
   }
 
-  /** Notes what is open, then installs the rules. */
-  async #install(held: HeldPod, pod: KubernetesObject): Promise<void> {
-    const { cache, capture, unprotected } = this.#parts;
+  /**
+   * Notes what is open, then installs the rules. Meanwhile, in the node's own namespace, the probes of the pod are exempted: neither needs
+   * the other, and a new pod waits for both. Rejects when the rules failed; resolves with what became of the exemption.
+   */
+  async #install(held: HeldPod, pod: KubernetesObject): Promise<PromiseSettledResult<void>> {
+    const { cache, capture, unprotected, connections = podConnections } = this.#parts;
     unprotected.begin(
       held.uid,
-      podConnections(held),
+      connections(held),
       ({ remoteAddress, localAddress }) =>
         !held.ips.includes(remoteAddress) && !(held.netns !== undefined && localAddress.startsWith('127.')),
     );
-    await capture.installRules(held, pod);
+    const exempt = async (): Promise<void> => capture.host?.set(held.uid, held.ips);
+    const [installed, exempted] = await Promise.allSettled([capture.installRules(held, pod), exempt()]);
+    if (installed.status === 'rejected') throw installed.reason;
     cache.put({ ...held, capture: 'installed' });
+    return exempted;
   }
 
   /** Without rules a new pod is not in the mesh: when they fail, no proxy may keep listening for it and nothing of it stays here. */
-  async #forgetIfFailed(uid: string, install: () => Promise<void>): Promise<void> {
-    const { cache, zds, unprotected } = this.#parts;
+  async #forgetIfFailed<T>(uid: string, install: () => Promise<T>): Promise<T> {
+    const { cache, zds, capture, unprotected } = this.#parts;
     try {
-      await install();
+      return await install();
     } catch (error) {
       await zds.delete(uid);
       cache.drop(uid);
       unprotected.forget(uid);
+      await capture.host?.remove(uid);
       throw error;
     }
   }

@@ -73,7 +73,14 @@ test('a server that is not there, is silent, is cut off, or talks without end is
 });
 
 test('any bytes are an answer or an error', () => {
-  const line = fc.constantFrom('HTTP/1.1 200 OK', 'HTTP/1.0 500 no', 'content-length: 3', 'Content-Length: x', '', 'abc');
+  const line = fc.constantFrom(
+    'HTTP/1.1 200 OK',
+    'HTTP/1.0 500 no',
+    'content-length: 3',
+    'Content-Length: x',
+    '',
+    'abc',
+  );
   const bytes = fc.oneof(
     fc.uint8Array().map((array) => Buffer.from(array)),
     fc.array(line).map((lines) => Buffer.from(lines.join('\r\n'))),

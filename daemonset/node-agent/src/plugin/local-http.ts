@@ -42,12 +42,7 @@ export function parseAnswer(bytes: Buffer): LocalAnswer {
 }
 
 /** Asks once. Rejects when nobody listens, when the answer cannot be read, is longer than 1 MiB, or is not whole in time. */
-export async function postLocal(
-  socketPath: string,
-  path: string,
-  body: string,
-  limitMs: number,
-): Promise<LocalAnswer> {
+export async function postLocal(socketPath: string, path: string, body: string, limitMs: number): Promise<LocalAnswer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let total = 0;

@@ -81,7 +81,7 @@ async function readObject({ server, ca, isChecked, token }: Access, path: string
 /** Standard input to its end, or a little more than is taken: the rest of a text that is too long makes no difference. */
 function readInput(): string {
   const chunks: Buffer[] = [];
-  for (let total = 0; total <= configLimit; ) {
+  for (let total = 0; total <= configLimit;) {
     const chunk = Buffer.alloc(64 * 1024);
     const length = readSync(0, chunk);
     if (length === 0) break;

@@ -70,8 +70,10 @@ export async function applyPodRules(
   trySysctl(netns, looseSysctl, '0', log);
   preparePod(netns, log);
   const ipv6 = settings.ipv6 && hasIpv6(netns);
-  await changeRoutes(netns, 'v4', 'add');
-  if (ipv6) await changeRoutes(netns, 'v6', 'add');
+  // Before the rules: without the way back a captured connection would hang.
+  await Promise.all(
+    (ipv6 ? (['v4', 'v6'] as const) : (['v4'] as const)).map(async (family) => changeRoutes(netns, family, 'add')),
+  );
   await backend.load(netns, { ...settings, ipv6 });
 }
 

@@ -1,0 +1,46 @@
+// What a new agent takes over from an earlier one (spec node-agent 7.3).
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { silentLogger } from '@ambit/runtime/log';
+import { adoptEnrolled } from './adopt.ts';
+import { type EnrolmentWorld, enrolmentWorld, podOf } from './enrolment-world.ts';
+
+const adopt = async ({ source, cache, capture }: EnrolmentWorld): Promise<void> =>
+  adoptEnrolled(source, cache, capture, silentLogger);
+
+test('pods annotated enabled that have not ended are taken over, whole and at once; others are not', async () => {
+  const world = enrolmentWorld([
+    podOf('a', { state: 'enabled' }),
+    podOf('b', { state: 'enabled', ips: ['10.0.0.2', 'fd00::2'] }),
+    podOf('ended', { state: 'enabled', phase: 'Succeeded' }),
+    podOf('pending', { state: 'pending' }),
+    podOf('new'),
+  ]);
+  await adopt(world);
+  assert.deepEqual(
+    world.cache.list().map(({ uid, capture }) => `${uid} ${capture}`),
+    ['a installed', 'b installed'],
+  );
+  assert.deepEqual(world.did, ['probes 10.0.0.1=a 10.0.0.2=b fd00::2=b', 'rules a', 'rules b']);
+});
+
+test('a pod whose namespace is not found, or whose rules fail, is kept by name and is not counted as captured', async () => {
+  const pods = ['a', 'b', 'c'].map((uid, index) => podOf(uid, { state: 'enabled', ips: [`10.0.0.${index}`] }));
+  const world = enrolmentWorld(pods);
+  world.namespaces.delete('a');
+  world.failing.add('rules b');
+  await adopt(world);
+  assert.deepEqual(
+    world.cache
+      .list()
+      .map(({ uid, capture, netns }) => `${uid} ${capture} ${netns === undefined ? 'by name' : 'held'}`),
+    ['a expected by name', 'b expected held', 'c installed held'],
+  );
+});
+
+test("node rules that cannot be written stop the start, after every pod is known: a proxy's snapshot would be whole", async () => {
+  const world = enrolmentWorld([podOf('a', { state: 'enabled' })]);
+  world.failing.add('probes');
+  await assert.rejects(adopt(world), { code: 'ERR_NODE_AGENT_RULES' });
+  assert.equal(world.cache.list().length, 1);
+});

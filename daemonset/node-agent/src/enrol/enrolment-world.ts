@@ -1,0 +1,188 @@
+// A node without a kernel, for the tests of this folder: an API, a node proxy and rules that only write down what they are told, in one list,
+// so that a test reads the order of things. In: pods, what fails. Out: that list, and the parts of the agent around it.
+import type { NetnsHandle } from '@ambit/net';
+import { Version, WorkloadRequestSchema, WorkloadResponseSchema, ZdsHelloSchema } from '@ambit/proto/zds';
+import type { KubernetesObject } from '@ambit/resources';
+import { silentLogger } from '@ambit/runtime/log';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import type { PodEvent, PodSource } from '../cluster/pod-source.ts';
+import { NodeAgentError } from '../errors.ts';
+import type { HostBackend } from '../rules/host-backend.ts';
+import { HostRules } from '../rules/host.ts';
+import { standardSelectors } from '../select/eligible.ts';
+import type { ZdsChannel } from '../zds/channel.ts';
+import { ZdsServer } from '../zds/server.ts';
+import type { CaptureBackend } from './capture-backend.ts';
+import { NetnsCache } from './netns-cache.ts';
+import { Reconciler } from './reconciler.ts';
+import { Enrolment } from './sequence.ts';
+import { redirectionAnnotation } from './status.ts';
+import { UnprotectedConnections } from './unprotected.ts';
+
+/** Steps that a test can make fail: named as in the list, with or without the pod (`rules`, `rules a`). */
+type Failing = Set<string>;
+
+/** A pod as the API has it. `state`: its annotation. */
+export function podOf(
+  uid: string,
+  { ips = ['10.0.0.1'], phase = 'Running', state, labels = { 'istio.io/dataplane-mode': 'ambient' } }: PodShape = {},
+): KubernetesObject {
+  return {
+    metadata: {
+      uid,
+      name: uid,
+      namespace: 'shop',
+      labels,
+      ...(state === undefined ? {} : { annotations: { [redirectionAnnotation]: state } }),
+    },
+    spec: { serviceAccountName: 'sa' },
+    status: { phase, podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) },
+  };
+}
+
+interface PodShape {
+  readonly ips?: readonly string[];
+  readonly phase?: string;
+  readonly state?: 'enabled' | 'pending';
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+/** A namespace handle that says whether it is open. */
+export function handleOf(inode: bigint): NetnsHandle & { readonly isOpen: boolean } {
+  let isOpen = true;
+  return {
+    fd: Number(inode),
+    inode,
+    get isOpen() {
+      return isOpen;
+    },
+    close: () => (isOpen = false),
+  };
+}
+
+/** A node proxy that acknowledges everything that does not fail. */
+function proxyOf(did: string[], failing: Failing): ZdsChannel {
+  const outgoing: Uint8Array[] = [toBinary(ZdsHelloSchema, create(ZdsHelloSchema, { version: Version.V1 }))];
+  const closed = Promise.withResolvers<void>();
+  return {
+    carriesDescriptors: true,
+    send: async (message) => {
+      const { payload } = fromBinary(WorkloadRequestSchema, message);
+      const uid = payload.case === 'snapshotSent' ? '' : (payload.value?.uid ?? '');
+      const kind = `proxy-${payload.case ?? ''}`;
+      if (payload.case !== 'snapshotSent') did.push(`${kind} ${uid}`);
+      const error = failing.has(kind) || failing.has(`${kind} ${uid}`) ? 'it does not want to' : '';
+      outgoing.push(
+        toBinary(
+          WorkloadResponseSchema,
+          create(WorkloadResponseSchema, { payload: { case: 'ack', value: { error } } }),
+        ),
+      );
+    },
+    receive: async () => outgoing.shift(),
+    close: () => closed.resolve(),
+    closed: closed.promise,
+  };
+}
+
+/** The world. */
+export interface EnrolmentWorld {
+  /** What was done, in order: `rules a`, `proxy-add a`, `probes 10.0.0.1=a`, `state a enabled`, ... */
+  readonly did: string[];
+  /** Names of steps that fail from now on. */
+  readonly failing: Failing;
+  readonly pods: Map<string, KubernetesObject>;
+  readonly events: PodEvent[];
+  /** Namespaces that the process table shows, by UID. */
+  readonly namespaces: Map<string, bigint>;
+  readonly cache: NetnsCache;
+  readonly zds: ZdsServer;
+  readonly capture: CaptureBackend;
+  readonly source: PodSource;
+  readonly enrolment: Enrolment;
+  readonly reconciler: Reconciler;
+  /** Connects a node proxy; resolves when it has its snapshot. */
+  readonly connectProxy: () => Promise<void>;
+  /** Resolves when the list has a line. Rejects after 10 s. */
+  readonly until: (line: string) => Promise<void>;
+}
+
+/** Makes a world in which nothing fails, with these pods and one node proxy. */
+export function enrolmentWorld(pods: readonly KubernetesObject[]): EnrolmentWorld {
+  const did: string[] = [];
+  const failing: Failing = new Set();
+  const objects = new Map(pods.map((pod) => [pod.metadata?.uid ?? '', pod]));
+  const namespaces = new Map([...objects.keys()].map((uid, index) => [uid, BigInt(index + 1)]));
+  const events: PodEvent[] = [];
+  const step = async (name: string, what: string): Promise<void> => {
+    if (failing.has(name) || failing.has(`${name} ${what}`))
+      throw new NodeAgentError('ERR_NODE_AGENT_RULES', `${name} ${what} failed`);
+    did.push(`${name} ${what}`);
+  };
+  const source: PodSource = {
+    start: async () => undefined,
+    pods: () => [...objects.values()],
+    namespace: (name) => (name === 'shop' ? { metadata: { name } } : undefined),
+    patchPodStatus: async (pod, patch) => {
+      const { annotations } = (patch as { metadata: { annotations: Record<string, string | null> } }).metadata;
+      await step('state', `${pod.metadata?.uid ?? ''} ${annotations[redirectionAnnotation] ?? 'none'}`);
+    },
+    tell: async (_pod, event) => void events.push(event),
+    fateOfOwnDaemonSet: async () => 'keep',
+    close: () => undefined,
+  };
+  const host: HostBackend = {
+    name: 'nftables',
+    write: async (owners) => step('probes', [...owners].map(([ip, uid]) => `${ip}=${uid}`).join(' ')),
+    clear: async () => undefined,
+    print: async () => '',
+  };
+  const capture: CaptureBackend = {
+    hasNamespaces: true,
+    host: new HostRules(host, silentLogger),
+    find: (wanted) =>
+      new Map(
+        wanted.flatMap(({ uid }) => {
+          const inode = namespaces.get(uid);
+          return inode === undefined ? [] : [[uid, handleOf(inode)] as const];
+        }),
+      ),
+    openPath: (path) => handleOf(BigInt(path.length)),
+    prepare: async ({ uid }) => step('prepare', uid),
+    installRules: async ({ uid }) => step('rules', uid),
+    removeRules: async ({ uid }) => step('no-rules', uid),
+    printRules: async () => '',
+  };
+  const cache = new NetnsCache();
+  const zds = new ZdsServer({ pods: cache, onProxies: () => undefined, log: silentLogger });
+  const log = silentLogger;
+  const unprotected = new UnprotectedConnections();
+  // The connections of a pod are read inside its namespace; here there is none to enter.
+  const enrolment = new Enrolment({ cache, zds, source, capture, unprotected, log, connections: () => [] });
+  const rules = { selectors: standardSelectors, excludedNamespaces: [] };
+  const reconciler = new Reconciler({ source, enrolment, rules, log, onEvent: () => undefined });
+  return {
+    did,
+    failing,
+    pods: objects,
+    events,
+    namespaces,
+    cache,
+    zds,
+    capture,
+    source,
+    enrolment,
+    reconciler,
+    async connectProxy() {
+      zds.accept(proxyOf(did, failing));
+      while (zds.states().at(-1)?.hasSnapshot !== true) await new Promise((resolve) => setImmediate(resolve));
+    },
+    async until(line) {
+      const end = Date.now() + 10_000;
+      while (!did.includes(line)) {
+        if (Date.now() > end) throw new Error(`no "${line}" in\n${did.join('\n')}`);
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+    },
+  };
+}
