@@ -2,33 +2,13 @@
 // Called by capture/netns-capture.ts.
 import { readSysctl, writeSysctl } from '@ambit/net';
 import type { Logger } from '@ambit/runtime/log';
-import { NodeAgentError } from '../errors.ts';
-import { type PodRuleSettings, routesOf } from './plan.ts';
+import type { PodRuleSettings } from './plan.ts';
+import { changeReturnRoutes } from './return-route.ts';
 import type { RuleBackend } from './rule-backend.ts';
 import { runInside } from './run-inside.ts';
 
 const looseSysctl = 'netfilter/nf_conntrack_tcp_loose';
 const migrateSysctl = 'ipv4/tcp_migrate_req';
-const alreadySo = ['File exists', 'No such file', 'No such process', 'FIB table does not exist'];
-
-/** Runs `ip` for one family; what already is, or already is not, counts as done (gap G8: each family by itself). */
-async function changeRoutes(netns: number, family: 'v4' | 'v6', action: 'add' | 'del'): Promise<void> {
-  const result = await runInside(
-    netns,
-    'ip',
-    [family === 'v4' ? '-4' : '-6', '-force', '-batch', '-'],
-    routesOf(family, action),
-  );
-  const real = result.stderr
-    .split('\n')
-    .filter((line) => line.startsWith('RTNETLINK') || line.startsWith('Error'))
-    .filter((line) => !alreadySo.some((text) => line.includes(text)));
-  if (real.length > 0)
-    throw new NodeAgentError('ERR_NODE_AGENT_RULES', `ip could not ${action} the return route (${family})`, {
-      cause: new Error(real.join('; ')),
-    });
-}
-
 /** Best effort: a kernel without the setting keeps its old behaviour, which is said at debug level. */
 function trySysctl(netns: number, name: string, value: string, log: Logger): void {
   try {
@@ -71,17 +51,14 @@ export async function applyPodRules(
   preparePod(netns, log);
   const ipv6 = settings.ipv6 && hasIpv6(netns);
   // Before the rules: without the way back a captured connection would hang.
-  await Promise.all(
-    (ipv6 ? (['v4', 'v6'] as const) : (['v4'] as const)).map(async (family) => changeRoutes(netns, family, 'add')),
-  );
+  changeReturnRoutes(netns, ipv6 ? ['v4', 'v6'] : ['v4'], 'add');
   await backend.load(netns, { ...settings, ipv6 });
 }
 
 /** Takes the rules away again. Idempotent; what is already gone counts as done. */
 export async function removePodRules(backend: RuleBackend, netns: number, log: Logger): Promise<void> {
   await backend.remove(netns);
-  await changeRoutes(netns, 'v4', 'del');
-  if (hasIpv6(netns)) await changeRoutes(netns, 'v6', 'del');
+  changeReturnRoutes(netns, hasIpv6(netns) ? ['v4', 'v6'] : ['v4'], 'del');
   trySysctl(netns, looseSysctl, '1', log);
   trySysctl(netns, migrateSysctl, '0', log);
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { buildPodRules, isInterfaceName, type PodRuleSettings, routesOf } from './plan.ts';
+import { buildPodRules, isInterfaceName, type PodRuleSettings } from './plan.ts';
 
 const settings: PodRuleSettings = {
   ipv6: true,
@@ -45,12 +45,4 @@ test('interface names that could break out of a rule are refused', () => {
       if (isInterfaceName(name)) assert.ok(!name.includes('"') && !name.includes(' ') && !name.includes('\n'));
     }),
   );
-});
-
-test('each family has its own route and rule', () => {
-  assert.equal(
-    routesOf('v4', 'add'),
-    'route replace local 0.0.0.0/0 dev lo table 100\nrule add fwmark 0x111/0xfff pref 32764 lookup 100\n',
-  );
-  assert.match(routesOf('v6', 'del'), /^route del local ::\/0/);
 });

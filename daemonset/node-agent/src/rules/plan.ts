@@ -142,21 +142,3 @@ export function buildPodRules(settings: PodRuleSettings): string {
 
 /** The transaction that removes the mesh's tables, whether they exist or not. */
 export const buildPodRemoval = (): string => tables.map(withoutTable).join('');
-
-/** `ip -batch` lines that send replies of the application back to the node proxy; the same lines serve add and del. */
-export function buildPodRoutes(action: 'add' | 'del'): string {
-  const route = action === 'add' ? 'replace' : 'del';
-  const any = (family: 'v4' | 'v6'): string => (family === 'v4' ? '0.0.0.0/0' : '::/0');
-  return (['v4', 'v6'] as const)
-    .map(
-      (family) =>
-        `route ${route} local ${any(family)} dev lo table 100\nrule ${action} fwmark ${returnMark}/${markMask} pref 32764 lookup 100\n`,
-    )
-    .join('');
-}
-
-/** The half of {@link buildPodRoutes} for one family. */
-export function routesOf(family: 'v4' | 'v6', action: 'add' | 'del'): string {
-  const lines = buildPodRoutes(action).trimEnd().split('\n');
-  return `${(family === 'v4' ? lines.slice(0, 2) : lines.slice(2)).join('\n')}\n`;
-}

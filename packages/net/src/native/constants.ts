@@ -5,6 +5,7 @@
 export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
+export const AF_NETLINK = 16;
 export const AF_PACKET = 17;
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
@@ -12,6 +13,9 @@ export const SOCK_RAW = 3;
 export const SOCK_SEQPACKET = 5;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
+
+/** Protocol of netlink sockets for addresses, routes and rules. */
+export const NETLINK_ROUTE = 0;
 
 /** Levels and options. */
 export const SOL_IP = 0;

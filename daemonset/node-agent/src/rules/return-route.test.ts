@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { returnRouteRequests } from './return-route.ts';
+
+const words = (family: 'v4' | 'v6', action: 'add' | 'del'): string[] =>
+  returnRouteRequests(family, action).map(
+    ({ type, flags, body }) => `${type} 0x${flags.toString(16)} ${body.toString('hex')}`,
+  );
+
+// The same bytes as `strace ip route replace local 0.0.0.0/0 dev lo table 100` and `ip rule add fwmark 0x111/0xfff pref 32764 lookup 100` show,
+// without what `ip` adds that means nothing here.
+const marks = '08000600fc7f0000' + '08000a0011010000' + '08001000ff0f0000' + '08000f0064000000';
+
+test('a local route for everything in table 100, and a rule for the return mark, of each family', () => {
+  assert.deepEqual(words('v4', 'add'), [
+    '24 0x500 020000006403fe0200000000' + '0800040001000000',
+    `32 0x600 020000006400000100000000${marks}`,
+  ]);
+  assert.deepEqual(words('v6', 'add'), [
+    '24 0x500 0a0000006403fe0200000000' + '0800040001000000',
+    `32 0x600 0a0000006400000100000000${marks}`,
+  ]);
+});
+
+test('the reverse names the same route and the same rule', () => {
+  for (const family of ['v4', 'v6'] as const) {
+    const bodies = (action: 'add' | 'del'): Buffer[] => returnRouteRequests(family, action).map(({ body }) => body);
+    assert.deepEqual(bodies('del'), bodies('add'));
+    assert.deepEqual(
+      returnRouteRequests(family, 'del').map(({ type }) => type),
+      [25, 33],
+    );
+  }
+});
