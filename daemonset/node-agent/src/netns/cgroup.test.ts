@@ -47,6 +47,18 @@ test('the hash of a static pod is found whether its groups are separated or not'
   assert.equal(canonicalUid('no-uid'), 'no-uid');
 });
 
+test('texts made to be looked at again and again are read once: none of these would end in a backtracking reader', () => {
+  const punctuated = `-pod${uid.slice(0, -1)}`.repeat(2000);
+  for (const text of [
+    '-pod'.repeat(200_000),
+    punctuated,
+    `${'-'.repeat(500_000)}pod`,
+    '0::/'.repeat(100_000),
+    '-_.:'.repeat(100_000),
+  ])
+    assert.equal(podUidOfProcess(`0::${text}\n`), undefined);
+});
+
 test('any text is read without throwing', () => {
   fc.assert(fc.property(fc.string({ maxLength: 2000 }), (text) => void podUidOfProcess(text)));
 });

@@ -154,6 +154,24 @@ test('every version of the protocol is spoken', async () => {
   assert.deepEqual(addressesOfResult(undefined), []);
 });
 
+test('the result before is handed on unchanged in every version, and without one there is an empty one', async () => {
+  for (const cniVersion of ['0.1.0', '0.2.0', '0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0']) {
+    const prevResult = { ...previous, cniVersion, dns: { nameservers: ['10.96.0.10'] }, anything: [1, { else: true }] };
+    const outcome = await runPlugin(world({ decides: 200, settings: { cniVersion, prevResult } }).world);
+    assert.deepEqual(JSON.parse(outcome.stdout), prevResult);
+    const alone = await runPlugin(world({ decides: 200, settings: { cniVersion, prevResult: undefined } }).world);
+    assert.deepEqual(JSON.parse(alone.stdout), { cniVersion });
+  }
+});
+
+test('commands that need nothing succeed at once, whatever their input is', async () => {
+  for (const command of ['DEL', 'CHECK', 'STATUS', 'GC', 'WHATEVER']) {
+    const connect = (): never => assert.fail('the API was asked');
+    const post = async (): Promise<never> => assert.fail('the agent was asked');
+    assert.deepEqual(await runPlugin(world({ command, stdin: '{', connect, post }).world), { stdout: '', status: 0 });
+  }
+});
+
 test('a configuration of megabytes is refused before it is read', async () => {
   const { status, stdout } = await runPlugin(world({ settings: { padding: 'x'.repeat(1024 * 1024) } }).world);
   assert.equal(status, 1);

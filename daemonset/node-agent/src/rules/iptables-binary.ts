@@ -26,15 +26,15 @@ export function variantOf(version: string): 'legacy' | 'nft' | undefined {
   return version.includes('nf_tables') ? 'nft' : 'legacy';
 }
 
-async function probe(netns: number | undefined, program: string): Promise<Found | undefined> {
+async function probe(netns: number | undefined, program: string, run: typeof runInside): Promise<Found | undefined> {
   try {
-    const version = await runInside(netns, `${program}-save`, ['--version']);
+    const version = await run(netns, `${program}-save`, ['--version']);
     const variant = variantOf(version.stdout);
-    const saved = await runInside(netns, `${program}-save`, []);
+    const saved = await run(netns, `${program}-save`, []);
     if (version.status !== 0 || variant === undefined || saved.status !== 0) return undefined;
     const [, table, ...rule] = probeRule;
-    const added = await runInside(netns, program, ['-t', table, '-A', ...rule]);
-    const removed = await runInside(netns, program, ['-t', table, '-D', ...rule]);
+    const added = await run(netns, program, ['-t', table, '-A', ...rule]);
+    const removed = await run(netns, program, ['-t', table, '-D', ...rule]);
     if (added.status !== 0 || removed.status !== 0 || added.stderr.includes('does not exist')) return undefined;
     return {
       program,
@@ -52,20 +52,21 @@ async function probe(netns: number | undefined, program: string): Promise<Found 
 
 /**
  * Finds usable tools: what is forced; else legacy where it already has rules, then nft, then the plain name. Undefined when none works.
- * Throws ERR_NODE_AGENT_CONFIG for a forced value that is neither `legacy` nor `nft`.
+ * Throws ERR_NODE_AGENT_CONFIG for a forced value that is neither `legacy` nor `nft`. `run` is replaced in tests.
  */
 export async function findIptables(
   netns: number | undefined,
   base: 'iptables' | 'ip6tables',
   forced: string,
+  run: typeof runInside = runInside,
 ): Promise<IptablesTools | undefined> {
   if (forced !== '' && forced !== 'legacy' && forced !== 'nft') {
     throw new NodeAgentError('ERR_NODE_AGENT_CONFIG', `FORCE_IPTABLES_BINARY is "${forced}"`, {
       hint: 'legacy, nft, or nothing',
     });
   }
-  if (forced !== '') return probe(netns, `${base}-${forced}`);
-  const legacy = await probe(netns, `${base}-legacy`);
+  if (forced !== '') return probe(netns, `${base}-${forced}`, run);
+  const legacy = await probe(netns, `${base}-legacy`, run);
   if (legacy?.hasRules === true) return legacy;
-  return (await probe(netns, `${base}-nft`)) ?? (await probe(netns, base));
+  return (await probe(netns, `${base}-nft`, run)) ?? (await probe(netns, base, run));
 }

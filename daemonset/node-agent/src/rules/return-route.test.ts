@@ -7,8 +7,7 @@ const words = (family: 'v4' | 'v6', action: 'add' | 'del'): string[] =>
     ({ type, flags, body }) => `${type} 0x${flags.toString(16)} ${body.toString('hex')}`,
   );
 
-// The same bytes as `strace ip route replace local 0.0.0.0/0 dev lo table 100` and `ip rule add fwmark 0x111/0xfff pref 32764 lookup 100` show,
-// without what `ip` adds that means nothing here.
+// struct rtmsg, struct fib_rule_hdr and struct rtattr; what the kernel makes of them is seen in test/netns/node-agent.test.ts.
 const marks = '08000600fc7f0000' + '08000a0011010000' + '08001000ff0f0000' + '08000f0064000000';
 
 test('a local route for everything in table 100, and a rule for the return mark, of each family', () => {

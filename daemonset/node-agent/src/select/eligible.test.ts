@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { shouldBeEnrolled, standardSelectors } from './eligible.ts';
+import { type EnablementSelector, shouldBeEnrolled, standardSelectors } from './eligible.ts';
 
 const rules = { selectors: standardSelectors, excludedNamespaces: ['kube-system'] };
 const mode = 'istio.io/dataplane-mode';
@@ -41,3 +41,33 @@ for (const { namespace, pod, sidecar = false, host = false, excluded = false, en
     assert.equal(shouldBeEnrolled(object, { metadata: { labels: labelled(namespace) } }, rules), enrolled);
   });
 }
+
+test('a container that is only named like a sidecar does not exclude a pod', () => {
+  const pod = {
+    metadata: { namespace: 'shop', labels: labelled('ambient') },
+    spec: { containers: [{ name: 'istio-proxy' }] },
+  };
+  assert.equal(shouldBeEnrolled(pod, { metadata: {} }, rules), true);
+});
+
+test('selectors of the operator decide: expressions, an empty one for everything, none for nothing', () => {
+  const everything: EnablementSelector = { podSelector: {}, namespaceSelector: {} };
+  const team = (operator: string, values?: string[]): EnablementSelector => ({
+    podSelector: {},
+    namespaceSelector: { matchExpressions: [{ key: 'team', operator, ...(values === undefined ? {} : { values }) }] },
+  });
+  const pod = { metadata: { namespace: 'shop' } };
+  const asks = (selector: EnablementSelector, labels: Readonly<Record<string, string>>) =>
+    shouldBeEnrolled(pod, { metadata: { labels } }, { selectors: [selector], excludedNamespaces: [] });
+  assert.deepEqual(
+    [
+      asks(everything, {}),
+      asks(team('Exists'), { team: 'a' }),
+      asks(team('Exists'), {}),
+      asks(team('NotIn', ['a']), { team: 'a' }),
+      asks(team('NotIn', ['a']), { team: 'b' }),
+    ],
+    [true, true, false, false, true],
+  );
+  assert.equal(shouldBeEnrolled(pod, { metadata: {} }, { selectors: [], excludedNamespaces: [] }), false);
+});

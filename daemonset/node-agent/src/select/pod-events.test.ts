@@ -53,3 +53,9 @@ test('an enrolled pod whose addresses change gets the exemption for the new ones
   });
   assert.equal(decide(pod('enabled', { phase: 'Running' }), ambient, ['10.0.0.1'], rules).kind, 'nothing');
 });
+
+test('an enrolled pod whose namespace becomes excluded leaves with its rules; a deleted one needs no such decision', () => {
+  const excluding = { ...rules, excludedNamespaces: ['shop'] };
+  assert.deepEqual(decide(pod('enabled', running), ambient, ['10.0.0.1'], excluding), { kind: 'remove', gone: false });
+  assert.deepEqual(decide(pod(undefined, running), ambient, undefined, excluding), { kind: 'nothing' });
+});

@@ -184,3 +184,52 @@ test('any bytes from a proxy are either an answer or an error with a code', () =
     }),
   );
 });
+
+test('the number of connected proxies is told with every one that comes or goes', async () => {
+  const counts: number[] = [];
+  const server = new ZdsServer({ pods: holding([]), onProxies: (count) => counts.push(count), log: silentLogger });
+  const [old, young] = [fakeProxy(), fakeProxy()];
+  for (const { channel } of [old, young]) server.accept(channel);
+  await server.delete('none');
+  for (const { channel } of [old, young]) {
+    channel.close();
+    await channel.closed;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.deepEqual(counts, [1, 2, 1, 0]);
+});
+
+test('a proxy that leaves while it is told that a pod is gone keeps nobody waiting: it has no pods any more', async () => {
+  const leaving = fakeProxy((kind) => {
+    if (kind === 'del') leaving.channel.close();
+    return '';
+  });
+  const server = serverWith([pod('one')]);
+  // It takes the message and never answers.
+  const { channel } = leaving;
+  let isLeft = false;
+  server.accept({
+    ...channel,
+    send: async (message, fd) => {
+      await channel.send(message, fd);
+      isLeft = leaving.seen.at(-1)?.startsWith('del') === true;
+    },
+    receive: async () => (isLeft ? undefined : channel.receive()),
+  });
+  const staying = fakeProxy();
+  server.accept(staying.channel);
+  await server.delete('one');
+  assert.ok(leaving.seen.includes('del one') && staying.seen.includes('del one'));
+});
+
+test('a refusal while the snapshot is sent stops nothing, and is remembered until the pod is taken', async () => {
+  let refuses = true;
+  const proxy = fakeProxy((kind) => (kind === 'add' && refuses ? 'port 15001 is taken' : ''));
+  const server = serverWith([pod('one')]);
+  server.accept(proxy.channel);
+  await server.delete('none');
+  assert.deepEqual([proxy.seen[1], server.states()[0]?.refused], ['snapshotSent', { one: 'port 15001 is taken' }]);
+  refuses = false;
+  await server.add(pod('one'));
+  assert.deepEqual(server.states()[0]?.refused, {});
+});

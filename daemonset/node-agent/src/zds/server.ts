@@ -99,12 +99,12 @@ export class ZdsServer {
 
   /** Tells every proxy that a pod is gone. A proxy that has ended meanwhile needs no telling. */
   async delete(uid: string): Promise<void> {
+    // Those of now: whoever leaves meanwhile is not in the list afterwards.
+    const connections = [...this.#connections];
     const results = await Promise.allSettled(
-      [...this.#connections].map(async (connection) => connection.request({ kind: 'delete', uid })),
+      connections.map(async (connection) => connection.request({ kind: 'delete', uid })),
     );
-    const failed = results.find(
-      (result, index) => result.status === 'rejected' && this.#connections[index]?.isOpen === true,
-    );
+    const failed = results.find((result, index) => result.status === 'rejected' && connections[index]?.isOpen === true);
     if (failed?.status === 'rejected') throw failed.reason;
   }
 
