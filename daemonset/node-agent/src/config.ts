@@ -1,5 +1,6 @@
-// In: the environment. Out: one frozen record. Called by main.ts, once. Names and defaults: spec node-agent 8.1.
+// In: environment and command line. Out: one frozen record. Called by main.ts, once. Names and defaults: spec node-agent 8.1.
 import { bool, choice, count, type EnvOf, list, readEnv, text } from '@ambit/runtime/env';
+import { joinArguments, type Variables } from './arguments.ts';
 import { NodeAgentError } from './errors.ts';
 
 /** The node agent's environment variables. */
@@ -63,7 +64,11 @@ export const nodeAgentEnv = {
     'The agent is ready only while a node proxy is connected; upstream does not ask for one.',
   ),
   AMBIT_DEBUG_PORT: count(9876, 'Port on 127.0.0.1 of /debug/enrolment; 0 switches it off.', { max: 65_535 }),
-  LOG_LEVEL: text('info', 'Log level: error, warn, info, debug or trace.'),
+  LOG_LEVEL: text(
+    'info',
+    'Log level: error, warn, info, debug or trace; a list such as info,zds=debug for single scopes.',
+  ),
+  LOG_FORMAT: choice(['plain', 'json'], 'plain', 'Form of log lines.'),
   AMBIT_HEALTH_PORT: count(8000, 'Port of /healthz and /readyz.', { max: 65_535 }),
   AMBIT_HOST_PROC: text('/host/proc', "The node's process table, as mounted into this pod."),
   AMBIT_HOST_ROOT: text('/host', 'Folder under which paths of the node are mounted into this pod.'),
@@ -102,9 +107,14 @@ export const nodeAgentEnv = {
 /** The agent's settings. */
 export type NodeAgentConfig = EnvOf<typeof nodeAgentEnv>;
 
-/** Reads the environment once. Throws ConfigError naming every problem, or ERR_NODE_AGENT_CONFIG when the node has no name. */
-export function readNodeAgentConfig(environment: NodeJS.ProcessEnv = process.env): NodeAgentConfig {
-  const config = readEnv(nodeAgentEnv, environment);
+/**
+ * Reads environment and command line once. Throws ConfigError naming every problem, or ERR_NODE_AGENT_CONFIG when the node has no name.
+ */
+export function readNodeAgentConfig(
+  environment: Variables = process.env,
+  args: readonly string[] = process.argv.slice(2),
+): NodeAgentConfig {
+  const config = readEnv(nodeAgentEnv, joinArguments(nodeAgentEnv, args, environment));
   if (config.NODE_NAME !== '') return config;
   throw new NodeAgentError('ERR_NODE_AGENT_CONFIG', 'NODE_NAME is not set', {
     hint: 'set it from spec.nodeName in the DaemonSet',

@@ -7,7 +7,7 @@ import { connectPodSource } from './cluster/kube-pod-source.ts';
 import { readNodeAgentConfig } from './config.ts';
 
 const config = readOrExit(() => readNodeAgentConfig());
-const log = createLogger({ level: config.LOG_LEVEL, format: 'plain', scope: 'node-agent' });
+const log = createLogger({ level: config.LOG_LEVEL, format: config.LOG_FORMAT, scope: 'node-agent' });
 const drain = createDrain();
 await runUntilSignal(async () => startNodeAgent(config, await connectPodSource(config, log.child('kube')), log), {
   drain,

@@ -67,7 +67,7 @@ export const components: readonly Component[] = [
     image: 'install-cni',
     title: 'Ambit node agent',
     folder: 'daemonset/node-agent',
-    tools: ['/usr/bin/nsenter', '/usr/sbin/nft', '/usr/sbin/ipset', ...iptables],
+    tools: ['/usr/bin/ip', '/usr/bin/ss', '/usr/bin/nsenter', '/usr/sbin/nft', '/usr/sbin/ipset', ...iptables],
     modules: ['xtables'],
     user: ROOT,
     hasPlugin: true,
