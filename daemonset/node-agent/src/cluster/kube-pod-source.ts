@@ -4,7 +4,7 @@ import type { KubernetesObject } from '@ambit/resources';
 import type { Logger } from '@ambit/runtime/log';
 import { randomUUID } from 'node:crypto';
 import type { NodeAgentConfig } from '../config.ts';
-import { matchesNode, requiredTermsOf } from './node-affinity.ts';
+import { decideFate } from './own-fate.ts';
 import type { PodSource, PodSourceEvents } from './pod-source.ts';
 
 const ownDaemonSet = 'istio-cni-node';
@@ -111,19 +111,11 @@ export async function connectPodSource(config: NodeAgentConfig, log: Logger): Pr
         count: 1,
       });
     },
-    fateOfOwnDaemonSet: async () => {
-      try {
-        const own = await client.get({ kind: 'DaemonSet', namespace: config.POD_NAMESPACE, name: ownDaemonSet });
-        if (own === undefined || own.metadata?.deletionTimestamp !== undefined) return 'removed';
-        const terms = requiredTermsOf(own);
-        if (terms === undefined) return 'keep';
-        const node = await client.get({ kind: 'Node', name: config.NODE_NAME });
-        return node === undefined || matchesNode(terms, node) ? 'keep' : 'removed';
-      } catch (error) {
-        // The service account went first: the mesh is being removed. Anything else is a bad moment, not an uninstall.
-        return KubeError.is(error, 'ERR_KUBE_UNAUTHORIZED', 'ERR_KUBE_FORBIDDEN') ? 'refused' : 'keep';
-      }
-    },
+    fateOfOwnDaemonSet: async () =>
+      decideFate(
+        async () => client.get({ kind: 'DaemonSet', namespace: config.POD_NAMESPACE, name: ownDaemonSet }),
+        async () => client.get({ kind: 'Node', name: config.NODE_NAME }),
+      ),
     close: () => closers.forEach((close) => close()),
   };
 }

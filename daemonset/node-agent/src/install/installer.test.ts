@@ -1,11 +1,20 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { silentLogger } from '@ambit/runtime/log';
-import { startInstaller } from './installer.ts';
+import { type InstallerParts, type InstallPlaces, startInstaller } from './installer.ts';
 
 function folders() {
   const root = mkdtempSync(join(tmpdir(), 'ambit-installer-'));
@@ -38,23 +47,25 @@ function readiness() {
 
 const config = '{"cniVersion":"1.0.0","name":"net","plugins":[{"type":"bridge"}]}';
 
+const partsOf = (places: InstallPlaces): InstallerParts => ({
+  places,
+  element: { type: 'istio-cni' },
+  way: { kind: 'chained', wanted: '', ownedName: '' },
+  configMode: 0o600,
+  kubeconfigMode: 0o600,
+  kubeconfig: () => 'secret',
+  log: silentLogger,
+  onReady: () => undefined,
+  onInstall: () => undefined,
+});
+
 test('the plugin is chained when a configuration appears, put back when another component rewrites it, and taken out at the end', async () => {
   using given = folders();
   const { places } = given;
   const results: string[] = [];
   const { onReady, next } = readiness();
   const file = join(places.configFolder, '10-net.conflist');
-  const installer = startInstaller({
-    places,
-    element: { type: 'istio-cni' },
-    way: { kind: 'chained', wanted: '', ownedName: '' },
-    configMode: 0o600,
-    kubeconfigMode: 0o600,
-    kubeconfig: () => 'secret',
-    log: silentLogger,
-    onReady,
-    onInstall: (result) => results.push(result),
-  });
+  const installer = startInstaller({ ...partsOf(places), onReady, onInstall: (result) => results.push(result) });
   try {
     assert.equal(statSync(join(places.binFolder, 'istio-cni')).mode & 0o777, 0o755);
     assert.equal(statSync(join(places.runFolder, 'istio-cni-kubeconfig')).mode & 0o777, 0o600);
@@ -77,4 +88,82 @@ test('the plugin is chained when a configuration appears, put back when another 
     spawnSync(join(places.binFolder, 'istio-cni'), { env: { CNI_COMMAND: command } }).status;
   assert.deepEqual([left('DEL'), left('CHECK'), left('ADD')], [0, 0, 1]);
   assert.ok(results.every((result) => result === 'SUCCESS'));
+});
+
+test('a new token is in the kubeconfig as soon as it is in the account, and nothing unfinished is left anywhere', async () => {
+  using given = folders();
+  const { places } = given;
+  const account = join(places.serviceAccountFolder, 'token');
+  const kubeconfig = join(places.runFolder, 'istio-cni-kubeconfig');
+  writeFileSync(account, 'first');
+  writeFileSync(join(places.configFolder, '10-net.conflist'), config);
+  const { onReady, next } = readiness();
+  const installer = startInstaller({ ...partsOf(places), kubeconfig: () => readFileSync(account, 'utf8'), onReady });
+  try {
+    assert.equal(readFileSync(kubeconfig, 'utf8'), 'first');
+    const ready = next(true);
+    // As the kubelet changes a projected volume: beside, then renamed.
+    writeFileSync(`${account}.new`, 'second');
+    renameSync(`${account}.new`, account);
+    await ready;
+    assert.equal(readFileSync(kubeconfig, 'utf8'), 'second');
+    const files = Object.values(places).flatMap((folder) => readdirSync(folder));
+    assert.deepEqual(files.toSorted(), ['10-net.conflist', 'istio-cni', 'istio-cni', 'istio-cni-kubeconfig', 'token']);
+  } finally {
+    installer.close(false);
+  }
+  // A successor comes: everything stays for it.
+  assert.match(readFileSync(join(places.configFolder, '10-net.conflist'), 'utf8'), /istio-cni/);
+  assert.equal(readFileSync(kubeconfig, 'utf8'), 'second');
+});
+
+test('a program that keeps rewriting the configuration is told about, once', async () => {
+  using given = folders();
+  const { places } = given;
+  const file = join(places.configFolder, '10-net.conflist');
+  const warnings: string[] = [];
+  const { onReady, next } = readiness();
+  const log = { ...silentLogger, warn: (message: string) => void warnings.push(message) };
+  const installer = startInstaller({ ...partsOf(places), onReady, log, now: () => 0 });
+  try {
+    for (let round = 0; round < 12; round += 1) {
+      const ready = next(true);
+      writeFileSync(file, config);
+      await ready;
+    }
+  } finally {
+    installer.close(false);
+  }
+  const conflicts = warnings.filter((text) => text.includes('reconciled multiple times'));
+  assert.equal(conflicts.length, 1, warnings.join('\n'));
+});
+
+test('what fails is told by its step and makes the agent not ready, until it works', async () => {
+  using given = folders();
+  const { places } = given;
+  writeFileSync(join(places.configFolder, '10-net.conflist'), config);
+  const state = { isBroken: true };
+  const seen: (string | boolean)[] = [];
+  const { onReady, next } = readiness();
+  const installer = startInstaller({
+    ...partsOf(places),
+    kubeconfig: () => {
+      if (state.isBroken) throw new Error('ENOENT: token');
+      return 'secret';
+    },
+    onReady: (isReady) => {
+      seen.push(isReady);
+      onReady(isReady);
+    },
+    onInstall: (result) => seen.push(result),
+  });
+  try {
+    assert.deepEqual(seen, ['CREATE_KUBECONFIG_FAILURE', false]);
+    const ready = next(true);
+    state.isBroken = false;
+    await ready;
+    assert.deepEqual(seen.slice(-2), ['SUCCESS', true]);
+  } finally {
+    installer.close(false);
+  }
 });

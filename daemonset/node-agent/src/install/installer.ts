@@ -35,6 +35,8 @@ export interface InstallerParts {
   readonly log: Logger;
   readonly onReady: (isReady: boolean) => void;
   readonly onInstall: (result: InstallResult) => void;
+  /** Milliseconds. Default the system's clock; replaced in tests. */
+  readonly now?: () => number;
 }
 
 /** Outcome of one attempt, as upstream names it. */
@@ -163,7 +165,7 @@ class RewriteCounter {
 
 /** Installs, watches the folders and installs again after every change, until closed. */
 export function startInstaller(parts: InstallerParts): Installer {
-  const { places, log, onReady, onInstall } = parts;
+  const { places, log, onReady, onInstall, now = Date.now } = parts;
   const watchers: FSWatcher[] = [];
   let settle: NodeJS.Timeout | undefined;
   let isClosed = false;
@@ -173,7 +175,7 @@ export function startInstaller(parts: InstallerParts): Installer {
   let delayMs = settleMs;
   const look = (): void => {
     settle = undefined;
-    if (rewrites.isConflict(Date.now()))
+    if (rewrites.isConflict(now()))
       log.warn('Configuration has been reconciled multiple times: another program keeps changing the CNI folder', {
         folder: places.configFolder,
         try: 'with Cilium: cni.exclusive=false',
