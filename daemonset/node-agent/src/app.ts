@@ -25,6 +25,7 @@ import { cmdAddRoute, decideAndAddRoute, pluginSocketName } from './plugin/cmdad
 import { pluginLogRoute, pluginLogSocketName } from './plugin/log-route.ts';
 import { UnprotectedConnections } from './enrol/unprotected.ts';
 import { watchUnprotected } from './enrol/watch-unprotected.ts';
+import { repairPods } from './repair/watch-repair.ts';
 import { serveStatus } from './serve-status.ts';
 import { parseSelectors } from './select/selection-config.ts';
 import { createNodeAgentMetrics } from './telemetry/metrics.ts';
@@ -228,6 +229,9 @@ export async function startNodeAgent(config: NodeAgentConfig, source: PodSource,
       },
     );
   }
+  stack.use(
+    repairPods(config, source, log.child('repair'), (type, result) => metrics.podsRepaired.add({ type, result })),
+  );
   isReady = true;
   log.info('node agent is ready', {
     node: config.NODE_NAME,

@@ -25,13 +25,16 @@ test('every variable is a flag with dashes too, and the flag wins', () => {
 });
 
 test("what the charts and upstream's charts pass is understood", () => {
-  const config = readNodeAgentConfig({ ...node, AMBIENT_ENABLED: '1' }, [
-    '--log_output_level=default:info,cni-plugin:debug,cni-agent:none',
-    '--log_as_json',
-    '--ctrlz_port',
-    '9999',
-    '--ctrlz_address=0.0.0.0',
-  ]);
+  const config = readNodeAgentConfig(
+    [
+      '--log_output_level=default:info,cni-plugin:debug,cni-agent:none',
+      '--log_as_json',
+      '--ctrlz_port',
+      '9999',
+      '--ctrlz_address=0.0.0.0',
+    ],
+    { ...node, AMBIENT_ENABLED: '1' },
+  );
   assert.equal(config.LOG_LEVEL, 'info,node-agent::cni-plugin=debug,node-agent=off');
   assert.deepEqual([config.LOG_FORMAT, config.AMBIT_DEBUG_PORT, config.AMBIENT_ENABLED], ['json', 9999, true]);
   assert.equal(logFilterOf('debug'), 'debug');
@@ -39,10 +42,13 @@ test("what the charts and upstream's charts pass is understood", () => {
 
 test('all that cannot be understood is named at once, and nothing is guessed', () => {
   assert.throws(
-    () => readNodeAgentConfig(node, ['--no-such-flag', 'word', '--__proto__=1', '--cni-conf-name']),
+    () => readNodeAgentConfig(['--no-such-flag', 'word', '--__proto__=1', '--cni-conf-name'], node),
     /--no-such-flag is no flag; word is no flag; --__proto__ is no flag; --cni-conf-name has no value/,
   );
-  assert.throws(() => readNodeAgentConfig({ ...node, AMBIENT_IPV6: 'perhaps' }), /AMBIENT_IPV6 must be true or false/);
+  assert.throws(
+    () => readNodeAgentConfig([], { ...node, AMBIENT_IPV6: 'perhaps' }),
+    /AMBIENT_IPV6 must be true or false/,
+  );
 });
 
 test('any words end with an environment or an error that names them', () => {

@@ -88,6 +88,22 @@ export const nodeAgentEnv = {
       max: 86_400,
     },
   ),
+  REPAIR_ENABLED: bool(true, 'Look for pods with a sidecar that started before their redirection was there.'),
+  REPAIR_REPAIR_PODS: bool(false, 'Upstream makes rules in such a pod; this agent says so and leaves it as it is.'),
+  REPAIR_DELETE_PODS: bool(false, 'Delete such pods.'),
+  REPAIR_LABEL_PODS: bool(false, 'Label such pods.'),
+  REPAIR_SIDECAR_ANNOTATION: text('sidecar.istio.io/status', 'Annotation that only pods with a sidecar have.'),
+  REPAIR_INIT_CONTAINER_NAME: text('istio-validation', 'Init container that finds out.'),
+  REPAIR_INIT_CONTAINER_EXIT_CODE: count(126, 'How it ends then.', { max: 255 }),
+  REPAIR_INIT_CONTAINER_TERMINATION_MESSAGE: text('', 'Text that it ends with; empty: any.'),
+  REPAIR_BROKEN_POD_LABEL_KEY: text('cni.istio.io/uninitialized', 'Label of such pods.'),
+  REPAIR_BROKEN_POD_LABEL_VALUE: text('true', 'Value of that label.'),
+  REPAIR_LABEL_SELECTORS: text('', 'Label selector of pods that are looked at; empty: all of this node.'),
+  REPAIR_FIELD_SELECTORS: text('', 'Field selector of pods that are looked at, besides the node.'),
+  REPAIR_NODE_NAME: text('', "Accepted for upstream's charts; the node is NODE_NAME."),
+  REPAIR_RUN_AS_DAEMON: bool(false, "Accepted for upstream's charts."),
+  REVISION: text('', "Accepted for upstream's charts; control planes of all revisions are served alike."),
+  KUBERNETES_NODE_NAME: text('', "Accepted for upstream's charts; the node is NODE_NAME."),
   AMBIT_ZDS_TRANSPORT: choice(
     ['seqpacket', 'stream'],
     'seqpacket',
@@ -110,10 +126,7 @@ export type NodeAgentConfig = EnvOf<typeof nodeAgentEnv>;
 /**
  * Reads environment and command line once. Throws ConfigError naming every problem, or ERR_NODE_AGENT_CONFIG when the node has no name.
  */
-export function readNodeAgentConfig(
-  environment: Variables = process.env,
-  args: readonly string[] = process.argv.slice(2),
-): NodeAgentConfig {
+export function readNodeAgentConfig(args: readonly string[], environment: Variables = process.env): NodeAgentConfig {
   const config = readEnv(nodeAgentEnv, joinArguments(nodeAgentEnv, args, environment));
   if (config.NODE_NAME !== '') return config;
   throw new NodeAgentError('ERR_NODE_AGENT_CONFIG', 'NODE_NAME is not set', {

@@ -45,6 +45,13 @@ export interface CreateOptions {
   readonly resource?: string;
 }
 
+/** How to delete. */
+export interface DeleteOptions {
+  readonly gracePeriodSeconds?: number;
+  /** What the object must still be. */
+  readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string };
+}
+
 /** Body format of a patch. */
 export type PatchType = 'merge' | 'json' | 'strategic';
 
@@ -76,7 +83,7 @@ export interface KubeClient {
     body: unknown,
     options: { type: PatchType; subresource?: 'status'; fieldManager?: string },
   ): Promise<KubernetesObject>;
-  /** False when there was nothing to delete. `gracePeriodSeconds` shortens what a pod may take to end. */
-  delete(ref: ObjectRef, options?: { gracePeriodSeconds?: number }): Promise<boolean>;
+  /** False when there was nothing to delete. `gracePeriodSeconds` shortens what a pod may take to end; ERR_KUBE_CONFLICT when it is no longer the one of `preconditions`. */
+  delete(ref: ObjectRef, options?: DeleteOptions): Promise<boolean>;
   reviewToken(token: string, audiences: readonly string[]): Promise<TokenReview>;
 }

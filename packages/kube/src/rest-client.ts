@@ -114,10 +114,15 @@ export function createRestClient(access: ApiAccess, options: { userAgent: string
         contentType: CONTENT_TYPES[type],
       });
     },
-    async delete({ kind, namespace, name }, { gracePeriodSeconds } = {}) {
+    async delete({ kind, namespace, name }, { gracePeriodSeconds, preconditions } = {}) {
       const parameters = query({ gracePeriodSeconds: gracePeriodSeconds?.toString() });
+      const options = { apiVersion: 'v1', kind: 'DeleteOptions', preconditions };
       try {
-        await call({ method: 'DELETE', path: apiPath(kind, namespace, name) + parameters });
+        await call({
+          method: 'DELETE',
+          path: apiPath(kind, namespace, name) + parameters,
+          ...(preconditions === undefined ? {} : { body: JSON.stringify(options) }),
+        });
         return true;
       } catch (error) {
         if (KubeError.is(error, 'ERR_KUBE_NOT_FOUND')) return false;

@@ -111,6 +111,36 @@ export async function connectPodSource(config: NodeAgentConfig, log: Logger): Pr
         count: 1,
       });
     },
+    watchPods: ({ labels, fields }, onPod, onGone) => {
+      const uids = new Map<string, string>();
+      const informer = startInformer({
+        client,
+        kind: 'Pod',
+        fieldSelector: [`spec.nodeName=${config.NODE_NAME}`, fields].filter((text) => text !== '').join(','),
+        ...(labels === '' ? {} : { labelSelector: labels }),
+        isOptional: true,
+        log,
+        onChanges: (changes) => {
+          for (const change of changes) {
+            if (change.type === 'delete') onGone(uids.get(`${change.namespace}/${change.name}`) ?? '');
+            else {
+              const { namespace = '', name = '', uid = '' } = change.object.metadata ?? {};
+              uids.set(`${namespace}/${name}`, uid);
+              onPod(change.object);
+            }
+          }
+        },
+      });
+      closers.unshift(() => informer.close());
+    },
+    deletePod: async ({ metadata }) => {
+      const { name = '', namespace = '', uid = '', resourceVersion = '' } = metadata ?? {};
+      await client.delete({ kind: 'Pod', namespace, name }, { preconditions: { uid, resourceVersion } });
+    },
+    labelPod: async ({ metadata }, labels) => {
+      const { name = '', namespace = '' } = metadata ?? {};
+      await client.patch({ kind: 'Pod', namespace, name }, { metadata: { labels } }, { type: 'merge' });
+    },
     fateOfOwnDaemonSet: async () =>
       decideFate(
         async () => client.get({ kind: 'DaemonSet', namespace: config.POD_NAMESPACE, name: ownDaemonSet }),

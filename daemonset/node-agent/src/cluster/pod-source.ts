@@ -24,6 +24,12 @@ export interface PodEvent {
  */
 export type OwnFate = 'keep' | 'removed' | 'refused';
 
+/** Selectors as the API reads them; empty ones select everything. */
+export interface PodSelectors {
+  readonly labels: string;
+  readonly fields: string;
+}
+
 /** The cluster as this agent sees it. */
 export interface PodSource {
   /** Starts watching; resolves when the first lists are complete. */
@@ -34,6 +40,16 @@ export interface PodSource {
   readonly patchPodStatus: (pod: KubernetesObject, patch: object) => Promise<void>;
   /** Writes an event about the pod. Rejects when the server refuses; nothing depends on it. */
   readonly tell: (pod: KubernetesObject, event: PodEvent) => Promise<void>;
+  /** Calls `onPod` with every pod of the node that the selectors match, as often as it changes, until closed. */
+  readonly watchPods: (
+    selectors: PodSelectors,
+    onPod: (pod: KubernetesObject) => void,
+    onGone: (uid: string) => void,
+  ) => void;
+  /** Deletes exactly this pod, unless it has changed since. Rejects with KubeError. */
+  readonly deletePod: (pod: KubernetesObject) => Promise<void>;
+  /** Rejects with KubeError. */
+  readonly labelPod: (pod: KubernetesObject, labels: Readonly<Record<string, string>>) => Promise<void>;
   /** What the agent's own DaemonSet says about the mesh. */
   readonly fateOfOwnDaemonSet: () => Promise<OwnFate>;
   readonly close: () => void;

@@ -129,6 +129,9 @@ export function enrolmentWorld(pods: readonly KubernetesObject[]): EnrolmentWorl
     },
     tell: async (_pod, event) => void events.push(event),
     fateOfOwnDaemonSet: async () => 'keep',
+    watchPods: () => undefined,
+    deletePod: async () => undefined,
+    labelPod: async () => undefined,
     close: () => undefined,
   };
   const host: HostBackend = {

@@ -25,6 +25,11 @@ export function createNodeAgentMetrics(registry: MetricsRegistry) {
       help: '1 where the condition holds: proxy (a node proxy is connected), adopted (enrolled pods are known), rules (the last check ended).',
       labels: ['condition'],
     }),
+    podsRepaired: registry.counter({
+      name: 'istio_cni_repair_pods_repaired_total',
+      help: 'Pods that started before their sidecar redirection, by what was done and its result.',
+      labels: ['type', 'result'],
+    }),
     installs: registry.counter({
       name: 'istio_cni_installs_total',
       help: 'Attempts to install the CNI plugin, by result.',
