@@ -11,13 +11,10 @@ test('every variable is a flag with dashes too, and the flag wins', () => {
     const flag = `--${name.toLowerCase().replaceAll('_', '-')}`;
     assert.equal(joinArguments(nodeAgentEnv, [`${flag}=x`], { [name]: 'y' })[name], 'x', flag);
   }
-  const config = readNodeAgentConfig({ ...node, AMBIENT_IPV6: 'false', EXCLUDE_NAMESPACES: 'a' }, [
-    '--ambient-ipv6',
-    '--exclude-namespaces',
-    'b,c',
-    '--monitoring-port=0',
-    '--ambient-dns-capture=T',
-  ]);
+  const config = readNodeAgentConfig(
+    ['--ambient-ipv6', '--exclude-namespaces', 'b,c', '--monitoring-port=0', '--ambient-dns-capture=T'],
+    { ...node, AMBIENT_IPV6: 'false', EXCLUDE_NAMESPACES: 'a' },
+  );
   assert.deepEqual(
     [config.AMBIENT_IPV6, config.EXCLUDE_NAMESPACES, config.MONITORING_PORT, config.AMBIENT_DNS_CAPTURE],
     [true, ['b', 'c'], 0, true],
