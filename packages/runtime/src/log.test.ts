@@ -106,6 +106,35 @@ test('a blocked reader costs dropped lines, never time, and the loss is reported
   await writer.flush(10);
 });
 
+test('lines that come soon after a write share the next one; a full batch and a flush do not wait', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const written: string[] = [];
+  const writer = createLineWriter({
+    pauseMs: 5,
+    batchLines: 4,
+    write: (bytes, done) => {
+      written.push(bytes.toString());
+      done(undefined, bytes.length);
+    },
+  });
+  const turn = async (): Promise<void> => new Promise(setImmediate);
+  writer.write('a');
+  await turn();
+  for (const line of ['b', 'c']) {
+    writer.write(line);
+    await turn();
+  }
+  assert.deepEqual(written, ['a\n']);
+  t.mock.timers.tick(5);
+  assert.deepEqual(written, ['a\n', 'b\nc\n']);
+  for (const line of ['d', 'e', 'f', 'g']) writer.write(line);
+  await turn();
+  assert.equal(written.at(-1), 'd\ne\nf\ng\n');
+  writer.write('h');
+  await writer.flush(10);
+  assert.equal(written.at(-1), 'h\n');
+});
+
 test('a partial write continues where it stopped', () => {
   const written: string[] = [];
   const writer = createLineWriter({

@@ -21,6 +21,8 @@ import {
 
 const ROUNDS = Number(process.env['AMBIT_BENCH_ROUNDS'] ?? 3);
 const LEG_MS = Number(process.env['AMBIT_BENCH_LEG_MS'] ?? 700);
+/** Connections that each path carries before the first round: what a process compiles once is a figure of its own. */
+const WARM_MS = Number(process.env['AMBIT_BENCH_WARM_MS'] ?? 2500);
 const HOST = '127.0.0.1';
 const PARALLEL_CONNECTIONS = 16;
 const IDLE_CONNECTIONS = 1000;
@@ -46,6 +48,7 @@ for (const [quantity, unit] of [
   ['1 KB, 128 connections: cpu', 'us'],
   ['new connections', '1/s'],
   ['new connections: cpu', 'us'],
+  ['new connections, process just started: cpu', 'us'],
   ['memory per idle connection', 'KB'],
   ['TLS handshakes, both sides', '1/s'],
 ] as const) {
@@ -58,7 +61,8 @@ export async function runL4(): Promise<BenchReport> {
   await using stack = new AsyncDisposableStack();
   const notRun: string[] = [];
   const paths = [...(await loopbackPaths(stack, notRun)), ...(await startPodPairs(stack, notRun))];
-  const samples = new Map<BenchPath, Sample[]>(paths.map((path) => [path, []]));
+  const samples = new Map<BenchPath, Sample[]>();
+  for (const path of paths) samples.set(path, [await warmUp(path)]);
   for (let round = 1; round <= ROUNDS; round += 1) {
     for (const path of rotated(paths, round)) {
       process.stderr.write(`round ${round}/${ROUNDS}: ${path.name}\n`);
@@ -77,6 +81,7 @@ export async function runL4(): Promise<BenchReport> {
     notes: [
       '"tunnels" are bare HBONE tunnels; "node proxy" is the real process with policy, access log and metrics on',
       'haproxy makes a TLS handshake per connection, tunnels are warm: "new connections" compares designs, not crypto',
+      `each path carries new connections for ${WARM_MS} ms before the first round: "process just started" is their cost`,
       'memory per idle connection and cpu are those of both proxies of a pair together',
       `load average at the end ${loadavg()[0]?.toFixed(1)}: other work on the machine shows in absolute figures, less in ratios`,
     ],
@@ -108,22 +113,33 @@ function rotated<T>(items: readonly T[], by: number): readonly T[] {
   return [...items.slice(at), ...items.slice(0, at)];
 }
 
+/** The first connections of a path, and what they cost. */
+async function warmUp(path: BenchPath): Promise<Sample> {
+  const { perSecond = Number.NaN, cpu } = await runLeg(
+    path,
+    orderFor(path, WARM_MS)('connections', PARALLEL_CONNECTIONS),
+  );
+  if (path.processes.length === 0) return new Map();
+  return new Map([['new connections, process just started: cpu', (cpu * 1e6) / (perSecond * (WARM_MS / 1000))]]);
+}
+
+type MakeOrder = (kind: LoadOrder['kind'], count: number, bytes?: number) => LoadOrder;
+
+function orderFor({ host, port }: BenchPath, ms: number): MakeOrder {
+  return (kind, count, bytes = 0) => ({ kind, count, bytes, ms, host, port });
+}
+
+async function runLeg(path: BenchPath, asked: LoadOrder): Promise<LoadAnswer & { cpu: number }> {
+  await path.load.run({ ...asked, kind: 'settle' });
+  const before = cpuSecondsOf(path.processes);
+  const answer = await path.load.run(asked);
+  return { ...answer, cpu: cpuSecondsOf(path.processes) - before };
+}
+
 async function measure(path: BenchPath, round: number): Promise<Sample> {
   const sample = new Map<string, number>();
-  const order = (kind: LoadOrder['kind'], count: number, bytes = 0): LoadOrder => ({
-    kind,
-    count,
-    bytes,
-    ms: LEG_MS,
-    host: path.host,
-    port: path.port,
-  });
-  const leg = async (asked: LoadOrder): Promise<LoadAnswer & { cpu: number }> => {
-    await path.load.run({ ...asked, kind: 'settle' });
-    const before = cpuSecondsOf(path.processes);
-    const answer = await path.load.run(asked);
-    return { ...answer, cpu: cpuSecondsOf(path.processes) - before };
-  };
+  const order = orderFor(path, LEG_MS);
+  const leg = async (asked: LoadOrder): Promise<LoadAnswer & { cpu: number }> => runLeg(path, asked);
   const isProxied = path.processes.length > 0;
   for (const streams of [1, 8, 64]) {
     for (const direction of ['up', 'down'] as const) {
@@ -142,7 +158,7 @@ async function measure(path: BenchPath, round: number): Promise<Sample> {
 
 async function roundTripLegs(
   leg: (asked: LoadOrder) => Promise<LoadAnswer & { cpu: number }>,
-  order: (kind: LoadOrder['kind'], count: number, bytes: number) => LoadOrder,
+  order: MakeOrder,
   sample: Map<string, number>,
   isProxied: boolean,
 ): Promise<void> {
@@ -161,10 +177,7 @@ async function roundTripLegs(
   }
 }
 
-async function idleMemory(
-  path: BenchPath,
-  order: (kind: LoadOrder['kind'], count: number) => LoadOrder,
-): Promise<number> {
+async function idleMemory(path: BenchPath, order: MakeOrder): Promise<number> {
   const before = residentKbOf(path.processes);
   await path.load.run(order('idle', IDLE_CONNECTIONS));
   const after = residentKbOf(path.processes);

@@ -237,7 +237,9 @@ function recordOf(
   request: TunnelRequest<PeerIdentity>,
   plan: Extract<InboundPlan, { kind: 'forward' }>,
 ): ConnectionRecord {
-  const baggage = context.config.responseBaggage ? parseBaggage(request.headers['baggage']) : undefined;
+  // A record says more than the peer does, and needs no parsing.
+  const asksPeer = plan.source === undefined && context.config.responseBaggage;
+  const baggage = asksPeer ? parseBaggage(request.headers['baggage']) : undefined;
   const source = sourceParty(plan.source, request.peer.uri, baggage);
   const service = serviceParty(plan.service);
   return openRecord(context.sink, {
