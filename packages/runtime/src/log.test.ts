@@ -117,7 +117,7 @@ test('lines that come soon after a write share the next one; a full batch and a 
       done(undefined, bytes.length);
     },
   });
-  const turn = async (): Promise<void> => new Promise(setImmediate);
+  const turn = async (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
   writer.write('a');
   await turn();
   for (const line of ['b', 'c']) {
