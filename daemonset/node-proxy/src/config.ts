@@ -62,8 +62,12 @@ export type ReadText = (path: string) => string | undefined;
 
 type Source = Readonly<Record<string, string | undefined>>;
 
-/** Builds the configuration. Throws `ConfigError` with every problem. */
-export function readConfig(source: Source = process.env, readText: ReadText = readTextFile): NodeProxyConfig {
+/** Builds the configuration; `cores` are the processors of the machine. Throws `ConfigError` with every problem. */
+export function readConfig(
+  source: Source = process.env,
+  readText: ReadText = readTextFile,
+  cores: number = availableParallelism(),
+): NodeProxyConfig {
   const env = readEnv(schema, source);
   const problems: string[] = [];
   const attempt = <T>(read: () => T, fallback: T): T => {
@@ -85,7 +89,7 @@ export function readConfig(source: Source = process.env, readText: ReadText = re
     resourceCpuLimit: env.ZTUNNEL_RESOURCE_CPU_LIMIT,
     resourceCpuRequest: env.ZTUNNEL_RESOURCE_CPU_REQUEST,
     concurrency: proxyConfig.concurrency,
-    cores: availableParallelism(),
+    cores,
   });
   if (typeof threads === 'string') problems.push(threads);
   const clusterId = env.ISTIO_META_CLUSTER_ID ?? env.CLUSTER_ID;

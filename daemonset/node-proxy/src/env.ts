@@ -127,7 +127,6 @@ export const schema = {
   AMBIT_LOOPBACK_ADDRESS: text(undefined, 'Bind all ports to this loopback address (development without namespaces).'),
   AMBIT_LOOPBACK_POD_IP: text(undefined, 'Set by the local cluster in loopback mode: own pod address.'),
   AMBIT_LOOPBACK_RELAY: text(undefined, 'Set by the local cluster in loopback mode: <ip>:<port> of the service relay.'),
-  AMBIT_TELEMETRY_ADDRESS: text(undefined, 'Telemetry stream; unset: off.'),
 } as const;
 
 /** Values of the table. */

@@ -17,9 +17,9 @@ export interface SizeInputs {
 
 /** Number of data threads, or the problem as text. */
 export function dataThreads(inputs: SizeInputs): number | string {
-  const limit = quantity(inputs.resourceCpuLimit);
-  const request = quantity(inputs.resourceCpuRequest);
-  const cpuLimit = quantity(inputs.cpuLimit);
+  const limit = quantity('ZTUNNEL_RESOURCE_CPU_LIMIT', inputs.resourceCpuLimit);
+  const request = quantity('ZTUNNEL_RESOURCE_CPU_REQUEST', inputs.resourceCpuRequest);
+  const cpuLimit = quantity('ZTUNNEL_CPU_LIMIT', inputs.cpuLimit);
   for (const value of [limit, request, cpuLimit]) if (typeof value === 'string') return value;
   const cpus = numberOr(limit, numberOr(cpuLimit, inputs.cores));
   const asked = inputs.workerThreads;
@@ -39,12 +39,12 @@ function explicit(asked: string, cpus: number): number | string {
   return Math.max(1, Math.ceil((cpus * value) / 100));
 }
 
-/** A Kubernetes processor quantity, rounded up; text when it is none. */
-function quantity(text: string | undefined): number | string | undefined {
+/** A Kubernetes processor quantity, rounded up; text with the variable's name when it is none. */
+function quantity(variable: string, text: string | undefined): number | string | undefined {
   if (text === undefined || text === '') return undefined;
   const milli = text.endsWith('m');
   const value = Number(milli ? text.slice(0, -1) : text);
-  if (!Number.isFinite(value) || value < 0) return `"${text.slice(0, 20)}" is not a processor quantity`;
+  if (!Number.isFinite(value) || value < 0) return `${variable} "${text.slice(0, 20)}" is not a processor quantity`;
   return Math.ceil(milli ? value / 1000 : value);
 }
 
