@@ -27,6 +27,10 @@ const groups: readonly CommandGroup[] = [
   { words: ['node'], load: async () => (await import('./node/command.ts')).addNodeCommand },
   { words: ['agent', 'ztunnel-config', 'zc'], load: async () => (await import('./agent/command.ts')).addAgentCommand },
   { words: ['proxy', 'proxy-status', 'ps'], load: async () => (await import('./proxy/command.ts')).addProxyCommand },
+  {
+    words: ['create-remote-secret', 'remote-clusters'],
+    load: async () => (await import('./remote/command.ts')).addRemoteCommands,
+  },
   { words: ['tag'], load: async () => (await import('./tag/command.ts')).addTagCommand },
   { words: ['analyze', 'validate'], load: async () => (await import('./analyze/command.ts')).addAnalyzeCommands },
   { words: ['explain'], load: async () => (await import('./explain/command.ts')).addExplainCommand },

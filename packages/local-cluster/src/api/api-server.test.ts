@@ -8,13 +8,17 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { silentLogger } from '@ambit/runtime/log';
 import type { KubeObject } from '../store/kube-object.ts';
+import { startControllers } from '../controllers/start-controllers.ts';
 import { createApiServer } from './api-server.ts';
 import type { ApiServer } from './api-server.ts';
 import { isConflict, isNotFound } from './status.ts';
 
-async function withServer(body: (server: ApiServer, stateDir: string) => Promise<void>): Promise<void> {
+async function withServer(
+  body: (server: ApiServer, stateDir: string) => Promise<void>,
+  now: () => number = Date.now,
+): Promise<void> {
   const stateDir = mkdtempSync(join(tmpdir(), 'ambit-t-api-'));
-  const server = await createApiServer({ stateDir, log: silentLogger });
+  const server = await createApiServer({ stateDir, log: silentLogger, now });
   try {
     await body(server, stateDir);
   } finally {
@@ -138,6 +142,48 @@ test('a token is verified for its audience and dies with its pod', async () => {
     assert.equal((await ask(server, port, '/healthz')).status, 200);
     assert.equal((await ask(server, port, '/api/v1/pods')).status, 403);
   });
+});
+
+test('a Secret for a token gets the token of its account, and the token dies with the Secret', async () => {
+  let passedMs = 0;
+  await withServer(
+    async (server) => {
+      const { objects } = server;
+      const controllers = startControllers(objects, silentLogger, server.caPem);
+      try {
+        await objects.create('secrets', {
+          apiVersion: 'v1',
+          kind: 'Secret',
+          metadata: {
+            name: 'reader',
+            namespace: 'default',
+            annotations: { 'kubernetes.io/service-account.name': 'reader' },
+          },
+          type: 'kubernetes.io/service-account-token',
+        } as KubeObject);
+        await objects.create('serviceaccounts', {
+          apiVersion: 'v1',
+          kind: 'ServiceAccount',
+          metadata: { name: 'reader', namespace: 'default' },
+        });
+        const dataOf = (): Record<string, string> | undefined =>
+          (objects.get('secrets', 'reader', 'default') as { data?: Record<string, string> } | undefined)?.data;
+        while (dataOf()?.['token'] === undefined) await new Promise(setImmediate);
+        const text = (key: string): string => Buffer.from(dataOf()?.[key] ?? '', 'base64').toString();
+        assert.equal(text('ca.crt'), server.caPem);
+        const token = text('token');
+        const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
+        assert.equal((await ask(server, port, '/api/v1/pods', token)).status, 403, 'known, and not allowed');
+        await objects.delete('secrets', 'reader', 'default');
+        // Verified tokens are kept for a moment.
+        passedMs += 11_000;
+        assert.equal((await ask(server, port, '/api/v1/pods', token)).status, 401);
+      } finally {
+        controllers.close();
+      }
+    },
+    () => Date.now() + passedMs,
+  );
 });
 
 test('the certificate names every address of the cluster and secrets are for the owner only', async () => {

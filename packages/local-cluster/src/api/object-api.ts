@@ -122,13 +122,14 @@ export interface ObjectApi {
    * `patch` on metadata.finalizers.
    */
   finalizeNamespace(name: string, finalizer: string): Promise<void>;
-  /** A signed service account token (TokenRequest); bound to the pod when given. `ttlSeconds` 600 and up. */
+  /** A signed service account token (TokenRequest); bound to the pod or Secret when given. `ttlSeconds` 600 and up. */
   createToken(request: {
     readonly namespace: string;
     readonly serviceAccount: string;
     readonly audiences?: readonly string[];
     readonly ttlSeconds?: number;
     readonly pod?: { readonly name: string; readonly uid: string };
+    readonly secret?: { readonly name: string; readonly uid: string };
     readonly node?: { readonly name: string; readonly uid: string };
   }): Promise<{ readonly token: string; readonly expiresAtMs: number }>;
 }

@@ -25,6 +25,7 @@ export interface TokenRequest {
   /** At least 600; default 3600. */
   readonly ttlSeconds?: number;
   readonly pod?: { readonly name: string; readonly uid: string };
+  readonly secret?: { readonly name: string; readonly uid: string };
   readonly node?: { readonly name: string; readonly uid: string };
 }
 
@@ -96,6 +97,7 @@ export class TokenIssuer {
         namespace: request.namespace,
         ...(node === undefined ? {} : { node }),
         ...(request.pod === undefined ? {} : { pod: request.pod }),
+        ...(request.secret === undefined ? {} : { secret: request.secret }),
         serviceaccount: { name: request.serviceAccount, uid: account.metadata.uid },
       },
     })
@@ -140,8 +142,11 @@ export class TokenIssuer {
     const name = textAt(claims, 'serviceaccount', 'name');
     const uid = textAt(claims, 'serviceaccount', 'uid');
     this.#checkLive('serviceaccounts', namespace, name, uid, 'service account');
-    const pod = claims['pod'];
-    if (isObject(pod)) this.#checkLive('pods', namespace, textAt(pod, 'name'), textAt(pod, 'uid'), 'pod');
+    for (const bound of ['pod', 'secret'] as const) {
+      const object = claims[bound];
+      if (isObject(object))
+        this.#checkLive(`${bound}s`, namespace, textAt(object, 'name'), textAt(object, 'uid'), bound);
+    }
     const groups = ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'];
     return {
       user: {

@@ -19,6 +19,7 @@ import { startScheduler } from './scheduler.ts';
 import { startServiceAddressController } from './service-address.ts';
 import { startStatefulSetController } from './stateful-set.ts';
 import type { Pod } from './objects.ts';
+import { startTokenSecretController } from './token-secret.ts';
 import { startVolumeClaimController } from './volume-claims.ts';
 
 /**
@@ -35,6 +36,7 @@ export function startControllers(api: ObjectApi, log: Logger, caPem: string, cla
   };
   const started: Controller[] = [
     startNamespaceController(context('namespace-controller'), caPem),
+    startTokenSecretController(context('token-controller'), caPem),
     startServiceAddressController(context('service-controller')),
     startReplicaSetController(context('replicaset-controller')),
     startDeploymentController(context('deployment-controller')),
