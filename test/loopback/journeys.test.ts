@@ -279,18 +279,6 @@ test('journey C: node proxies are replaced node by node, then the whole mesh is 
   await replay(transcript('c-upgrade'), type);
 });
 
-test('a control plane reads a cluster by the Secret of create-remote-secret, and forgets it with the Secret', async () => {
-  const made = await ambit(cluster, ['create-remote-secret', '--name', 'west']);
-  assert.equal(made.status, 0, made.err);
-  await applyYaml(cluster, made.out);
-  const listed = async (): Promise<string> => (await ambit(cluster, ['remote-clusters'])).out;
-  await cluster.until('the other cluster', async () =>
-    /^west +istio-system\/istio-remote-secret-west +synced +istiod-/m.test(await listed()),
-  );
-  await cluster.api('DELETE', '/api/v1/namespaces/istio-system/secrets/istio-remote-secret-west');
-  await cluster.until('the end of the other cluster', async () => !(await listed()).includes('west'));
-});
-
 test('journey E: the mesh leaves, nothing is left and the application goes on', async () => {
   await replay(transcript('e-leave'), type);
 });
