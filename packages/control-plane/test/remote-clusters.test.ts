@@ -129,6 +129,16 @@ test('a cluster comes with its Secret, is exchanged without a gap, and goes with
   assert.ok(m.has('Kubernetes//Pod/apps/web-Kubernetes'));
 });
 
+test('the role of readers, which shows no classes, is enough to read a cluster', async () => {
+  const api = apiOf('c2', '10.0.2.1');
+  const list: MemoryCluster['list'] = async (kind, options) => {
+    if (kind === 'GatewayClass') throw new KubeError('ERR_KUBE_FORBIDDEN', 'no role');
+    return api.list(kind, options);
+  };
+  await using m = await mesh({ first: { ...api, list } }, [secret('one', { c2: 'first' })]);
+  await m.until('the cluster', () => m.has('c2//Pod/apps/web-c2'));
+});
+
 test('a cluster that is down or cannot be used holds nobody up, and keeps what was known of it', async () => {
   const good = apiOf('good', '10.0.2.1');
   const down = apiOf('down', '10.0.3.1');

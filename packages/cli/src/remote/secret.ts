@@ -54,12 +54,20 @@ export function remoteSecretOf(
   };
 }
 
+const nameLimit = 63;
+const nameCharacters = new Set('abcdefghijklmnopqrstuvwxyz0123456789-');
+
 /** A DNS label: the name becomes part of an object's name and a key of its data. */
 function requireName(name: string): string {
-  if (/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)) return name;
+  const isLabel =
+    name.length > 0 &&
+    name.length <= nameLimit &&
+    name.split('').every((character) => nameCharacters.has(character)) &&
+    !name.startsWith('-') &&
+    !name.endsWith('-');
+  if (isLabel) return name;
   throw new CliError('ERR_CLI_INVALID', `"${name}" cannot be the name of a cluster`, {
-    cause: new Error('lower-case letters, digits and dashes only, at most 63'),
-    hint: 'choose one with --name',
+    hint: `choose one with --name: up to ${nameLimit} lower-case letters, digits and hyphens`,
   });
 }
 

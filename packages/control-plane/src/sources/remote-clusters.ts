@@ -117,6 +117,8 @@ export function watchRemoteClusters(options: RemoteClustersOptions): RemoteClust
       startInformer({
         client: remote,
         kind,
+        // The role of readers, upstream's and ours, does not show them.
+        isOptional: kind === 'GatewayClass',
         log: log.child(id),
         strip: withoutUnread,
         onChanges(changes) {
