@@ -27,6 +27,7 @@ import {
 import type { XdsClient } from '@ambit/xds';
 import { configDump } from './admin/config-dump.ts';
 import { loggingRoute } from './admin/logging.ts';
+import { pprofRoutes } from './admin/pprof/routes.ts';
 import { shownConfig } from './admin/shown-config.ts';
 import { type AdminInput, listenOnLoopback, metricsServer, readinessServer } from './admin/server.ts';
 import type { NodeProxyConfig } from './config.ts';
@@ -44,6 +45,7 @@ import { connectPackets } from './inpod/zds-packets.ts';
 import { connectStream } from './inpod/zds-stream.ts';
 import { measureEventLoop } from './telemetry/event-loop.ts';
 import { createNodeProxyMetrics, type NodeProxyMetrics } from './telemetry/metrics.ts';
+import { createThreadProfiler } from './threads/profiler.ts';
 import { createPublisher } from './threads/publish.ts';
 import { startThreadPool, type ThreadPool } from './threads/thread-pool.ts';
 import { demandAll, startXds } from './updates/control-plane.ts';
@@ -372,6 +374,7 @@ async function startAdmin(
   },
 ): Promise<readonly AdminServer[]> {
   const { threads } = parts;
+  const own = createThreadProfiler('control');
   const input: AdminInput = {
     configDump: async () =>
       configDump({
@@ -389,6 +392,7 @@ async function startAdmin(
       broadcast: (scope, level) => threads.broadcast({ kind: 'log-level', scope, level }),
     }),
     shutdown: parts.stop,
+    pprof: pprofRoutes(async (request) => (await Promise.all([own.run(request), threads.profile(request)])).flat()),
     log: log.child('admin'),
   };
   const loopback = config.env.AMBIT_LOOPBACK_ADDRESS;

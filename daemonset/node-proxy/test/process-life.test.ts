@@ -122,6 +122,8 @@ suite('13.2 process life', { timeout: 120_000 }, () => {
       await ready(proxy);
       assert.deepEqual(await get(15_000, '/quitquitquit'), { status: 405, body: 'Invalid HTTP method\n' });
       assert.equal(await accepts(15_001), true);
+      // Every thread answers, the data thread too: otherwise there is no answer at all.
+      assert.equal((await get(15_000, '/debug/pprof/profile?seconds=1')).status, 200);
       assert.deepEqual(await get(15_000, '/quitquitquit', 'POST'), { status: 200, body: 'shutdown now\n' });
       assert.equal(await proxy.exited, 0);
       assert.equal(await accepts(15_001), false);

@@ -11,6 +11,7 @@ const input: AdminInput = {
   configDump: async () => '{}',
   logging: () => ({}),
   shutdown: () => undefined,
+  pprof: {},
   log: silentLogger,
 };
 const hasIpv6 = Object.values(networkInterfaces()).some((list) => list?.some(({ address }) => address === '::1'));

@@ -3,7 +3,13 @@
  *
  * Made by `app.ts`: admin (15000, loopback), metrics (15020) and readiness (15021) of spec/node-proxy.md 9.1, 9.5, 9.7.
  */
-import { type AdminRequest, type AdminResponse, type AdminServer, createAdminServer } from '@ambit/runtime/admin';
+import {
+  type AdminRequest,
+  type AdminResponse,
+  type AdminRoute,
+  type AdminServer,
+  createAdminServer,
+} from '@ambit/runtime/admin';
 import type { Logger } from '@ambit/runtime/log';
 import type { MetricsRegistry } from '@ambit/runtime/metrics';
 import { OPEN_METRICS_TYPE, openMetricsText, plainText, wantsOpenMetrics } from '../telemetry/exposition.ts';
@@ -14,13 +20,18 @@ export interface AdminInput {
   readonly configDump: () => Promise<string>;
   readonly logging: (request: AdminRequest) => AdminResponse;
   readonly shutdown: () => void;
+  /** `/debug/pprof/...` by path. */
+  readonly pprof: Readonly<Record<string, AdminRoute>>;
   readonly log: Logger;
 }
 
 const INDEX = `<!DOCTYPE html><title>node proxy</title><h1>node proxy</h1><ul>
 <li><a href="config_dump">config_dump</a></li>
 <li>logging (POST)</li>
-<li>quitquitquit (POST)</li></ul>
+<li>quitquitquit (POST)</li>
+<li><a href="debug/pprof/profile">debug/pprof/profile</a> (seconds, frequency)</li>
+<li><a href="debug/pprof/heap">debug/pprof/heap</a></li>
+<li><a href="debug/pprof/heap/profiling">debug/pprof/heap/profiling</a> (activate)</li></ul>
 `;
 
 /** The admin server. */
@@ -28,6 +39,7 @@ export function adminServer(input: AdminInput): AdminServer {
   return createAdminServer({
     log: input.log,
     routes: {
+      ...input.pprof,
       '/': () => ({ contentType: 'text/html; charset=utf-8', body: INDEX }),
       '/config_dump': async () => ({ contentType: 'application/json', body: await input.configDump() }),
       '/logging': input.logging,

@@ -19,6 +19,7 @@ import { createOnDemand } from '../updates/on-demand.ts';
 import type { DataConfig, FromDataThread, PodAssignment, ToDataThread } from './messages.ts';
 import type { ThreadContext } from './pod-context.ts';
 import { type PodTraffic, startPodTraffic } from './pod-traffic.ts';
+import { createThreadProfiler } from './profiler.ts';
 import { createThreadState } from './thread-state.ts';
 
 /** Time between two reports of counts. */
@@ -70,6 +71,7 @@ const context: ThreadContext = {
   limited: { resets: 0, handshakes: 0 },
 };
 const pods = new Map<string, PodTraffic>();
+const profiler = createThreadProfiler(config.threadName);
 const loop = measureEventLoop();
 
 port.on('message', (message: ToDataThread) => {
@@ -114,6 +116,9 @@ async function onMessage(message: ToDataThread): Promise<void> {
         id: message.id,
         pods: Object.fromEntries([...pods].map(([uid, pod]) => [uid, pod.list()])),
       });
+      return;
+    case 'profile':
+      post({ kind: 'profiled', id: message.id, profile: await profiler.run(message.request).catch(errorText) });
       return;
     case 'demanded':
       demands.get(message.id)?.();

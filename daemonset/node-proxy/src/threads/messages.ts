@@ -10,6 +10,7 @@ import type { Keepalive, SocketDomain } from '@ambit/net';
 import type { StateDiff } from '@ambit/state';
 import type { WorkloadInfo } from '../inpod/zds-protocol.ts';
 import type { TrafficDelta } from '../telemetry/traffic-metrics.ts';
+import type { ProfileRequest, ThreadProfile } from './profiler.ts';
 import type { LoopSample } from '../telemetry/event-loop.ts';
 import type { OnDemandDnsDelta } from '../telemetry/on-demand-dns.ts';
 import type { DnsDelta } from '../dns/dns-metrics.ts';
@@ -98,6 +99,7 @@ export type ToDataThread =
   | { readonly kind: 'drain'; readonly deadlineMs: number }
   | { readonly kind: 'log-level'; readonly scope: string | undefined; readonly level: string }
   | { readonly kind: 'dump'; readonly id: number }
+  | { readonly kind: 'profile'; readonly id: number; readonly request: ProfileRequest }
   /** The answers to a demand were published before this. */
   | { readonly kind: 'demanded'; readonly id: number }
   | { readonly kind: 'ping'; readonly id: number };
@@ -137,4 +139,6 @@ export type FromDataThread =
   | { readonly kind: 'demand'; readonly id: number; readonly names: readonly string[] }
   | { readonly kind: 'drained'; readonly outcome: 'drained' | 'deadline'; readonly cut: number }
   | { readonly kind: 'dump'; readonly id: number; readonly pods: Readonly<Record<string, readonly DumpedConnection[]>> }
+  /** A profile, or why there is none. */
+  | { readonly kind: 'profiled'; readonly id: number; readonly profile: ThreadProfile | string }
   | { readonly kind: 'pong'; readonly id: number };

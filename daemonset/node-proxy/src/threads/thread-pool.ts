@@ -8,6 +8,7 @@ import { Worker } from 'node:worker_threads';
 import type { Clock } from '@ambit/runtime/clock';
 import type { Logger } from '@ambit/runtime/log';
 import type { DataConfig, DumpedConnection, FromDataThread, PodAssignment, ToDataThread } from './messages.ts';
+import type { ProfileRequest, ThreadProfile } from './profiler.ts';
 
 /** Everything the pool tells its owner. */
 export interface ThreadPoolEvents {
@@ -33,6 +34,8 @@ export interface ThreadPool {
   drain(deadlineMs: number): Promise<{ readonly outcome: 'drained' | 'deadline'; readonly cut: number }>;
   /** Open connections by pod of all threads. */
   dump(): Promise<ReadonlyMap<string, readonly DumpedConnection[]>>;
+  /** Profiles of all threads. Rejects with the first reason of one that has none, or that ended meanwhile. */
+  profile(request: ProfileRequest): Promise<readonly ThreadProfile[]>;
   destroy(): Promise<void>;
 }
 
@@ -46,6 +49,7 @@ interface Thread {
   readonly pending: Map<number, PromiseWithResolvers<void>>;
   readonly removing: Map<string, PromiseWithResolvers<void>>;
   readonly dumps: Map<number, (pods: Readonly<Record<string, readonly DumpedConnection[]>>) => void>;
+  readonly profiles: Map<number, PromiseWithResolvers<ThreadProfile>>;
   readonly drained: PromiseWithResolvers<{ outcome: 'drained' | 'deadline'; cut: number }>;
   readonly ready: PromiseWithResolvers<void>;
   answeredMs: number;
@@ -73,6 +77,7 @@ export async function startThreadPool(options: {
       pending: new Map(),
       removing: new Map(),
       dumps: new Map(),
+      profiles: new Map(),
       drained: Promise.withResolvers(),
       ready: Promise.withResolvers(),
       answeredMs: clock.now(),
@@ -88,6 +93,7 @@ export async function startThreadPool(options: {
     thread.ready.reject(error);
     for (const waiting of thread.pending.values()) waiting.reject(error);
     for (const waiting of thread.removing.values()) waiting.resolve();
+    for (const waiting of thread.profiles.values()) waiting.reject(error);
     thread.drained.resolve({ outcome: 'deadline', cut: 0 });
     if (ending) return;
     ending = true;
@@ -132,6 +138,13 @@ export async function startThreadPool(options: {
         thread.dumps.get(message.id)?.(message.pods);
         thread.dumps.delete(message.id);
         return;
+      case 'profiled': {
+        const waiting = thread.profiles.get(message.id);
+        thread.profiles.delete(message.id);
+        if (typeof message.profile === 'string') waiting?.reject(new Error(message.profile));
+        else waiting?.resolve(message.profile);
+        return;
+      }
       case 'pong':
         return;
       default:
@@ -201,6 +214,18 @@ export async function startThreadPool(options: {
         }),
       );
       return merged;
+    },
+    async profile(request) {
+      return Promise.all(
+        threads.map(async (thread) => {
+          const id = nextId;
+          nextId += 1;
+          const answer = Promise.withResolvers<ThreadProfile>();
+          thread.profiles.set(id, answer);
+          thread.worker.postMessage({ kind: 'profile', id, request } satisfies ToDataThread);
+          return answer.promise;
+        }),
+      );
     },
     async destroy() {
       ending = true;
