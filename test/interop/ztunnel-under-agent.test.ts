@@ -1,20 +1,15 @@
 // Node proxies of two makes under our node agent: the agent selects pods, makes the rules and hands the namespaces over; what the proxy does
 // with them must be the same. ztunnel runs when AMBIT_PEER_ZTUNNEL names it; ours always, which proves the test. Root only.
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { bindListener, connect, listen } from '@ambit/net';
 import { Action, Scope } from '@ambit/proto/authorization';
-import { TunnelProtocol } from '@ambit/proto/workload';
 import { type AgentProcess, eventually } from '../fixtures/agent-process.ts';
 import { echoBack, echoed } from '../fixtures/endpoints.ts';
-import { ipv4, type MeshControl, startMeshControl } from '../fixtures/mesh-control.ts';
-import { type AgentNode, type AgentTestPod, createAgentNode } from '../fixtures/node-agent.ts';
-import { type NodeProxyProcess, startNodeProxy } from '../fixtures/node-proxy.ts';
+import { marker, outliveAgent, startLate, startMeshNode, talkInTunnel } from '../fixtures/mesh-node.ts';
+import type { AgentTestPod } from '../fixtures/node-agent.ts';
 import { peerProgram } from '../fixtures/peer-program.ts';
 import { dial, domainOf, says } from '../fixtures/pod-calls.ts';
-import type { PodNamespace } from '../fixtures/pod-network.ts';
 import { countOnWire } from '../fixtures/wire.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root for network namespaces';
@@ -22,21 +17,23 @@ const ztunnel = peerProgram('ztunnel');
 const programs = { ambit: undefined, ...(ztunnel === undefined ? {} : { ztunnel: [ztunnel, 'proxy', 'ztunnel'] }) };
 if (ztunnel === undefined) process.stdout.write('not run: ztunnel\n');
 
-const marker = 'in-plaintext-on-the-wire';
 const backends = { nftables: { NATIVE_NFTABLES: 'true' }, iptables: { NATIVE_NFTABLES: 'false' } };
 
-function publish(control: MeshControl, pods: readonly PodNamespace[]): void {
-  for (const { name, ip } of pods)
-    control.workload({
-      uid: `Kubernetes//Pod/shop/${name}`,
-      name,
-      namespace: 'shop',
-      serviceAccount: name,
-      addresses: [ipv4(ip)],
-      tunnelProtocol: TunnelProtocol.HBONE,
-      node: 'n1',
-      ...(name === 's' ? { authorizationPolicies: ['shop/not-d'] } : {}),
-    });
+async function matrix(
+  t: TestContext,
+  program: readonly string[] | undefined,
+  backend: Readonly<Record<string, string>>,
+): Promise<void> {
+  const mesh = await startMeshNode(t);
+  const { node, control, seen } = mesh;
+  const names = ['c', 's', 'd'] as const;
+  const [client, server, denied] = names.map((name, index) => node.pod(name, `10.202.0.${index + 1}`)) as [
+    AgentTestPod,
+    AgentTestPod,
+    AgentTestPod,
+  ];
+  const outside = node.pod('o', '10.202.0.9');
+  mesh.publish([client, server, denied], { s: ['shop/not-d'] });
   control.policy({
     name: 'not-d',
     namespace: 'shop',
@@ -48,89 +45,15 @@ function publish(control: MeshControl, pods: readonly PodNamespace[]): void {
       },
     ],
   });
-}
-
-interface Given {
-  readonly node: AgentNode;
-  readonly control: MeshControl;
-  readonly seen: string[];
-  /** Starts one more generation of the proxy. */
-  readonly generation: () => Promise<NodeProxyProcess>;
-}
-
-async function setUp(t: TestContext, program: readonly string[] | undefined): Promise<Given> {
-  const stack = new AsyncDisposableStack();
-  t.after(async () => stack.disposeAsync());
-  const control = stack.use(await startMeshControl());
-  const node = stack.use(await createAgentNode());
-  writeFileSync(
-    join(node.cniFolder, '10-net.conflist'),
-    '{"cniVersion":"1.0.0","name":"net","plugins":[{"type":"bridge"}]}',
-  );
-  let homes = 0;
-  return {
-    node,
-    control,
-    seen: [],
-    async generation() {
-      homes += 1;
-      const home = node.pod(`n${homes}`, `10.202.0.${200 + homes}`);
-      await control.reachableIn(domainOf(home));
-      return stack.use(
-        startNodeProxy(
-          {
-            ...control.environment,
-            NODE_NAME: 'n1',
-            PROXY_MODE: 'shared',
-            INPOD_UDS: join(node.run, 'ztunnel.sock'),
-            RUST_LOG: 'info,access=debug',
-            CONNECTION_TERMINATION_DEADLINE: '10s',
-            ZTUNNEL_WORKER_THREADS: '1',
-          },
-          {
-            address: '127.0.0.1',
-            wrap: ['ip', 'netns', 'exec', home.namespace],
-            ...(program === undefined ? {} : { program }),
-          },
-        ),
-      );
-    },
-  };
-}
-
-async function matrix(
-  t: TestContext,
-  program: readonly string[] | undefined,
-  backend: Readonly<Record<string, string>>,
-): Promise<void> {
-  const { node, control, seen, generation } = await setUp(t, program);
-  const names = ['c', 's', 'd'] as const;
-  const [client, server, denied] = names.map((name, index) => node.pod(name, `10.202.0.${index + 1}`)) as [
-    AgentTestPod,
-    AgentTestPod,
-    AgentTestPod,
-  ];
-  const outside = node.pod('o', '10.202.0.9');
-  publish(control, [client, server, denied]);
-  using listener = await listen(bindListener(domainOf(server), { port: 8080 }), {
-    onConnection(endpoint) {
-      seen.push(endpoint.remote?.ip ?? '');
-      echoBack(endpoint);
-    },
-  }).then((open) => ({ open, [Symbol.dispose]: () => open.close() }));
-  assert.ok(listener.open);
+  await mesh.serve(server);
   let agent: AgentProcess = await node.start(backend);
-  const one = await generation();
-  for (const name of names) node.label(name, 'ambient');
-  for (const name of names) await node.until(name, 'enabled');
+  const one = await mesh.generation(program);
+  await mesh.enrolled(() => agent, ...names);
   using wire = countOnWire(node.bridgeFd, marker);
 
-  await t.test('pods of the mesh talk in tunnels, and the application sees the client', async () => {
-    assert.equal(await says(client, server.ip, marker), marker);
-    assert.deepEqual(seen.slice(-1), [client.ip]);
-    assert.equal(wire.marked(), 0);
-    await one.line('connection complete', 'direction="inbound"', 'spiffe://cluster.local/ns/shop/sa/c');
-  });
+  await t.test('pods of the mesh talk in tunnels, and the application sees the client', async () =>
+    talkInTunnel(mesh, one, client, server),
+  );
 
   await t.test('plaintext from outside goes through the proxy, and so does what goes outside', async () => {
     assert.equal(await says(outside, server.ip, 'from outside'), 'from outside');
@@ -157,36 +80,25 @@ async function matrix(
     assert.equal(seen.length, before);
   });
 
-  await t.test('a new pod waits for the plugin, and is served when it starts', async () => {
-    const late = node.sandbox('late', '10.202.0.20');
-    node.label('late', 'ambient');
-    publish(control, [client, server, denied, late]);
-    const { status, stdout } = await node.cni('ADD', late);
-    assert.equal(status, 0, stdout);
-    assert.equal(await says(late, server.ip, marker), marker);
-    assert.deepEqual(seen.slice(-1), [late.ip]);
-  });
+  await t.test('a new pod waits for the plugin, and is served when it starts', async () =>
+    startLate(mesh, agent, server),
+  );
 
-  await t.test('a new agent finds all pods, the proxy connects again and nothing of the traffic is lost', async () => {
-    const long = await dial(client, server.ip);
-    assert.equal(await echoed(long, 'before'), 'before');
-    await agent.stop();
-    assert.equal(await says(client, server.ip, 'without an agent'), 'without an agent');
-    agent = await node.start(backend);
-    await eventually(
-      async () => (await agent.metric('ztunnel_connected')) === 1,
-      () => agent.lines.slice(-10).join('\n'),
-      30_000,
-    );
-    assert.equal(await echoed(long, 'after'), 'after');
-    long.close();
-    assert.equal(await says(client, server.ip, 'with a new one'), 'with a new one');
-  });
+  await t.test('a new agent finds all pods, the proxy connects again and nothing of the traffic is lost', async () =>
+    outliveAgent(client, server, agent, async () => {
+      agent = await node.start(backend);
+      await eventually(
+        async () => (await agent.metric('ztunnel_connected')) === 1,
+        () => agent.lines.slice(-10).join('\n'),
+        30_000,
+      );
+    }),
+  );
 
   await t.test('a new generation of the proxy takes over', async () => {
     const long = await dial(client, server.ip);
     assert.equal(await echoed(long, 'before'), 'before');
-    await generation();
+    await mesh.generation(program);
     // It listens in every pod once it has the whole snapshot.
     await eventually(
       async () => (await agent.page(9876, '/debug/enrolment')).split('"hasSnapshot": true').length === 3,

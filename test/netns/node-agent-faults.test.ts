@@ -1,7 +1,8 @@
 // A real node agent and what goes wrong around it: hostile annotations, paths and bodies, silent proxies, missing tools, full disks, and the
 // end of the mesh. Root only.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -247,6 +248,29 @@ test(
   },
 );
 
+test("legacy iptables: a program that holds the node's lock keeps no pod waiting", { skip, timeout }, async () => {
+  await using node = await createAgentNode();
+  node.pod('a', '10.202.0.1');
+  const legacy = { NATIVE_NFTABLES: 'false', FORCE_IPTABLES_BINARY: 'legacy' };
+  const agent = await node.start(legacy);
+  using proxy = await node.proxy();
+  // What every enrolment writes on the node itself needs the lock: it is there before somebody takes it.
+  node.label('a', 'ambient');
+  await node.until('a', 'enabled');
+  const holder = spawn('flock', ['/run/xtables.lock', 'sh', '-c', 'echo held; exec cat'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  await once(holder.stdout, 'data');
+  try {
+    node.cluster.put({ ...node.object('a'), metadata: { ...node.object('a').metadata, annotations: {} } });
+    await node.until('a', 'enabled');
+  } finally {
+    holder.stdin.end();
+    await once(holder, 'exit');
+  }
+  assert.ok(proxy.seen.length > 0, agent.lines.slice(-5).join('\n'));
+});
+
 test('when the mesh is removed from the node its pods go on without it', { skip, timeout }, async () => {
   await using node = await createAgentNode();
   const [pod, other] = [node.pod('a', '10.202.0.1'), node.pod('o', '10.202.0.2')];
@@ -279,6 +303,36 @@ test(
     await node.until('one', 'enabled');
     assert.match(one.rules(), /15001/);
     assert.equal(two.rules(), '');
+  },
+);
+
+test(
+  "control groups that do not tell the pod, and hostile ones: a pod is found by its address, and nobody else's is taken",
+  { skip, timeout },
+  async () => {
+    await using node = await createAgentNode();
+    const [one, two, three] = [
+      node.pod('one', '10.202.0.1'),
+      node.pod('two', '10.202.0.2'),
+      node.pod('three', '10.202.0.3'),
+    ];
+    node.cgroup('one', `0::/../crio-${'c'.repeat(64)}.scope\n`);
+    // Its own, two pods at a time, and text without end: such a process is nobody's.
+    node.cgroup('two', `1:cpu:/kubepods/pod${two.uid}/c\n0::/kubepods/pod${three.uid}/c\n`);
+    node.cgroup('three', `0::${'/pod-crio-'.repeat(100_000)}\n`);
+    await node.start({ NATIVE_NFTABLES: 'true' });
+    using _proxy = await node.proxy();
+    for (const name of ['two', 'three', 'one']) node.label(name, 'ambient');
+    await node.until('one', 'enabled');
+    assert.match(one.rules(), /15001/);
+    await eventually(
+      () => events(node).includes('no process of the pod was found'),
+      () => events(node),
+    );
+    assert.deepEqual(
+      [two.rules(), three.rules(), node.state('two'), node.state('three')],
+      ['', '', undefined, undefined],
+    );
   },
 );
 

@@ -1,4 +1,4 @@
-// A node that restarts and an agent that dies: what enrolled pods send meanwhile, and the number of unprotected pods. Root only.
+// A node that restarts, an agent and a node proxy that die: what enrolled pods send meanwhile, and the number of unprotected pods. Root only.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import { bindListener, connect, toDuplex } from '@ambit/net';
 import { eventually } from '../fixtures/agent-process.ts';
 import { type AgentNode, type AgentTestPod, createAgentNode } from '../fixtures/node-agent.ts';
+import { type NodeProxyProcess, startNodeProxy } from '../fixtures/node-proxy.ts';
 import { countOnWire } from '../fixtures/wire.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root for network namespaces';
@@ -202,5 +203,56 @@ test(
       assert.equal(await sending.stop(), 0, 'nobody listens in the pods of this test, so everything is refused');
       assert.equal(wire.marked(), 0);
     }
+  },
+);
+
+const meshState = `
+workloads:
+- { uid: c, name: c, namespace: shop, serviceAccount: c, workloadIps: ["10.202.0.1"], protocol: HBONE, node: n1, services: {} }
+- { uid: s, name: s, namespace: shop, serviceAccount: s, workloadIps: ["10.202.0.2"], protocol: HBONE, node: n1, services: {} }
+`;
+
+test(
+  'a node proxy that is killed leaves refusals and no plaintext, and the next one serves the same pods',
+  { skip, timeout: 90_000 },
+  async () => {
+    await using node = await createAgentNode();
+    const [client, server] = [node.pod('c', '10.202.0.1'), node.pod('s', '10.202.0.2')];
+    await using _server = await listenIn(server, 8080);
+    const agent = await node.start(settings);
+    const startProxy = async (address: string): Promise<NodeProxyProcess> => {
+      const proxy = startNodeProxy(
+        {
+          NODE_NAME: 'n1',
+          XDS_ADDRESS: '',
+          FAKE_CA: 'true',
+          AMBIT_FAKE_CA_DIR: join(node.run, 'ca'),
+          LOCAL_XDS: meshState,
+          INPOD_UDS: join(node.run, 'ztunnel.sock'),
+          AMBIT_LOOPBACK_ADDRESS: address,
+          ZTUNNEL_WORKER_THREADS: '1',
+        },
+        { address },
+      );
+      await proxy.ready();
+      return proxy;
+    };
+    await using first = await startProxy('127.75.0.1');
+    for (const name of ['c', 's']) node.label(name, 'ambient');
+    for (const name of ['c', 's']) await node.until(name, 'enabled');
+    using wire = countOnWire(node.bridgeFd, marker);
+    assert.equal(await send(client, server.ip), true);
+    await first.line('connection complete', 'direction="inbound"');
+
+    first.child.kill('SIGKILL');
+    await first.exited;
+    for (let count = 0; count < 20; count += 1) assert.equal(await send(client, server.ip), false);
+    // The rules are what protects them, and those are there.
+    assert.equal(await agent.metric(unprotected), 0);
+    await using second = await startProxy('127.75.0.2');
+    assert.equal(await send(client, server.ip), true);
+    await second.line('connection complete', 'direction="inbound"');
+    assert.equal(wire.marked(), 0);
+    assert.ok(wire.total() > 0);
   },
 );

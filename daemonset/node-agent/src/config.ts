@@ -22,6 +22,10 @@ export const nodeAgentEnv = {
   EXCLUDE_NAMESPACES: list([], 'Namespaces whose pods are never enrolled.'),
   HOST_PROBE_SNAT_IP: text('169.254.7.127', 'Source address that node probes get, exempt from capture.'),
   HOST_PROBE_SNAT_IPV6: text('fd16:9254:7127:1337:ffff:ffff:ffff:ffff', 'The same for IPv6.'),
+  AMBIENT_USE_SCOPED_XTABLES_LOCKING: bool(
+    true,
+    'Legacy iptables in a pod locks the pod alone, not every other use of iptables on this node.',
+  ),
   AMBIENT_ENABLE_AWS_BRANCH_ENI_PROBE: bool(
     true,
     'Let probes reach pods with branch interfaces (Security Groups for Pods of AWS); only where tcp_early_demux is 0.',
@@ -133,3 +137,6 @@ export function readNodeAgentConfig(args: readonly string[], environment: Variab
     hint: 'set it from spec.nodeName in the DaemonSet',
   });
 }
+
+/** The environment that programs of the node get from this process. */
+export const inheritedEnvironment = (): Readonly<NodeJS.ProcessEnv> => process.env;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { canonicalUid, podUidOfPath, podUidOfProcess } from './cgroup.ts';
+import { canonicalUid, isCrioWithoutUid, podUidOfPath, podUidOfProcess } from './cgroup.ts';
 
 const uid = '12345678-9abc-def0-1234-56789abcdef0';
 const underscored = uid.replaceAll('-', '_');
@@ -59,6 +59,24 @@ test('texts made to be looked at again and again are read once: none of these wo
     assert.equal(podUidOfProcess(`0::${text}\n`), undefined);
 });
 
+test('a container of CRI-O without a pod in its path is told from one with a pod, and from everything else', () => {
+  for (const [path, expected] of [
+    [`/../crio-${container}.scope`, true],
+    [`/machine.slice/crio-${container}.scope`, true],
+    [`/kubepods.slice/kubepods-pod${underscored}.slice/crio-${container}.scope`, false],
+    [`/system.slice/docker-${container}.scope`, false],
+    ['/system.slice/crio-.scope', false],
+    ['/crio', false],
+  ] as const)
+    assert.equal(isCrioWithoutUid(`0::${path}\n`), expected, path);
+  assert.equal(isCrioWithoutUid(`1:cpu:/kubepods/pod${uid}/c\n0::/../crio-${container}.scope\n`), false);
+});
+
 test('any text is read without throwing', () => {
-  fc.assert(fc.property(fc.string({ maxLength: 2000 }), (text) => void podUidOfProcess(text)));
+  fc.assert(
+    fc.property(fc.string({ maxLength: 2000 }), (text) => {
+      podUidOfProcess(text);
+      isCrioWithoutUid(text);
+    }),
+  );
 });

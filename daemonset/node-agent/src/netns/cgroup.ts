@@ -69,3 +69,19 @@ export function podUidOfProcess(cgroup: string): string | undefined {
   const [only, ...others] = uids;
   return others.length === 0 ? only : undefined;
 }
+
+/** True for a path of CRI-O that names a container and no pod, as `/crio-<container>` does under some kubelets (gap G30). */
+function isCrioContainer(path: string): boolean {
+  const text = path.endsWith('.scope') ? path.slice(0, -'.scope'.length) : path;
+  const at = lastPunctuation(text);
+  return at > 0 && at < text.length - 1 && text.slice(0, at).endsWith('crio');
+}
+
+/** True when a process is in a container of CRI-O whose control groups do not tell which pod it belongs to. */
+export function isCrioWithoutUid(cgroup: string): boolean {
+  const paths = cgroup
+    .slice(0, cgroupLimit)
+    .split('\n')
+    .map((line) => line.split(':').slice(2).join(':'));
+  return paths.some(isCrioContainer) && paths.every((path) => podUidOfPath(path) === undefined);
+}

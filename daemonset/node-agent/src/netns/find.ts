@@ -4,7 +4,7 @@ import { insideNetns, openNetns, type NetnsHandle } from '@ambit/net';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import { canonicalUid, podUidOfProcess } from './cgroup.ts';
+import { canonicalUid, isCrioWithoutUid, podUidOfProcess } from './cgroup.ts';
 
 /** A pod to look for. */
 export interface WantedPod {
@@ -15,7 +15,8 @@ export interface WantedPod {
 }
 
 interface Candidate {
-  readonly uid: string;
+  /** Undefined for a container of CRI-O whose control groups do not tell its pod. */
+  readonly uid: string | undefined;
   readonly path: string;
   readonly startTime: number;
 }
@@ -36,9 +37,10 @@ function startTimeOf(text: string): number {
 
 function candidateOf(procRoot: string, pid: string, wanted: ReadonlyMap<string, string>): Candidate | undefined {
   try {
-    const inGroup = podUidOfProcess(readFileSync(join(procRoot, pid, 'cgroup'), 'utf8'));
+    const cgroup = readFileSync(join(procRoot, pid, 'cgroup'), 'utf8');
+    const inGroup = podUidOfProcess(cgroup);
     const uid = inGroup === undefined ? undefined : wanted.get(inGroup);
-    if (uid === undefined) return undefined;
+    if (uid === undefined && !isCrioWithoutUid(cgroup)) return undefined;
     return {
       uid,
       path: join(procRoot, pid, 'ns/net'),
@@ -92,7 +94,7 @@ function candidates(procRoot: string, wanted: ReadonlyMap<string, string>): read
     if (inode === undefined || home.has(inode)) continue;
     const candidate = candidateOf(procRoot, pid, wanted);
     if (candidate === undefined) continue;
-    const key = `${inode} ${candidate.uid}`;
+    const key = `${inode} ${candidate.uid ?? ''}`;
     const known = found.get(key);
     if (known === undefined || candidate.startTime < known.startTime) found.set(key, candidate);
   }
@@ -108,10 +110,18 @@ export function findNamespaces(procRoot: string, pods: readonly WantedPod[]): Re
     ...pods.map(({ uid }) => [uid, uid] as const),
   ]);
   const found = new Map<string, NetnsHandle>();
-  for (const candidate of candidates(procRoot, wanted)) {
-    if (found.has(candidate.uid)) continue;
-    const handle = openOwned(candidate.path, byUid.get(candidate.uid)?.ips ?? []);
-    if (handle !== undefined) found.set(candidate.uid, handle);
+  const all = candidates(procRoot, wanted);
+  for (const { uid, path } of all) {
+    if (uid === undefined || found.has(uid)) continue;
+    const handle = openOwned(path, byUid.get(uid)?.ips ?? []);
+    if (handle !== undefined) found.set(uid, handle);
   }
+  // What a control group does not tell, the address does: a namespace that has it is the pod's.
+  const rest = pods.filter(({ uid, ips }) => !found.has(uid) && ips.length > 0);
+  for (const { path } of all.filter(({ uid }) => uid === undefined))
+    for (const { uid, ips } of rest) {
+      const handle = found.has(uid) ? undefined : openOwned(path, ips);
+      if (handle !== undefined) found.set(uid, handle);
+    }
   return found;
 }

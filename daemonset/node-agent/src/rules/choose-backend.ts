@@ -6,7 +6,7 @@ import { NodeAgentError } from '../errors.ts';
 import { type HostBackend, type HostRuleSettings, probeSets } from './host-backend.ts';
 import { hasIpset, hostIptables } from './host-iptables.ts';
 import { hostNftables } from './host-nftables.ts';
-import { findIptables } from './iptables-binary.ts';
+import { findIptables, type IptablesTools, lockedByNamespace } from './iptables-binary.ts';
 import { iptablesBackend } from './iptables.ts';
 import { nftablesBackend } from './nftables.ts';
 import type { RuleBackend } from './rule-backend.ts';
@@ -74,5 +74,7 @@ export async function chooseBackend(
   const v6 = await findIptables(netns, 'ip6tables', forced);
   const withSets = await hasIpset(netns);
   log.info('rules by iptables', { program: v4.program, variant: v4.variant, program6: v6?.program, ipset: withSets });
-  return { pods: iptablesBackend({ v4, v6 }), host: hostIptables(settings, { v4, v6 }, withSets) };
+  const scoped = config.AMBIENT_USE_SCOPED_XTABLES_LOCKING ? lockedByNamespace : (tools: IptablesTools) => tools;
+  const inPods = { v4: scoped(v4), v6: v6 === undefined ? undefined : scoped(v6) };
+  return { pods: iptablesBackend(inPods), host: hostIptables(settings, { v4, v6 }, withSets) };
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NodeAgentError } from '../errors.ts';
-import { findIptables } from './iptables-binary.ts';
+import { findIptables, lockedByNamespace } from './iptables-binary.ts';
 import type { runInside } from './run-inside.ts';
 
 /** An installed program. */
@@ -61,4 +61,12 @@ test('only legacy iptables waits for a lock', async () => {
     (await findIptables(undefined, 'ip6tables', forced, on({ 'ip6tables-legacy': legacy, 'ip6tables-nft': nft })))
       ?.waitOptions;
   assert.deepEqual([await options('legacy'), await options('nft')], [['--wait=30'], []]);
+});
+
+test("in a pod legacy iptables locks the pod's namespace; the nft variant has no lock", () => {
+  const tools = { program: 'iptables', waitOptions: [] };
+  assert.deepEqual(lockedByNamespace({ ...tools, variant: 'legacy' }).variables, {
+    XTABLES_LOCKFILE: '/proc/self/fd/3',
+  });
+  assert.equal(lockedByNamespace({ ...tools, variant: 'nft' }).variables, undefined);
 });

@@ -1,7 +1,7 @@
 // In: what is installed, a forced choice. Out: the iptables tools that this agent uses, found once at start in the node's namespace.
 // Called by choose-backend.ts. Source: spec node-agent 3.2.
 import { NodeAgentError } from '../errors.ts';
-import { runInside } from './run-inside.ts';
+import { namespacePath, runInside } from './run-inside.ts';
 
 /** The tools of one family. */
 export interface IptablesTools {
@@ -10,7 +10,16 @@ export interface IptablesTools {
   readonly variant: 'legacy' | 'nft';
   /** Options of the restore tool that make it wait for the lock; only the legacy variant has one. */
   readonly waitOptions: readonly string[];
+  /** Variables for the tools; none by default. */
+  readonly variables?: Readonly<Record<string, string>>;
 }
+
+/**
+ * The same tools for use in a pod: their lock is the pod's namespace itself, so that neither the node's own rules nor those of other pods are
+ * waited for. Programs before 1.8.6 do not know the variable and keep the one lock.
+ */
+export const lockedByNamespace = (tools: IptablesTools): IptablesTools =>
+  tools.variant === 'nft' ? tools : { ...tools, variables: { XTABLES_LOCKFILE: namespacePath } };
 
 const lockWaitSeconds = 30;
 /** A no-op rule: protocol 255 is reserved. */

@@ -13,7 +13,7 @@ export interface IptablesPair {
 
 /** What iptables-save prints in a namespace. Throws ERR_NODE_AGENT_RULES. */
 export async function saveRules(netns: number | undefined, tools: IptablesTools): Promise<string> {
-  const { status, stdout, stderr } = await runInside(netns, `${tools.program}-save`, []);
+  const { status, stdout, stderr } = await runInside(netns, `${tools.program}-save`, [], '', tools.variables);
   if (status === 0) return stdout;
   throw new NodeAgentError('ERR_NODE_AGENT_RULES', `${tools.program}-save ended with status ${status}`, {
     cause: new Error(stderr.trim()),
@@ -33,6 +33,7 @@ export async function replaceRules(
     `${tools.program}-restore`,
     ['--noflush', ...tools.waitOptions],
     text,
+    tools.variables,
   );
   if (status === 0) return;
   throw new NodeAgentError('ERR_NODE_AGENT_RULES', `${tools.program}-restore ended with status ${status}`, {

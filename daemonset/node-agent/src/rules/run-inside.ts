@@ -1,6 +1,7 @@
 // In: a namespace, a program, its input. Out: the program's end, run inside that namespace. Called by apply.ts and host.ts. Main thread.
 // The program is started through nsenter on an inherited descriptor, so that this process's own threads never leave home.
 import { spawn } from 'node:child_process';
+import { inheritedEnvironment } from '../config.ts';
 import { NodeAgentError } from '../errors.ts';
 
 /** How a program ended. */
@@ -15,17 +16,22 @@ const outputLimit = 64 * 1024 * 1024;
 /** Longer than the wait for the lock of legacy iptables (iptables-binary.ts). */
 const timeoutMs = 40_000;
 
-/** Runs a program, inside a namespace when one is given. Rejects when it cannot be started, prints more than 64 MiB or takes longer than 40 s. */
+/** What a program that runs inside a namespace finds this namespace as. */
+export const namespacePath = '/proc/self/fd/3';
+
+/** Runs a program, inside a namespace when one is given; `variables` are added to the environment. Rejects when it cannot be started, prints more than 64 MiB or takes longer than 40 s. */
 export async function runInside(
   netns: number | undefined,
   program: string,
   args: readonly string[],
   input = '',
+  variables: Readonly<Record<string, string>> = {},
 ): Promise<ProgramResult> {
   const command = netns === undefined ? program : 'nsenter';
-  const all = netns === undefined ? args : ['--net=/proc/self/fd/3', program, ...args];
+  const all = netns === undefined ? args : [`--net=${namespacePath}`, program, ...args];
   const child = spawn(command, all, {
     stdio: netns === undefined ? ['pipe', 'pipe', 'pipe'] : ['pipe', 'pipe', 'pipe', netns],
+    env: { ...inheritedEnvironment(), ...variables },
     timeout: timeoutMs,
     killSignal: 'SIGKILL',
   });
