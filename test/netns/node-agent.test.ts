@@ -302,9 +302,9 @@ test(
   },
 );
 
-test('two hundred times in and out leave no descriptor behind', { skip }, async () => {
+test('a thousand times in and out leave no descriptor behind', { skip }, async () => {
   await using node = await createAgentNode();
-  const names = ['p1', 'p2', 'p3', 'p4'];
+  const names = Array.from({ length: 8 }, (_, index) => `p${index}`);
   for (const [index, name] of names.entries()) node.pod(name, `10.202.0.${index + 1}`);
   const agent = await node.start();
   using _proxy = await node.proxy();
@@ -318,7 +318,7 @@ test('two hundred times in and out leave no descriptor behind', { skip }, async 
   const before = descriptorsOf(agent.pid);
   await Promise.all(
     names.map(async (name) => {
-      for (let count = 0; count < 50; count += 1) await cycle(name);
+      for (let count = 0; count < 125; count += 1) await cycle(name);
     }),
   );
   await eventually(
@@ -408,6 +408,9 @@ test('the plugin makes a new pod wait until it is captured, and lets go when it 
   // Removing the mesh takes the plugin out of the node's configuration.
   node.cluster.remove({ kind: 'DaemonSet', namespace: 'istio-system', name: 'istio-cni-node' });
   assert.equal(await agent.stop(), 0);
+  // What the plugin's kubeconfig holds is in no log.
+  const token = readFileSync(join(node.accountFolder, 'token'), 'utf8').trim();
+  assert.ok(token.length > 8 && !agent.lines.some((line) => line.includes(token)));
   assert.deepEqual(JSON.parse(readFileSync(config, 'utf8')), {
     cniVersion: '1.0.0',
     name: 'net',
