@@ -48,6 +48,15 @@ test('all that cannot be understood is named at once, and nothing is guessed', (
   );
 });
 
+test('an address that becomes part of rules must be one', () => {
+  for (const flag of [
+    '--host-probe-snat-ip=10.0.0.1 accept',
+    '--host-probe-snat-ip=fd00::1',
+    '--host-probe-snat-ipv6=x',
+  ])
+    assert.throws(() => readNodeAgentConfig([flag], node), { code: 'ERR_NODE_AGENT_CONFIG' }, flag);
+});
+
 test('any words end with an environment or an error that names them', () => {
   fc.assert(
     fc.property(fc.array(fc.oneof(fc.string(), fc.constantFrom('--ambient-ipv6', '--node-name', '='))), (args) => {

@@ -1,5 +1,6 @@
 // In: environment and command line. Out: one frozen record. Called by main.ts, once. Names and defaults: spec node-agent 8.1.
 import { bool, choice, count, type EnvOf, list, readEnv, text } from '@ambit/runtime/env';
+import { isIPv4, isIPv6 } from 'node:net';
 import { joinArguments, type Variables } from './arguments.ts';
 import { NodeAgentError } from './errors.ts';
 
@@ -128,14 +129,26 @@ export const nodeAgentEnv = {
 export type NodeAgentConfig = EnvOf<typeof nodeAgentEnv>;
 
 /**
- * Reads environment and command line once. Throws ConfigError naming every problem, or ERR_NODE_AGENT_CONFIG when the node has no name.
+ * Reads environment and command line once. Throws ConfigError naming every problem, or ERR_NODE_AGENT_CONFIG when the node
+ * has no name or an address is none.
  */
 export function readNodeAgentConfig(args: readonly string[], environment: Variables = process.env): NodeAgentConfig {
   const config = readEnv(nodeAgentEnv, joinArguments(nodeAgentEnv, args, environment));
-  if (config.NODE_NAME !== '') return config;
-  throw new NodeAgentError('ERR_NODE_AGENT_CONFIG', 'NODE_NAME is not set', {
-    hint: 'set it from spec.nodeName in the DaemonSet',
-  });
+  if (config.NODE_NAME === '')
+    throw new NodeAgentError('ERR_NODE_AGENT_CONFIG', 'NODE_NAME is not set', {
+      hint: 'set it from spec.nodeName in the DaemonSet',
+    });
+  // They become words of rules.
+  for (const [name, isAddress] of [
+    ['HOST_PROBE_SNAT_IP', isIPv4],
+    ['HOST_PROBE_SNAT_IPV6', isIPv6],
+  ] as const)
+    if (!isAddress(config[name]) || config[name].includes('%'))
+      throw new NodeAgentError(
+        'ERR_NODE_AGENT_CONFIG',
+        `${name} is "${config[name].slice(0, 60)}", which is no such address`,
+      );
+  return config;
 }
 
 /** The environment that programs of the node get from this process. */

@@ -78,6 +78,24 @@ test('a selected pod is announced with its namespace and addresses, and the resu
   });
 });
 
+test('addresses of a request end in rules: what is no address is left out', () => {
+  const entry = (IP: unknown) => ({ Address: { IP } });
+  const body = {
+    Netns: '/var/run/netns/cni-1',
+    PodName: 'web',
+    PodNamespace: 'shop',
+    IPs: [
+      entry('10.0.0.5 } ; flush ruleset ; #'),
+      entry('10.0.0.5\nadd table inet x'),
+      entry('fe80::1%eth0'),
+      entry(7),
+      entry('::ffff:10.0.0.6'),
+      entry('fd00::1'),
+    ],
+  };
+  assert.deepEqual(parseAddRequest(JSON.stringify(body))?.ips, ['10.0.0.6', 'fd00::1']);
+});
+
 test('pods that do not belong in the mesh start without the agent', async () => {
   const nobody = {
     connect: () => async () => Promise.reject(new Error('no API')),

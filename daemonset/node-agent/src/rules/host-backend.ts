@@ -1,4 +1,5 @@
 // One way of exempting probes in the node's namespace. Implemented by host-nftables.ts and host-iptables.ts, used by host.ts.
+import { isIP } from 'node:net';
 
 /** Names of the sets of probed addresses, as upstream calls them. */
 export const probeSets = { v4: 'istio-inpod-probes-v4', v6: 'istio-inpod-probes-v6' } as const;
@@ -25,12 +26,12 @@ export interface HostBackend {
   readonly print: () => Promise<string>;
 }
 
-/** Addresses of a family that is switched on, with their owners. */
+/** Addresses of a family that is switched on, with their owners. They become words of a rule: what is no address, or has a zone, is left out. */
 export function ownersIn(
   family: 'v4' | 'v6',
   owners: ReadonlyMap<string, string>,
   ipv6: boolean,
 ): readonly (readonly [string, string])[] {
   if (family === 'v6' && !ipv6) return [];
-  return [...owners].filter(([ip]) => ip.includes(':') === (family === 'v6'));
+  return [...owners].filter(([ip]) => isIP(ip) === (family === 'v6' ? 6 : 4) && !ip.includes('%'));
 }

@@ -88,6 +88,17 @@ test('a failed write does not stop the next one', async () => {
   assert.equal(node.text, '10.0.0.1=a 10.0.0.2=b');
 });
 
+test('what is no address reaches neither tool', () => {
+  const owners = new Map(
+    ['10.0.0.1 }; flush ruleset; #', '10.0.0.1\nflush x', 'fe80::1%e', 'evil', '10.0.0.2'].map((ip) => [ip, 'a']),
+  );
+  const settings = { ipv6: true, probeIp: '169.254.7.127', probeIpv6: 'fd16::1', probeUid: 0 };
+  for (const text of [buildHostTransaction(settings, owners), buildSets(true, owners)]) {
+    assert.match(text, /10\.0\.0\.2/);
+    assert.doesNotMatch(text, /flush ruleset|flush x|fe80|evil/);
+  }
+});
+
 test('addresses of a family that is off are left out of sets and rules', () => {
   const owners = new Map([
     ['10.0.0.1', 'a'],
