@@ -35,7 +35,10 @@ const groups: readonly CommandGroup[] = [
   { words: ['analyze', 'validate'], load: async () => (await import('./analyze/command.ts')).addAnalyzeCommands },
   { words: ['explain'], load: async () => (await import('./explain/command.ts')).addExplainCommand },
   { words: ['policy'], load: async () => (await import('./policy/command.ts')).addPolicyCommand },
-  { words: ['tap', 'top', 'edges'], load: async () => (await import('./traffic/command.ts')).addTrafficCommands },
+  {
+    words: ['tap', 'top', 'edges', 'metrics'],
+    load: async () => (await import('./traffic/command.ts')).addTrafficCommands,
+  },
   { words: ['logs', 'bug-report'], load: async () => (await import('./logs/command.ts')).addLogsCommands },
   { words: ['local'], load: async () => (await import('./local/command.ts')).addLocalCommand },
   { words: ['demo'], load: async () => (await import('./demo/command.ts')).addDemoCommand },

@@ -1,4 +1,4 @@
-// `ambit tap`, `ambit top` and `ambit edges`: traffic as it happens.
+// `ambit tap`, `ambit top`, `ambit edges` and `ambit metrics`: traffic as it happens.
 import { type Command, Option } from 'commander';
 import { openCluster } from '../cluster/open.ts';
 import type { CliConfig } from '../config.ts';
@@ -49,6 +49,25 @@ export function addTrafficCommands(program: Command, config: CliConfig): void {
       const api = await openCluster(program, config);
       const signal = endOf(flags.for === undefined ? undefined : durationMs(flags.for));
       await tap(api, { ...flags, maxPerSecond: Number(flags.maxRps) }, signal);
+      api.close();
+    });
+  outputOptions(
+    program
+      .command('metrics')
+      .argument('<workload...>', 'reviews-v1, reviews-v1.shop, deploy/reviews-v1 or svc/reviews')
+      .description(
+        'Print requests per second, errors and times of workloads and services, as waypoints and gateways count them',
+      ),
+    'Needs create on pods/portforward in the namespaces of the proxies.',
+  )
+    .option('-d, --duration <duration>', 'how long to look', '5s')
+    .action(async (names: readonly string[], flags: OutputFlags & { readonly duration: string }) => {
+      const [{ metrics }, { durationMs }] = await Promise.all([
+        import('./metrics.ts'),
+        import('../output/duration.ts'),
+      ]);
+      const api = await openCluster(program, config);
+      await metrics(api, names, { ...flags, intervalMs: durationMs(flags.duration) }, endOf(undefined));
       api.close();
     });
   for (const [name, description] of [

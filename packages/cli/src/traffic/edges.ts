@@ -1,4 +1,4 @@
-// In: counters of all proxies at two moments. Out: who talked to whom in between. Pure. Called by top.ts.
+// In: counters of all proxies at two moments. Out: who talked to whom in between. Pure. Called by top.ts and workload-metrics.ts.
 import type { Sample } from './samples.ts';
 
 /** What is read of the proxies. */
@@ -8,6 +8,7 @@ export const trafficMetrics: ReadonlySet<string> = new Set([
   'istio_tcp_received_bytes_total',
   'istio_tcp_sent_bytes_total',
   'istio_requests_total',
+  'istio_request_duration_milliseconds_bucket',
 ]);
 
 /** Counters of one process; a restarted process counts from zero. */
@@ -67,36 +68,49 @@ function count(edge: Edge, { name, labels }: Sample, change: number): void {
     if (name === 'istio_tcp_connections_opened_total') {
       edge.connections += change;
       if (labels.get('connection_security_policy') !== 'mutual_tls') edge.plaintext += change;
-    } else edge.bytes += change;
+    } else if (name === 'istio_tcp_received_bytes_total' || name === 'istio_tcp_sent_bytes_total') edge.bytes += change;
   }
 }
 
-/** Edges with traffic between two readings, busiest first. A process that was not there before counts from zero. */
-export function edgesBetween(before: readonly Reading[], after: readonly Reading[]): readonly Edge[] {
+/** By how much a counter grew. */
+export interface CounterChange {
+  readonly sample: Sample;
+  readonly change: number;
+}
+
+/** Counters that grew between two readings. A process that was not there before counts from zero. */
+export function changesBetween(before: readonly Reading[], after: readonly Reading[]): readonly CounterChange[] {
   const counted = new Map(
     before.flatMap(({ pod, samples }) => samples.map((sample) => [keyOf(pod, sample), sample.value])),
   );
+  return after
+    .flatMap(({ pod, samples }) =>
+      samples.map((sample) => {
+        const last = counted.get(keyOf(pod, sample)) ?? 0;
+        return { sample, change: sample.value < last ? sample.value : sample.value - last };
+      }),
+    )
+    .filter(({ change }) => change !== 0);
+}
+
+/** Edges with traffic between two readings, busiest first. */
+export function edgesBetween(before: readonly Reading[], after: readonly Reading[]): readonly Edge[] {
   const edges = new Map<string, Edge>();
-  for (const { pod, samples } of after) {
-    for (const sample of samples) {
-      const last = counted.get(keyOf(pod, sample)) ?? 0;
-      const change = sample.value < last ? sample.value : sample.value - last;
-      if (change === 0) continue;
-      const ends = endsOf(sample);
-      const key = `${ends.source}\u001f${ends.destination}`;
-      const edge = edges.get(key) ?? {
-        ...ends,
-        connections: 0,
-        failed: 0,
-        denied: 0,
-        requests: 0,
-        errors: 0,
-        bytes: 0,
-        plaintext: 0,
-      };
-      edges.set(key, edge);
-      count(edge, sample, change);
-    }
+  for (const { sample, change } of changesBetween(before, after)) {
+    const ends = endsOf(sample);
+    const key = `${ends.source}\u001f${ends.destination}`;
+    const edge = edges.get(key) ?? {
+      ...ends,
+      connections: 0,
+      failed: 0,
+      denied: 0,
+      requests: 0,
+      errors: 0,
+      bytes: 0,
+      plaintext: 0,
+    };
+    edges.set(key, edge);
+    count(edge, sample, change);
   }
   return [...edges.values()]
     .filter(({ connections, failed, denied, requests, bytes }) => connections + failed + denied + requests + bytes > 0)

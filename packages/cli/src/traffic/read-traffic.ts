@@ -1,5 +1,5 @@
 // In: a cluster. Out: the traffic counters of every node proxy and waypoint, asked through the API server: no Prometheus is needed, the
-// role needs create on pods/portforward. Called by top.ts.
+// role needs create on pods/portforward. Called by top.ts and metrics.ts.
 import { nodeProxies } from '../agent/choose.ts';
 import { kinds } from '../cluster/kinds.ts';
 import { nameOf, namespaceOf } from '../cluster/object-fields.ts';
