@@ -119,8 +119,7 @@ function feed(isServer: boolean, input: Buffer): void {
       );
   for (let at = 0; at < input.length;) {
     const end = Math.min(input.length, at + 1 + random.below(200));
-    connection.receive(input, at, end);
-    at = end;
+    at = connection.receive(input, at, end);
     assert.ok(connection.streamCount <= LIMITS.maxConcurrentStreams + (isServer ? 0 : 3), 'streams beyond the limit');
     if (random.oneIn(4)) for (const region of connection.output.take()) region.release();
   }

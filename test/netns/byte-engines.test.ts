@@ -175,6 +175,8 @@ test(
     const failures: string[] = [];
     const rounds = pairs.map(() => 0);
     let isRunning = true;
+    // Also when an assertion fails: the loops would go on without proxies, as fast as connections are refused.
+    using _loops = { [Symbol.dispose]: () => void (isRunning = false) };
     const loops = pairs.map(async ([from, to], index) => {
       while (isRunning) {
         try {

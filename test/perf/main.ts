@@ -1,5 +1,6 @@
 // `bench <suite> [--json]`: runs one suite of measurements and prints it. In: argv. Out: a table or JSON on standard
 // output, progress on standard error. Figures are never an assertion of `test` (decisions 7).
+import { runAttacks } from './attacks/suite.ts';
 import { runControlPlane } from './control-plane/suite.ts';
 import { runCli } from './cli.ts';
 import { runL4 } from './l4/suite.ts';
@@ -14,6 +15,7 @@ import { runRolloutSuite } from './rollout.ts';
 import { runSoak } from './soak/soak.ts';
 
 const SUITES: Readonly<Record<string, () => Promise<BenchReport>>> = {
+  attacks: runAttacks,
   'control-plane': runControlPlane,
   cli: runCli,
   l4: runL4,

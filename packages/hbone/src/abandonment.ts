@@ -19,6 +19,11 @@ export class Abandonment {
     if (this.#reason !== undefined) callback?.(this.#reason);
   }
 
+  /** True once told. */
+  get isTold(): boolean {
+    return this.#reason !== undefined;
+  }
+
   /** The stream is over and nobody had answered. */
   tell(reason: Error): void {
     this.#reason = reason;

@@ -175,6 +175,11 @@ export class NodeStreamEndpoint implements Endpoint {
     this.stream.resume();
   }
 
+  /** The reader is behind, and the source was stopped for it. */
+  protected get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
   /** Something else replaces the stream before the first byte (socket with a reused buffer). */
   protected replaceStream(next: Duplex): void {
     this.stream.off('error', this.#onError);

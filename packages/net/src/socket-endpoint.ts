@@ -19,11 +19,18 @@ import {
 /** After this many short reads in a row a connection goes back to a small block. */
 const SHORT_READS_BEFORE_SHRINK = 16;
 
+/**
+ * Bytes that one connection may take from the kernel before others get their turn. By itself libuv reads a sender that is faster than we
+ * are 32 blocks in a row: everybody else on the thread waits for 8 MB.
+ */
+const TURN_BYTES = 1024 * 1024;
+
 /** An endpoint over a connected, paused TCP socket; it owns the socket. */
 export class SocketEndpoint extends NodeStreamEndpoint {
   #pool: BlockPool = smallBlocks;
   #block: Buffer | undefined;
   #shortReads = 0;
+  #turnBytes = 0;
   #local: SocketAddress | undefined;
   #remote: SocketAddress | undefined;
 
@@ -98,8 +105,22 @@ export class SocketEndpoint extends NodeStreamEndpoint {
     this.#block = undefined;
     this.#choosePool(bytes);
     this.deliver(new Region(block, HEADROOM_BYTES, bytes, (back) => pool.give(back), HEADROOM_BYTES));
-    return !this.shouldPause();
+    const isTurnOver = this.#isTurnOver(bytes);
+    return !this.shouldPause() && !isTurnOver;
   }
+
+  #isTurnOver(bytes: number): boolean {
+    if (bytes < SMALL_BLOCK_BYTES) return false;
+    if (this.#turnBytes === 0) setImmediate(this.#onTurnEnd);
+    this.#turnBytes += bytes;
+    return this.#turnBytes >= TURN_BYTES;
+  }
+
+  readonly #onTurnEnd = (): void => {
+    const wasOver = this.#turnBytes >= TURN_BYTES;
+    this.#turnBytes = 0;
+    if (wasOver && !this.isPaused && !this.stream.destroyed) this.resumeReading();
+  };
 
   #choosePool(bytes: number): void {
     if (bytes >= SMALL_BLOCK_BYTES) {

@@ -72,17 +72,23 @@ export function startLoad(wrap: readonly string[] = []): Load {
   };
 }
 
-/** A pair of bare tunnels of one engine. */
+/** A pair of bare tunnels of one engine, client first; `serverPort` takes tunnels. */
 export async function startTunnels(
   certificates: BenchCertificates,
   applicationPort: number,
   engine: string,
-): Promise<Pick<BenchPath, 'name' | 'engine' | 'port' | 'processes'>> {
+): Promise<Pick<BenchPath, 'name' | 'engine' | 'port' | 'processes'> & { readonly serverPort: number }> {
   const side = async (role: string, port: number): Promise<{ child: ChildProcess; port: number }> =>
     startScript('ambit-side.ts', [role, engine, certificates.jsonFile, `${port}`]);
   const server = await side('server', applicationPort);
   const client = await side('client', server.port);
-  return { name: `tunnels, ${engine}`, engine, port: client.port, processes: [client.child, server.child] };
+  return {
+    name: `tunnels, ${engine}`,
+    engine,
+    port: client.port,
+    serverPort: server.port,
+    processes: [client.child, server.child],
+  };
 }
 
 /** The haproxy pair (TLS 1.3, mutual, one TLS connection per stream), or undefined when it is not installed. */

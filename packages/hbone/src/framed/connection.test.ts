@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { Http2Connection } from './connection.ts';
 import type { ConnectionHandler, ConnectionLimits, Http2Stream, StreamHandler } from './stream.ts';
 import { connectFields, responseFields } from './fields.ts';
-import { ErrorCode, Flag, FrameType, PREFACE, writeFrameHeader } from './protocol.ts';
+import { calm, ErrorCode, Flag, FrameType, PREFACE, writeFrameHeader } from './protocol.ts';
 
 const LIMITS: ConnectionLimits = {
   streamWindowBytes: 1 << 20,
@@ -96,7 +96,7 @@ function server(limits: Partial<ConnectionLimits> = {}): Side & { feed(...frames
     ...own,
     feed(...frames) {
       const bytes = Buffer.concat(frames);
-      own.connection.receive(bytes, 0, bytes.length);
+      for (let at = 0; at < bytes.length;) at = own.connection.receive(bytes, at, bytes.length);
     },
   };
 }
@@ -160,8 +160,7 @@ test('two connections joined in memory carry the same whatever the bytes are cut
 function pour(bytes: Buffer, to: Side, cuts: readonly number[]): void {
   for (let at = 0, turn = 0; at < bytes.length; turn += 1) {
     const end = Math.min(bytes.length, at + (cuts[turn % cuts.length] as number));
-    to.connection.receive(bytes, at, end);
-    at = end;
+    at = to.connection.receive(bytes, at, end);
   }
 }
 
@@ -291,6 +290,32 @@ test('data on a stream that the peer ended is STREAM_CLOSED; on one that we rese
   s.feed(frame(FrameType.DATA, 0, 3, '00'), frame(FrameType.HEADERS, 4, 3, CONNECT));
   assert.deepEqual(s.sent(), []);
   assert.equal(s.connection.failure, undefined);
+});
+
+test('a peer that opens many streams at once gets a part of them per turn', () => {
+  const s = server({ maxConcurrentStreams: 1000 });
+  const bytes = Buffer.concat(Array.from({ length: 100 }, (_, n) => frame(1, 4, 2 * n + 1, CONNECT)));
+  const turns: number[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const before = s.streams.length;
+    at = s.connection.receive(bytes, at, bytes.length);
+    turns.push(s.streams.length - before);
+  }
+  assert.deepEqual(turns, [32, 32, 32, 4]);
+});
+
+test('what follows the frame that ended a connection is not looked at', () => {
+  const s = server();
+  const reset = frame(FrameType.RST_STREAM, 0, 1, '00000008');
+  const second = frame(FrameType.HEADERS, 4, 3, CONNECT);
+  const bytes = Buffer.concat([reset, second]);
+  s.feed(frame(FrameType.HEADERS, 4, 1, CONNECT));
+  const [stream] = s.streams;
+  assert.ok(stream?.handler !== undefined);
+  stream.handler = { ...stream.handler, onReset: () => s.connection.fail(calm('enough')) };
+  assert.ok(s.connection.receive(bytes, 0, bytes.length) <= bytes.length - second.length);
+  assert.equal(s.streams.length, 1);
+  assert.deepEqual(s.sent(), ['GOAWAY 0 0 code 11']);
 });
 
 test('a peer that sends more than its window is cut off', () => {

@@ -32,6 +32,8 @@ const IDLE_FRAMES_PER_SECOND = 100;
 /** WINDOW_UPDATE frames allowed for each DATA frame that we sent, beyond a stock of their own. */
 const UPDATES_PER_DATA_FRAME = 10;
 const UPDATE_STOCK = 10_000;
+/** Streams that the peer may open before other connections get their turn: each costs us far more than the peer. */
+const NEW_STREAMS_PER_TURN = 32;
 /** Answers that the peer makes us queue without reading them. */
 const MAX_QUEUED_BYTES = 4 * 1024 * 1024;
 
@@ -59,6 +61,7 @@ export class Http2Connection implements FrameSink {
   #sendWindow = DEFAULT_WINDOW_BYTES;
   #receiveWindow: number;
   #owedBytes = 0;
+  #newStreams = 0;
   #nextId = 1;
   #lastPeerId = 0;
   #acceptUpTo = MAX_STREAM_ID;
@@ -105,20 +108,27 @@ export class Http2Connection implements FrameSink {
     return this.#sendWindow;
   }
 
-  /** Takes received bytes. Never throws for what a peer sent; see `failure` afterwards. */
-  receive(bytes: Buffer, start: number, end: number): void {
-    if (this.#failure !== undefined) return;
+  /**
+   * Takes received bytes and returns where it stopped: at `end`, or earlier when the peer opened so many streams that the rest has to
+   * wait for the next turn of the event loop. Never throws for what a peer sent; see `failure` afterwards.
+   */
+  receive(bytes: Buffer, start: number, end: number): number {
+    if (this.#failure !== undefined) return end;
+    this.#newStreams = 0;
     try {
-      this.#reader.feed(bytes, start, end);
+      return this.#reader.feed(bytes, start, end);
     } catch (error) {
       if (!(error instanceof Http2ProtocolError)) throw error;
       this.fail(error);
+      return end;
     }
   }
 
-  /** Ends the connection for what the peer did. */
+  /** Ends the connection for what the peer did; nothing more of it is looked at. */
   fail(error: Http2ProtocolError): void {
-    this.#failure ??= error;
+    if (this.#failure !== undefined) return;
+    this.#failure = error;
+    this.#reader.pause();
     this.goaway(error.code, this.#lastPeerId, error.message);
   }
 
@@ -340,6 +350,8 @@ export class Http2Connection implements FrameSink {
     }
     if (id <= this.#lastPeerId) return this.#onLateHeaders(id);
     this.#lastPeerId = id;
+    this.#newStreams += 1;
+    if (this.#newStreams >= NEW_STREAMS_PER_TURN) this.#reader.pause();
     if (id > this.#acceptUpTo) return undefined;
     if (this.#streams.size >= this.#limits.maxConcurrentStreams) {
       this.#sendReset(id, ErrorCode.REFUSED_STREAM);

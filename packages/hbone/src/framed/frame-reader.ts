@@ -42,6 +42,7 @@ export class FrameReader {
   readonly #maxFrameBytes: number;
   readonly #maxBlockBytes: number;
   readonly #head = Buffer.alloc(FRAME_HEADER_BYTES);
+  #isPaused = false;
   #headBytes = 0;
   #prefaceBytes: number;
   #isFirstFrame = true;
@@ -68,11 +69,17 @@ export class FrameReader {
     this.#prefaceBytes = isServer ? 0 : PREFACE.length;
   }
 
-  /** Takes bytes. Throws Http2ProtocolError. */
-  feed(bytes: Buffer, start: number, end: number): void {
+  /** Called by the sink: `feed` returns after the frame that it is in. */
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  /** Takes bytes until their end or a pause; returns where it stopped. Throws Http2ProtocolError. */
+  feed(bytes: Buffer, start: number, end: number): number {
     let at = start;
+    this.#isPaused = false;
     if (this.#prefaceBytes < PREFACE.length) at = this.#preface(bytes, at, end);
-    while (at < end || (this.#isInFrame && this.#left === 0)) {
+    while (!this.#isPaused && (at < end || (this.#isInFrame && this.#left === 0))) {
       if (!this.#isInFrame) {
         at = this.#header(bytes, at, end);
         if (!this.#isInFrame) break;
@@ -81,6 +88,7 @@ export class FrameReader {
     }
     // What follows lies in other memory.
     this.#isHeadInPlace = false;
+    return at;
   }
 
   #preface(bytes: Buffer, start: number, end: number): number {

@@ -14,7 +14,7 @@ import { FramedStream } from './framed-stream.ts';
 import type { FieldList } from './hpack/decoder.ts';
 import { serverLimits } from './limits.ts';
 import { Pings } from './pings.ts';
-import { ErrorCode, MAX_STREAM_ID } from './protocol.ts';
+import { calm, ErrorCode, MAX_STREAM_ID } from './protocol.ts';
 import { FramedTransport } from './transport.ts';
 
 const NO_HEADERS: TunnelHeaders = {};
@@ -31,6 +31,8 @@ export class FramedServerSession<Peer> implements ServerSession<Peer> {
   readonly #keepalive: Disposable;
   readonly #resets: ResetLimiter;
   readonly #requests = new Map<FramedStream<unknown>, IncomingTunnel<Peer>>();
+  /** Requests of this turn that nobody was asked about yet. */
+  #fresh: IncomingTunnel<Peer>[] = [];
   #lost: Error | undefined;
   /** The last GOAWAY was sent: no stream comes any more. */
   #isFinal = false;
@@ -115,7 +117,14 @@ export class FramedServerSession<Peer> implements ServerSession<Peer> {
     );
     this.#requests.set(tunnel, request);
     if (!isConnect) return answerMalformed(request, `expected method CONNECT, got ${head.method}`, this.#options);
-    offerTunnel(request, this.#options);
+    if (this.#fresh.push(request) === 1) queueMicrotask(() => this.#offerFresh());
+  }
+
+  // Only when all that came at once is read: a stream that is opened and reset in one breath shall cost nobody a connection.
+  #offerFresh(): void {
+    const requests = this.#fresh;
+    this.#fresh = [];
+    for (const request of requests) if (!request.isGone) offerTunnel(request, this.#options);
   }
 
   #refuse(tunnel: FramedStream<Peer>, code: number): void {
@@ -133,8 +142,9 @@ export class FramedServerSession<Peer> implements ServerSession<Peer> {
     if (code === undefined || wasAnswered || this.#resets.take(Date.now())) return;
     this.#options.log.warn('peer resets too many streams', { peer: this.peerName });
     this.#options.onLimited('resets');
-    // Not from inside the parser, which is still in the frame that brought us here.
-    queueMicrotask(() => this.destroy(abuse(this.peerName), ErrorCode.ENHANCE_YOUR_CALM));
+    this.#lost ??= abuse(this.peerName);
+    // We are inside the parser: it stops after this frame, and the transport ends the connection.
+    this.#transport.connection.fail(calm('too many streams reset'));
   }
 
   #onClosed(error: Error | undefined): void {
@@ -197,6 +207,11 @@ class IncomingTunnel<Peer> implements TunnelRequest<Peer> {
     this.isAnswered = true;
     this.#onRefused(this.authority, status, message);
     this.#tunnel.endWithAnswer(responseFields(status, undefined));
+  }
+
+  /** The stream was over before anybody was asked. */
+  get isGone(): boolean {
+    return this.#abandonment.isTold;
   }
 
   /** The stream is over. */

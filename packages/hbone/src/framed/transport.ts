@@ -45,6 +45,8 @@ export class FramedTransport {
   /** The region being received, and the owner of what was lent from it. */
   #current: Region | undefined;
   #lender: Region | undefined;
+  /** Where the rest of the current region begins, which waits for the next turn. */
+  #heldFrom: number | undefined;
   #lentBytes = 0;
 
   constructor(
@@ -224,30 +226,52 @@ export class FramedTransport {
   };
 
   #read(): void {
-    if (this.#isReading) return;
+    if (this.#isReading || this.#heldFrom !== undefined) return;
     this.#isReading = true;
-    while (!this.#isClosed && this.connection.failure === undefined) {
+    while (!this.#isClosed && this.connection.failure === undefined && this.#heldFrom === undefined) {
       const region = this.#endpoint.read();
       if (region === AGAIN) break;
       if (region === EOF) {
         this.#isReading = false;
         return this.#onEof();
       }
-      this.#receive(region);
+      this.#current = region;
+      this.#receive(region, region.offset);
     }
+    this.#afterReading();
+  }
+
+  #afterReading(): void {
     this.#isReading = false;
     const { failure } = this.connection;
     if (failure !== undefined) return this.end(failure.code, failure);
     if (this.connection.output.bytes > 0) this.flush();
   }
 
-  #receive(region: Region): void {
-    this.#current = region;
-    this.connection.receive(region.block, region.offset, region.offset + region.length);
+  #receive(region: Region, from: number): void {
+    const end = region.offset + region.length;
+    const stoppedAt = this.connection.receive(region.block, from, end);
+    if (stoppedAt === end || this.#isClosed || this.connection.failure !== undefined) return this.#releaseCurrent();
+    this.#heldFrom = stoppedAt;
+    setImmediate(() => this.#receiveRest());
+  }
+
+  #receiveRest(): void {
+    const [region, from] = [this.#current, this.#heldFrom];
+    this.#heldFrom = undefined;
+    if (region === undefined || from === undefined) return;
+    if (this.#isClosed) return this.#releaseCurrent();
+    this.#isReading = true;
+    this.#receive(region, from);
+    this.#afterReading();
+    this.#read();
+  }
+
+  #releaseCurrent(): void {
+    const held = this.#lender ?? this.#current;
     this.#current = undefined;
-    const lender = this.#lender;
     this.#lender = undefined;
-    (lender ?? region).release();
+    held?.release();
   }
 
   #onEof(): void {

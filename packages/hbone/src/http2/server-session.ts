@@ -107,7 +107,7 @@ export class Http2ServerSession<Peer> implements ServerSession<Peer> {
     if (this.#state === 'draining' && this.activeStreams === 0) this.#finishClose();
     const wasUnanswered = !request.isAnswered;
     request.onGone(stream.rstCode ?? 0);
-    if (!wasUnanswered || this.#resets.take(Date.now())) return;
+    if (!wasUnanswered || this.#state === 'closed' || this.#resets.take(Date.now())) return;
     this.#options.log.warn('peer resets too many streams', { peer: this.peerName });
     this.#options.onLimited('resets');
     this.destroy(abuse(this.peerName), constants.NGHTTP2_ENHANCE_YOUR_CALM);

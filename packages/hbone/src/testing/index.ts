@@ -1,2 +1,4 @@
 // Doubles of @ambit/hbone, for tests only.
+export * from './attacker.ts';
+export * from './attacks.ts';
 export * from './tunnel-bench.ts';

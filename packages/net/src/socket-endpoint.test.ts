@@ -1,0 +1,52 @@
+// What the contract suite cannot say of a TCP endpoint: that a sender who is faster than we are leaves others their turn.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
+import { AGAIN, type Endpoint, EOF } from './endpoint.ts';
+import { listenIn } from './listener.ts';
+import { hostDomain } from './socket-domain.ts';
+
+const SENT_BYTES = 32 * 1024 * 1024;
+/** What one turn may take, and the block that passes that mark. */
+const MAX_TURN_BYTES = (1024 + 256) * 1024;
+/** Time in which the sender fills the kernel's buffer again. */
+const SLOWNESS_MS = 3;
+
+const SENDER = `
+  const { workerData } = require('node:worker_threads');
+  const socket = require('node:net').connect(workerData.port, '127.0.0.1');
+  socket.end(Buffer.alloc(workerData.bytes));
+`;
+
+test('a sender who is faster than its reader is read a megabyte per turn of the event loop', async () => {
+  const { promise: accepted, resolve } = Promise.withResolvers<Endpoint>();
+  const listener = await listenIn(hostDomain, { port: 0, address: '127.0.0.1' }, { onConnection: resolve });
+  await using _sender = new Worker(SENDER, {
+    eval: true,
+    workerData: { port: listener.address.port, bytes: SENT_BYTES },
+  });
+  const endpoint = await accepted;
+  listener.close();
+  let [total, inTurn, most] = [0, 0, 0];
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+  const onTurn = (): void => {
+    most = Math.max(most, inTurn);
+    inTurn = 0;
+    if (total < SENT_BYTES) setImmediate(onTurn);
+  };
+  setImmediate(onTurn);
+  endpoint.onReadable = () => {
+    for (let region = endpoint.read(); region !== AGAIN; region = endpoint.read()) {
+      if (region === EOF) return end();
+      total += region.length;
+      inTurn += region.length;
+      region.release();
+      const until = performance.now() + SLOWNESS_MS;
+      while (performance.now() < until);
+    }
+  };
+  await ended;
+  endpoint.close();
+  assert.equal(total, SENT_BYTES);
+  assert.ok(most <= MAX_TURN_BYTES, `${most} bytes in one turn`);
+});

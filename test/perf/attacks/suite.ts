@@ -1,0 +1,136 @@
+// Suite `attacks`: what one hostile connection at full speed costs, for every engine (goals R4 and R5 of performance-and-
+// reliability 6.2). A pair of bare tunnels, a neighbour with 200 pings a second, and an attacker with a valid certificate in a
+// process of its own. In: nothing. Out: per attack the CPU of the server as a multiple of the attacker's, memory, and the
+// neighbour's p99 beside the one under an honest peer at full speed. About three minutes. Called by main.ts.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { attacks } from '@ambit/hbone/testing';
+import { type BenchCertificates, writeCertificates } from '../l4/certificates.ts';
+import { cpuSecondsOf, ENGINES, residentKbOf, startLoad, startScript, startTunnels } from '../l4/processes.ts';
+import { type BenchFigure, type BenchReport, benchReport } from '../report.ts';
+import type { AttackAnswer } from './attacker-process.ts';
+import { type Neighbour, startNeighbour } from './neighbour.ts';
+
+/** `AMBIT_BENCH_ENGINES=framed,libssl` measures those only. */
+const WANTED = process.env['AMBIT_BENCH_ENGINES']?.split(',') ?? [...ENGINES];
+const WINDOW_MS = 2000;
+const ANSWER_MS = 90_000;
+
+/** Runs it. */
+export async function runAttacks(): Promise<BenchReport> {
+  const started = performance.now();
+  await using stack = new AsyncDisposableStack();
+  const certificates = await writeCertificates();
+  stack.defer(() => rmSync(certificates.folder, { recursive: true, force: true }));
+  const application = await startScript('application.ts', []);
+  stack.defer(() => void application.child.kill('SIGKILL'));
+  const figures: BenchFigure[] = [];
+  const notes: string[] = [];
+  for (const engine of ENGINES.filter((name) => WANTED.includes(name))) {
+    process.stderr.write(`attacks: ${engine}\n`);
+    const found = await againstEngine(engine, certificates, application.port);
+    figures.push(...found.figures);
+    notes.push(...found.notes);
+  }
+  return benchReport(started, { suite: 'attacks', reference: 'the attacker itself', figures, notRun: [], notes });
+}
+
+async function againstEngine(
+  engine: string,
+  certificates: BenchCertificates,
+  applicationPort: number,
+): Promise<{ readonly figures: BenchFigure[]; readonly notes: string[] }> {
+  await using stack = new AsyncDisposableStack();
+  const tunnels = await startTunnels(certificates, applicationPort, engine);
+  for (const child of tunnels.processes) stack.defer(() => void child.kill('SIGKILL'));
+  const [, server] = tunnels.processes;
+  if (server === undefined) throw new Error('the pair has no server');
+  const neighbour = await startNeighbour(tunnels.port);
+  stack.defer(() => neighbour.close());
+  const figures: BenchFigure[] = [];
+  const notes: string[] = [];
+  const row = (quantity: string, unit: string, value: number): void => {
+    figures.push({ quantity, unit, path: engine, median: value, rounds: [value], ratio: undefined, engine });
+  };
+  await neighbour.measure(WINDOW_MS);
+  row('neighbour p99, nobody else', 'ms', percentile(await neighbour.measure(WINDOW_MS), 0.99));
+  row('neighbour p99, an honest peer at full speed', 'ms', await besideHonestPeer(neighbour, tunnels.port));
+  for (const [index, attack] of attacks.entries()) {
+    const found = await oneAttack({ index, server, serverPort: tunnels.serverPort, certificates, neighbour });
+    const { answer } = found;
+    row(`${attack.name}: neighbour p99`, 'ms', found.neighbourP99Ms);
+    row(`${attack.name}: CPU of the server`, 'ms', found.serverCpuSeconds * 1000);
+    row(`${attack.name}: CPU, server to attacker`, 'x', found.serverCpuSeconds / answer.cpuSeconds);
+    row(`${attack.name}: memory of the server`, 'KB more', found.grownKb);
+    const outcome = answer.hasEnded ? `cut off after ${Math.round(answer.elapsedMs)} ms` : 'lives on';
+    notes.push(`${engine}, ${attack.name}: ${outcome}, ${answer.sent} bytes sent`);
+  }
+  return { figures, notes };
+}
+
+async function besideHonestPeer(neighbour: Neighbour, port: number): Promise<number> {
+  const load = startLoad();
+  try {
+    const bulk = load.run({ kind: 'up', host: '127.0.0.1', port, count: 1, ms: WINDOW_MS, bytes: 0 });
+    const times = await neighbour.measure(WINDOW_MS);
+    await bulk;
+    return percentile(times, 0.99);
+  } finally {
+    load.end();
+  }
+}
+
+interface OneAttack {
+  readonly index: number;
+  readonly server: ChildProcess;
+  readonly serverPort: number;
+  readonly certificates: BenchCertificates;
+  readonly neighbour: Neighbour;
+}
+
+async function oneAttack(options: OneAttack): Promise<{
+  readonly answer: AttackAnswer;
+  readonly neighbourP99Ms: number;
+  readonly serverCpuSeconds: number;
+  readonly grownKb: number;
+}> {
+  const { index, server, serverPort, certificates, neighbour } = options;
+  const script = join(import.meta.dirname, 'attacker-process.ts');
+  const argv = ['--conditions=@ambit/source', script, certificates.jsonFile, `${serverPort}`, `${index}`];
+  const child = spawn(process.execPath, argv, { stdio: ['pipe', 'pipe', 'inherit'] });
+  try {
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    await nextLine(lines);
+    // What the neighbour's pings cost by themselves is not the attacker's doing.
+    const [idleCpu, memory] = [cpuSecondsOf([server]), residentKbOf([server])];
+    await neighbour.measure(WINDOW_MS);
+    const before = cpuSecondsOf([server]);
+    child.stdin.write('go\n');
+    const [times, line] = await Promise.all([neighbour.measure(WINDOW_MS), nextLine(lines)]);
+    const serverCpuSeconds = Math.max(0, cpuSecondsOf([server]) - before - (before - idleCpu));
+    const grownKb = Math.max(0, residentKbOf([server]) - memory);
+    return {
+      answer: JSON.parse(line) as AttackAnswer,
+      neighbourP99Ms: percentile(times, 0.99),
+      serverCpuSeconds,
+      grownKb,
+    };
+  } finally {
+    child.stdin.end();
+    if (child.exitCode === null) await once(child, 'exit', { signal: AbortSignal.timeout(ANSWER_MS) });
+  }
+}
+
+async function nextLine(lines: AsyncIterator<string>): Promise<string> {
+  const { value, done } = await lines.next();
+  if (done === true || value === undefined) throw new Error('the attacker ended');
+  return value;
+}
+
+function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}
