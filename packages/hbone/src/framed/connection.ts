@@ -192,19 +192,13 @@ export class Http2Connection implements FrameSink {
 
   /** Asks the peer for an answer with the same payload. */
   ping(payload: number): void {
-    const at = this.output.small(8, FrameType.PING, 0, 0);
-    this.output.block.fill(0, at, at + 8);
-    this.output.block.writeUInt32BE(payload, at + 4);
+    this.output.ping(payload);
   }
 
   /** Tells the peer up to which stream its requests are served; later ones are not looked at. */
   goaway(code: number, lastStreamId: number, text = ''): void {
     this.#acceptUpTo = Math.min(this.#acceptUpTo, lastStreamId);
-    const payload = Buffer.alloc(8 + text.length);
-    payload.writeUInt32BE(lastStreamId, 0);
-    payload.writeUInt32BE(code, 4);
-    payload.write(text, 8, 'latin1');
-    this.output.copied(payload, FrameType.GOAWAY, 0, 0);
+    this.output.goaway(lastStreamId, code, text);
   }
 
   /** Tells every stream that it is over and empties the table. */
@@ -442,17 +436,7 @@ export class Http2Connection implements FrameSink {
   }
 
   #sendFields(stream: Http2Stream, fields: FieldList, isEnd: boolean): void {
-    const block = this.#encoder.encode(fields);
-    const limit = this.#peer.maxFrameBytes;
-    const end = isEnd ? Flag.END_STREAM : 0;
-    if (block.length <= limit) {
-      return this.output.copied(block, FrameType.HEADERS, end | Flag.END_HEADERS, stream.id);
-    }
-    this.output.copied(block.subarray(0, limit), FrameType.HEADERS, end, stream.id);
-    for (let at = limit; at < block.length; at += limit) {
-      const flags = at + limit >= block.length ? Flag.END_HEADERS : 0;
-      this.output.copied(block.subarray(at, at + limit), FrameType.CONTINUATION, flags, stream.id);
-    }
+    this.output.headers(this.#encoder.encode(fields), stream.id, isEnd, this.#peer.maxFrameBytes);
   }
 
   #limitQueue(): void {

@@ -59,6 +59,35 @@ export class FrameWriter {
     this.#bytes += frame.length;
   }
 
+  /** A PING that asks for an answer with the same number. */
+  ping(payload: number): void {
+    const at = this.small(8, FrameType.PING, 0, 0);
+    this.block.fill(0, at, at + 8);
+    this.block.writeUInt32BE(payload, at + 4);
+  }
+
+  /** The last stream that is served, and why, for the peer's log. */
+  goaway(lastStreamId: number, code: number, text: string): void {
+    const payload = Buffer.alloc(8 + text.length);
+    payload.writeUInt32BE(lastStreamId, 0);
+    payload.writeUInt32BE(code, 4);
+    payload.write(text, 8, 'latin1');
+    this.copied(payload, FrameType.GOAWAY, 0, 0);
+  }
+
+  /** A header block, in as many frames as the peer's limit asks for. */
+  headers(block: Buffer, streamId: number, isEnd: boolean, maxFrameBytes: number): void {
+    const end = isEnd ? Flag.END_STREAM : 0;
+    if (block.length <= maxFrameBytes) {
+      return this.copied(block, FrameType.HEADERS, end | Flag.END_HEADERS, streamId);
+    }
+    this.copied(block.subarray(0, maxFrameBytes), FrameType.HEADERS, end, streamId);
+    for (let at = maxFrameBytes; at < block.length; at += maxFrameBytes) {
+      const flags = at + maxFrameBytes >= block.length ? Flag.END_HEADERS : 0;
+      this.copied(block.subarray(at, at + maxFrameBytes), FrameType.CONTINUATION, flags, streamId);
+    }
+  }
+
   /** A DATA frame with all of the region, which it owns from now on. */
   data(region: Region, streamId: number, isEnd: boolean): void {
     const { length } = region;
