@@ -148,23 +148,34 @@ const addRules = (pool: Pool, action: AuthzPolicy_Action, dryRun: boolean, rules
 const authorizerOf = (pool: Pool): Authorizer => {
   const isOpen = pool.problems.length === 0 && pool.deny.length === 0 && !pool.hasAllow;
   const broken = pool.problems[0]?.split(':')[0];
+  const dryRules = [...pool.dryDeny, ...pool.dryAllow];
   return {
     problems: pool.problems,
     isOpen,
     authorize: (subject) => {
       const audited = matchingIds(pool.audit, subject);
-      const dryRun = [...matchingIds(pool.dryDeny, subject), ...matchingIds(pool.dryAllow, subject)];
-      const deny = (policy: string): Authorization => ({ allow: false, policy, audited, dryRun });
-      if (broken !== undefined) return deny(broken);
-      const denied = pool.deny.find((rule) => rule.test(subject));
-      if (denied !== undefined) return deny(denied.id);
-      if (pool.hasAllow && !pool.allow.some((rule) => rule.test(subject))) return deny('none');
-      return { allow: true, audited, dryRun };
+      const dryRun = matchingIds(dryRules, subject);
+      const denial = broken ?? firstMatching(pool.deny, subject);
+      if (denial !== undefined) return { allow: false, policy: denial, audited, dryRun };
+      if (pool.hasAllow && firstMatching(pool.allow, subject) === undefined)
+        return { allow: false, policy: 'none', audited, dryRun };
+      return audited.length + dryRun.length === 0 ? allowed : { allow: true, audited, dryRun };
     },
   };
 };
 
 const noIds: readonly string[] = Object.freeze([]);
+/** The common verdict, without an object of its own. */
+const allowed: Authorization = Object.freeze({ allow: true, audited: noIds, dryRun: noIds });
+
+/** Id of the first rule that holds. */
+const firstMatching = (rules: readonly NamedRule[], subject: Subject): string | undefined => {
+  for (let index = 0; index < rules.length; index++) {
+    const rule = rules[index] as NamedRule;
+    if (rule.test(subject)) return rule.id;
+  }
+  return undefined;
+};
 
 const matchingIds = (rules: readonly NamedRule[], subject: Subject): readonly string[] =>
   rules.length === 0 ? noIds : rules.filter((rule) => rule.test(subject)).map((rule) => rule.id);

@@ -15,7 +15,7 @@ export class HeaderList implements Iterable<readonly [string, string]> {
     this.#spellings = spellings;
   }
 
-  /** Takes over `[lower-case name, value, ...]`; with `spellings`, {@link forEachField} gives names as they were written. */
+  /** Takes over `[lower-case name, value, ...]`; with `spellings`, {@link lines} gives names as they were written. */
   static fromLower(flat: string[], spellings?: ReadonlyMap<string, string>): HeaderList {
     return new HeaderList(flat, spellings);
   }
@@ -54,8 +54,13 @@ export class HeaderList implements Iterable<readonly [string, string]> {
 
   /** All values of `name` as one: joined by `,`, cookies by `; ` (spec/waypoint.md 3.3). Undefined when absent. */
   joined(name: string): string | undefined {
+    const flat = this.#flat;
+    let first: string | undefined;
+    let index = 0;
+    for (; index < flat.length && first === undefined; index += 2) if (flat[index] === name) first = flat[index + 1];
+    while (index < flat.length && flat[index] !== name) index += 2;
+    if (index >= flat.length) return first;
     const values = this.getAll(name);
-    if (values.length < 2) return values[0];
     return values.join(name === 'cookie' ? '; ' : ',');
   }
 
@@ -90,7 +95,7 @@ export class HeaderList implements Iterable<readonly [string, string]> {
 
   /** Removes every field of this name; returns how many there were. */
   remove(name: string): number {
-    return this.removeIf((candidate) => candidate === name);
+    return this.has(name) ? this.removeIf((candidate) => candidate === name) : 0;
   }
 
   /** Removes every field whose lower-case name the predicate accepts; returns how many there were. */
@@ -138,11 +143,13 @@ export class HeaderList implements Iterable<readonly [string, string]> {
     return this.#spellings?.get(name) ?? name;
   }
 
-  /** Calls `each` for every field in order, with the name in its spelling. */
-  forEachField(each: (name: string, value: string) => void): void {
+  /** `name: value\r\n` for every field in order, with names in their spelling; nothing is checked. */
+  lines(): string {
     const flat = this.#flat;
+    let text = '';
     for (let index = 0; index < flat.length; index += 2)
-      each(this.spelling(flat[index] as string), flat[index + 1] as string);
+      text += `${this.spelling(flat[index] as string)}: ${flat[index + 1] as string}\r\n`;
+    return text;
   }
 
   *[Symbol.iterator](): Iterator<readonly [string, string]> {

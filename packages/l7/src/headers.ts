@@ -104,6 +104,9 @@ export const MAX_NOMINATIONS = 9;
 const endToEnd = new Set(['content-length', 'host', 'cookie', 'authorization']);
 
 const hopByHop = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade']);
+const isHopByHop = (name: string): boolean => name === 'te' || hopByHop.has(name);
+const asksForTrailers = (headers: HeaderList): boolean =>
+  headers.getAll('te').some((value) => value.split(',').some((part) => part.trim().toLowerCase() === 'trailers'));
 
 /**
  * Removes hop-by-hop fields in place. `TE` survives as `trailers` when it said so. In requests the names that
@@ -121,17 +124,23 @@ export const removeHopByHop = (
     headers.removeIf((name) => name !== 'connection' && name !== 'upgrade' && hopByHop.has(name));
     return true;
   }
+  if (direction === 'response') {
+    headers.removeIf(isHopByHop);
+    return true;
+  }
+  const trailers = headers.has('te') && asksForTrailers(headers);
+  if (!headers.has('connection')) {
+    headers.removeIf(isHopByHop);
+    if (trailers) headers.append('te', 'trailers');
+    return true;
+  }
   const nominated = new Set<string>();
   for (const value of headers.getAll('connection')) {
     for (const name of value.split(',')) nominated.add(name.trim().toLowerCase());
   }
   nominated.delete('');
-  const trailers = headers
-    .getAll('te')
-    .some((value) => value.split(',').some((part) => part.trim().toLowerCase() === 'trailers'));
-  headers.removeIf((name) => hopByHop.has(name) || name === 'te');
-  if (trailers && direction === 'request') headers.append('te', 'trailers');
-  if (direction === 'response') return true;
+  headers.removeIf(isHopByHop);
+  if (trailers) headers.append('te', 'trailers');
   for (const name of ['close', 'keep-alive', 'upgrade', 'te', 'http2-settings']) {
     if (nominated.delete(name) && name === 'http2-settings') headers.remove(name);
   }

@@ -3,12 +3,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Filter } from './request-context.ts';
 
 /** Delays, then aborts, as the draws say. */
-export const fault: Filter = async ({ route, random, record }) => {
+export const fault: Filter = ({ route, random, record }) => {
   const decision = route?.fault?.decide(random);
   if (decision === undefined) return undefined;
-  if (decision.delayMs !== undefined) {
-    record.flags.add('DI');
-    await pause(decision.delayMs);
-  }
-  return decision.abort;
+  const { delayMs, abort } = decision;
+  if (delayMs === undefined) return abort;
+  record.flags.add('DI');
+  return pause(delayMs).then(() => abort);
 };

@@ -1,5 +1,5 @@
 /**
- * What the steps of the pipeline share about one request. Made by filters/order.ts, dropped when the request ends; data thread.
+ * What the steps of the pipeline share about one request. Implemented by request-in-work.ts; data thread.
  */
 import type {
   CompiledRoute,
@@ -39,17 +39,17 @@ export interface RequestContext {
   decision: RouteDecision | undefined;
   route: CompiledRoute | undefined;
   /** Chooses the route again: `claims` where claims count, `always` in any case. */
-  readonly chooseAgain: (when: 'claims' | 'always') => void;
+  chooseAgain(when: 'claims' | 'always'): void;
   /** The body of the request; made on first use. */
-  readonly body: () => RequestBody;
+  body(): RequestBody;
   /** Asks a service for its verdict (upstream/ask-service.ts); never rejects. */
-  readonly askService: (check: ExtAuthzCheck, question: ExtAuthzQuestion) => Promise<ExtAuthzVerdict>;
+  askService(check: ExtAuthzCheck, question: ExtAuthzQuestion): Promise<ExtAuthzVerdict>;
   /** Asks a rate limit service (upstream/ask-rate-limit.ts); never rejects. */
-  readonly askRateLimit: (check: GlobalRateCheck, question: RateLimitRequest) => Promise<GlobalRateVerdict | undefined>;
+  askRateLimit(check: GlobalRateCheck, question: RateLimitRequest): Promise<GlobalRateVerdict | undefined>;
   /** Own SPIFFE id. */
   readonly localPrincipal: string;
   /** Verifies a signature: undefined, or the words of the refusal. */
-  readonly verifyToken: (check: JwtCheck) => Promise<string | undefined>;
+  verifyToken(check: JwtCheck): Promise<string | undefined>;
   /** Edits of the response head, in the order in which they are applied. */
   readonly onResponse: ((headers: HeaderList) => void)[];
   /** Edits of the router itself; they come before {@link onResponse}, and only for answers of backends. */
@@ -57,20 +57,20 @@ export interface RequestContext {
   /** Numbers in [0, 1). */
   readonly random: () => number;
   /** True once the client has its answer or is gone: what is still under way for the request is to be dropped. */
-  readonly isOver: () => boolean;
+  isOver(): boolean;
   /** Set when the answer of a backend begins: from then on a failure is a reset. */
   hasAnswered: boolean;
   /** Drops what is under way; set by the router. */
   onInterrupt: (() => void) | undefined;
   /** Ends the request with this reply, or, when an answer has begun, with a reset. */
-  readonly interrupt: (reply: LocalReply) => void;
+  interrupt(reply: LocalReply): void;
   /** Bytes moved: the idle time starts again. */
-  readonly touch: () => void;
+  touch(): void;
   /** The route's timeout runs from the complete request on; undefined = none. */
-  readonly startTimeout: (timeoutMs: number | undefined, reply: () => LocalReply) => void;
-  readonly stopTimers: () => void;
+  startTimeout(timeoutMs: number | undefined, reply: () => LocalReply): void;
+  stopTimers(): void;
   /** Ends timers and record; nothing more will happen. */
-  readonly finish: () => void;
+  finish(): void;
 }
 
 /** One step: go on (undefined), or answer. A promise holds the request. */

@@ -2,7 +2,7 @@
  * The waypoint's `istio_*` series (spec/waypoint.md 7.1). In: completed records. Out: counts in a registry.
  * One per data thread; the main thread adds the threads up when somebody scrapes.
  */
-import type { MetricsRegistry } from '@ambit/runtime/metrics';
+import type { BoundCounter, BoundHistogram, MetricsRegistry } from '@ambit/runtime/metrics';
 import type { PeerFacts } from '@ambit/l7';
 import type { Backend } from '@ambit/proto/waypoint';
 import { identityOf, type Workload } from '@ambit/state';
@@ -117,20 +117,34 @@ export const createWaypointMetrics = (registry: MetricsRegistry): WaypointMetric
     }),
     withoutPeers,
   );
+  /** Series of the two ends by what differs between their requests: the labels are put together once. */
+  const known = new WeakMap<Ends, Map<string, RequestSeries>>();
+  const seriesAt = (record: RequestRecord, ends: Ends): RequestSeries => {
+    let ofEnds = known.get(ends);
+    if (ofEnds === undefined) known.set(ends, (ofEnds = new Map()));
+    const { start, status, flags, grpcStatus } = record;
+    const key = `${status} ${flags.size === 0 ? '' : flagsText(flags)} ${start.isGrpc ? (grpcStatus ?? '') : '-'}`;
+    const held = ofEnds.get(key);
+    if (held !== undefined) return held;
+    const series = requestSeries.get(requestValues(record, ends));
+    if (ofEnds.size < maxKinds) ofEnds.set(key, series);
+    return series;
+  };
   return {
     request: (record, ends, edits) => {
+      if (edits === undefined) {
+        observe(record, seriesAt(record, ends));
+        return;
+      }
       const values = requestValues(record, ends);
       const seriesOf = (metric: string) => {
-        const labels = edits?.labels(metric, values, record);
+        const labels = edits.labels(metric, values, record);
         return labels === undefined ? undefined : requestSeries.get(labels);
       };
-      const all = edits === undefined ? requestSeries.get(values) : undefined;
-      (all ?? seriesOf('REQUEST_COUNT'))?.requests.add();
-      (all ?? seriesOf('REQUEST_DURATION'))?.duration.observe(record.durationMs);
-      const sent = record.start.requestHeaderBytes + record.requestBodyBytes;
-      (all ?? seriesOf('REQUEST_SIZE'))?.requestBytes.observe(sent);
-      const answered = record.responseHeaderBytes + record.responseBodyBytes;
-      (all ?? seriesOf('RESPONSE_SIZE'))?.responseBytes.observe(answered);
+      seriesOf('REQUEST_COUNT')?.requests.add();
+      seriesOf('REQUEST_DURATION')?.duration.observe(record.durationMs);
+      seriesOf('REQUEST_SIZE')?.requestBytes.observe(sentBytes(record));
+      seriesOf('RESPONSE_SIZE')?.responseBytes.observe(answeredBytes(record));
     },
     tcpOpened: (ends) => {
       const common = { ...peerValues(ends), request_protocol: 'tcp', connection_security_policy: securityOf(ends) };
@@ -146,6 +160,27 @@ export const createWaypointMetrics = (registry: MetricsRegistry): WaypointMetric
     },
   };
 };
+
+interface RequestSeries {
+  readonly requests: BoundCounter;
+  readonly duration: BoundHistogram;
+  readonly requestBytes: BoundHistogram;
+  readonly responseBytes: BoundHistogram;
+}
+
+/** Kinds of outcome that are remembered for two ends. */
+const maxKinds = 64;
+
+const observe = (record: RequestRecord, series: RequestSeries): void => {
+  series.requests.add();
+  series.duration.observe(record.durationMs);
+  series.requestBytes.observe(sentBytes(record));
+  series.responseBytes.observe(answeredBytes(record));
+};
+
+const sentBytes = ({ start, requestBodyBytes }: RequestRecord): number => start.requestHeaderBytes + requestBodyBytes;
+const answeredBytes = ({ responseHeaderBytes, responseBodyBytes }: RequestRecord): number =>
+  responseHeaderBytes + responseBodyBytes;
 
 const requestValues = (record: RequestRecord, ends: Ends): RequestValues => ({
   ...peerValues(ends),

@@ -117,16 +117,32 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     snapshot: () => store.snapshot(),
   };
 
+  /** The ends of the last request of a tunnel: most of its requests go from the same place to the same place. */
+  const lastEnds = new WeakMap<Tunnel, LastEnds>();
   const endsOf = (tunnel: Tunnel, backend: Backend | undefined, endpoint: UpstreamEndpoint | undefined): Ends => {
     const { network } = config.settings;
     const source = findWorkload(store.snapshot(), network, tunnel.sourceIp);
+    const last = lastEnds.get(tunnel);
+    const workload = endpoint?.workload;
     if (source === undefined && tunnel.sourceIp !== '') lookups.hint(addressKey(network, tunnel.sourceIp));
+    if (last !== undefined && last.source === source && last.backend === backend && last.workload === workload)
+      return last.ends;
+    const ends = makeEnds(tunnel, backend, workload, source);
+    lastEnds.set(tunnel, { source, backend, workload, ends });
+    return ends;
+  };
+  const makeEnds = (
+    tunnel: Tunnel,
+    backend: Backend | undefined,
+    destination: Workload | undefined,
+    source: Workload | undefined,
+  ): Ends => {
     const { hostname, namespace } = tunnel.frontend;
     const own = hostname === '' ? undefined : { hostname, name: hostname.split('.')[0] as string, namespace };
     return {
       source: sourceLabels(source, tunnel.headers['baggage'], tunnel.peer),
       peer: tunnel.peer,
-      destination: endpoint?.workload,
+      destination,
       service: serviceOfBackend(backend) ?? own,
     };
   };
@@ -324,6 +340,13 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     },
   };
 };
+
+interface LastEnds {
+  readonly source: Workload | undefined;
+  readonly backend: Backend | undefined;
+  readonly workload: Workload | undefined;
+  readonly ends: Ends;
+}
 
 /** `<account>.<namespace>` of the own identity, as upstream names the service of a proxy. */
 const serviceNameOf = (uri: string | undefined): string => {

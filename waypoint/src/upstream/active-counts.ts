@@ -15,15 +15,26 @@ export class ActiveCounts {
   /** One more, until disposed. Disposing twice is harmless. */
   hold(key: string): Disposable {
     this.#counts.set(key, this.of(key) + 1);
-    let isOver = false;
-    return {
-      [Symbol.dispose]: () => {
-        if (isOver) return;
-        isOver = true;
-        const left = this.of(key) - 1;
-        if (left <= 0) this.#counts.delete(key);
-        else this.#counts.set(key, left);
-      },
-    };
+    return new Place(this.#counts, key);
+  }
+}
+
+/** One that is in work. */
+class Place implements Disposable {
+  #counts: Map<string, number> | undefined;
+  readonly #key: string;
+
+  constructor(counts: Map<string, number>, key: string) {
+    this.#counts = counts;
+    this.#key = key;
+  }
+
+  [Symbol.dispose](): void {
+    const counts = this.#counts;
+    if (counts === undefined) return;
+    this.#counts = undefined;
+    const left = (counts.get(this.#key) ?? 0) - 1;
+    if (left <= 0) counts.delete(this.#key);
+    else counts.set(this.#key, left);
   }
 }

@@ -22,17 +22,30 @@ export interface Candidate {
   readonly weight: number;
 }
 
+interface Known {
+  readonly network: string;
+  readonly self: Workload | undefined;
+  readonly candidates: readonly Candidate[];
+}
+
+/** Members of services in one snapshot: the same for every request until something of the mesh changes. */
+const membersOf = new WeakMap<Snapshot, WeakMap<Backend, Known>>();
+const statics = new WeakMap<Backend, readonly Candidate[]>();
+
 /** Everything that may be chosen, with its weight; empty for what nobody here resolves. */
-export const candidatesOf = (input: PickInput, names: Names | undefined): Candidate[] => {
+export const candidatesOf = (input: PickInput, names: Names | undefined): readonly Candidate[] => {
   const { backend, frontend, snapshot } = input;
   if (backend === undefined)
     return frontend === undefined ? [] : workloadCandidates(input, frontend.workloadUid, frontend.port);
   if (backend.noTraffic) return [];
   switch (backend.kind) {
     case Backend_Kind.SERVICE:
-      return serviceCandidates(input, backend);
-    case Backend_Kind.STATIC:
-      return staticCandidates(backend);
+      return knownMembers(input, backend);
+    case Backend_Kind.STATIC: {
+      let known = statics.get(backend);
+      if (known === undefined) statics.set(backend, (known = staticCandidates(backend)));
+      return known;
+    }
     case Backend_Kind.PASSTHROUGH: {
       const { destinationIp, network } = input;
       const workload = destinationIp === undefined ? undefined : findWorkload(snapshot, network, destinationIp);
@@ -87,6 +100,17 @@ const namedCandidates = (backend: Backend, snapshot: Snapshot, names: Names | un
     const used = backend.kind === Backend_Kind.DNS ? addresses : addresses.slice(0, 1);
     return used.map((ip) => plain(ip, port, weight));
   });
+
+const knownMembers = (input: PickInput, backend: Backend): readonly Candidate[] => {
+  const { snapshot, network, self } = input;
+  let ofSnapshot = membersOf.get(snapshot);
+  if (ofSnapshot === undefined) membersOf.set(snapshot, (ofSnapshot = new WeakMap()));
+  const known = ofSnapshot.get(backend);
+  if (known !== undefined && known.network === network && known.self === self) return known.candidates;
+  const candidates = serviceCandidates(input, backend);
+  ofSnapshot.set(backend, { network, self, candidates });
+  return candidates;
+};
 
 const serviceCandidates = (input: PickInput, backend: Backend): Candidate[] => {
   const key = `${backend.serviceNamespace}/${backend.hostname}`;

@@ -97,7 +97,7 @@ export const createPicker = (options: PickerOptions = {}): Picker => {
       if (input.hashKey !== undefined)
         return chooseByHash(all, input.hashKey, ({ endpoint }) => endpoint.key)?.endpoint;
       const warmed = input.backend?.lb === undefined ? all : warm(input.backend, all);
-      const fresh = warmed.filter(({ endpoint }) => !input.avoid.has(endpoint.key));
+      const fresh = input.avoid.size === 0 ? warmed : warmed.filter(({ endpoint }) => !input.avoid.has(endpoint.key));
       const candidates = fresh.length > 0 ? fresh : warmed;
       if (candidates.length < 2) return candidates[0]?.endpoint;
       switch (input.backend?.lb?.algo ?? LoadBalancer_Algo.LEAST_REQUEST) {
@@ -134,7 +134,9 @@ const leastBusy = (candidates: readonly Candidate[], active: ActiveCounts, rando
 };
 
 const byWeight = (candidates: readonly Candidate[], random: number): Candidate => {
-  let left = random * candidates.reduce((sum, { weight }) => sum + weight, 0);
+  let total = 0;
+  for (const { weight } of candidates) total += weight;
+  let left = random * total;
   for (const candidate of candidates) {
     if (left < candidate.weight) return candidate;
     left -= candidate.weight;

@@ -8,7 +8,7 @@ import { WaypointError } from '../errors.ts';
 import { finishResponseHeaders } from '../filters/answer.ts';
 import type { RequestContext } from '../filters/request-context.ts';
 import type { Upgraded } from '../http/exchange.ts';
-import { pump } from '../http/pump.ts';
+import type { BodyReceiver } from '../http/body.ts';
 import type { UpstreamResponse } from '../http/upstream.ts';
 import type { ForwardDecision } from './forward.ts';
 import { operatorValues } from './request-of.ts';
@@ -20,9 +20,9 @@ export const relayResponse = (
   response: UpstreamResponse,
   cancel: (reason: Error) => void,
 ): void => {
-  const { exchange, record, config, touch } = context;
+  const { exchange, record, config } = context;
   const { headers } = response;
-  touch();
+  context.touch();
   context.body().release();
   if (response.upgraded !== undefined) {
     relayUpgrade(context, decision, response, response.upgraded);
@@ -39,9 +39,9 @@ export const relayResponse = (
   record.responseHeaders = headers;
   const isBodyless =
     response.isBodyless || context.request.method === 'HEAD' || response.status === 204 || response.status === 304;
-  const stop = isBodyless ? undefined : startBody(context, response);
+  const body = isBodyless ? undefined : new ResponseBody(context, response);
   exchange.onClosed = (complete) => {
-    stop?.forget();
+    body?.forget();
     record.requestBodyBytes = context.body().bytes;
     if (!complete && record.flags.size === 0) {
       record.flags.add('DC');
@@ -51,32 +51,52 @@ export const relayResponse = (
     context.finish();
   };
   exchange.respond(response.status, headers, { endStream: isBodyless, closeConnection: false });
-  if (stop === undefined) response.body.discard();
-  else stop.start();
+  if (body === undefined) response.body.discard();
+  else body.start();
 };
 
-const startBody = (context: RequestContext, response: UpstreamResponse) => {
-  const { exchange, record, touch } = context;
-  let forget: () => void = () => undefined;
-  return {
-    forget: () => forget(),
-    start: () => {
-      forget = pump(response.body, exchange.sink, {
-        onChunk: (bytes) => {
-          record.responseBodyBytes += bytes;
-          touch();
-        },
-        onEnd: () => {
-          const trailers = response.trailers();
-          if (trailers.length > 0)
-            record.grpcStatus = HeaderList.fromRaw(trailers).get('grpc-status') ?? record.grpcStatus;
-          exchange.end(trailers);
-        },
-        onBroken: (error) => broken(context, error),
-      });
-    },
-  };
-};
+/** The body on its way to the client, with back-pressure (decisions 6). */
+class ResponseBody implements BodyReceiver {
+  readonly #context: RequestContext;
+  readonly #response: UpstreamResponse;
+
+  constructor(context: RequestContext, response: UpstreamResponse) {
+    this.#context = context;
+    this.#response = response;
+  }
+
+  start(): void {
+    const { body } = this.#response;
+    body.receiver = this;
+    this.#context.exchange.sink.onDrain = () => body.resume();
+    body.resume();
+  }
+
+  forget(): void {
+    this.#response.body.receiver = undefined;
+    this.#context.exchange.sink.onDrain = undefined;
+  }
+
+  onData(chunk: Uint8Array): void {
+    const { record, exchange } = this.#context;
+    record.responseBodyBytes += chunk.byteLength;
+    this.#context.touch();
+    if (!exchange.sink.write(chunk)) this.#response.body.pause();
+  }
+
+  onEnd(): void {
+    this.forget();
+    const { record, exchange } = this.#context;
+    const trailers = this.#response.trailers();
+    if (trailers.length > 0) record.grpcStatus = HeaderList.fromRaw(trailers).get('grpc-status') ?? record.grpcStatus;
+    exchange.end(trailers);
+  }
+
+  onBroken(error: Error | undefined): void {
+    this.forget();
+    broken(this.#context, error);
+  }
+}
 
 /** The backend ended inside its response. */
 const broken = (context: RequestContext, error: Error | undefined): void => {

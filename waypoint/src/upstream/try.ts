@@ -4,6 +4,7 @@
  */
 import { type HashKey, hashKeyOf, removeHopByHop } from '@ambit/l7';
 import { type Backend, LoadBalancer_Algo } from '@ambit/proto/waypoint';
+import type { Endpoint } from '@ambit/net';
 import { findWorkload } from '@ambit/state';
 import { UpstreamError } from '../errors.ts';
 import type { RequestContext } from '../filters/request-context.ts';
@@ -133,18 +134,25 @@ export class Tries {
     return key?.key;
   }
 
-  #send(endpoint: UpstreamEndpoint, request: UpstreamRequest): UpstreamCall {
-    const { config, exchange } = this.#context;
-    const { transport, tls, http1, http2 } = this.#options;
+  /** Headers of the CONNECT. */
+  #tunnelHeaders(): Record<string, string> {
     const headers: Record<string, string> = {};
     const baggage = this.#options.baggage();
     if (baggage !== undefined) headers['baggage'] = baggage;
     if (this.#backend !== undefined && this.#backend.hostname !== '')
       headers['forwarded'] = `host=${this.#backend.hostname}`;
+    return headers;
+  }
+
+  #send(endpoint: UpstreamEndpoint, request: UpstreamRequest): UpstreamCall {
+    const { config, exchange } = this.#context;
+    const { transport, tls, http1, http2 } = this.#options;
     const isHttp2 = isHttp2Upstream(this.#context, this.#backend);
     const plan = tls(this.#backend, request.authority, (name) => config.snapshot.secret.get(name));
-    const timeoutMs = connectTimeoutOf(this.#backend, config.settings);
-    const open = openerOf({ transport, endpoint, plan, isHttp2, timeoutMs, headers });
+    const open = (): Promise<Endpoint> => {
+      const timeoutMs = connectTimeoutOf(this.#backend, config.settings);
+      return openerOf({ transport, endpoint, plan, isHttp2, timeoutMs, headers: this.#tunnelHeaders() })();
+    };
     const key = `${endpoint.key} ${this.#backend?.hostname ?? ''} ${plan?.id ?? ''}`;
     return (isHttp2 ? http2 : http1).send(key, open, request, (status, interim) => {
       removeHopByHop(interim, 'response');

@@ -6,6 +6,7 @@
  * ignorance never opens a door (4.2). HTTP attributes on raw TCP: the ALLOW rule never holds, elsewhere they are ignored.
  */
 import type { AuthzRule, Operation, ServiceAccount, Source } from '@ambit/proto/waypoint';
+import { allHold, anyHolds } from '../match/hold.ts';
 import { isPathTemplate } from '../match/path-template.ts';
 import { compileAny, type ValueTest } from '../match/string-match.ts';
 import type { RequestView } from '../request-view.ts';
@@ -27,9 +28,9 @@ export const compileRule = (rule: AuthzRule, context: RuleContext): SubjectTest 
   const to = rule.to.map((operation) => compileOperation(operation, context));
   const when = rule.when.map((condition) => compileCondition(condition, context));
   return (subject) =>
-    (from.length === 0 || from.some((test) => test(subject))) &&
-    (to.length === 0 || to.some((test) => test(subject))) &&
-    when.every((test) => test(subject));
+    (from.length === 0 || anyHolds(from, subject)) &&
+    (to.length === 0 || anyHolds(to, subject)) &&
+    allHold(when, subject);
 };
 
 const compileSource = (source: Source, context: RuleContext): SubjectTest => {
@@ -58,7 +59,7 @@ const compileSource = (source: Source, context: RuleContext): SubjectTest => {
   attribute(compileCidrs(source.ips), compileCidrs(source.notIps), (s) => s.sourceIp);
   attribute(compileCidrs(source.remoteIps), compileCidrs(source.notRemoteIps), (s) => s.remoteIp);
   tests.push(...compileRequestPrincipals(source, context));
-  return (subject) => tests.every((test) => test(subject));
+  return (subject) => allHold(tests, subject);
 };
 
 const accountOf = (subject: Subject): string | undefined => {
@@ -108,7 +109,7 @@ const compileOperation = (operation: Operation, context: RuleContext): SubjectTe
   const { ports, notPorts } = operation;
   if (ports.length > 0) tests.push((subject) => ports.includes(subject.port));
   if (notPorts.length > 0) tests.push((subject) => !notPorts.includes(subject.port));
-  return (subject) => tests.every((test) => test(subject));
+  return (subject) => allHold(tests, subject);
 };
 
 /** Exact texts with `{*}` or `{**}` are templates, also where the control plane left them as plain text. */

@@ -23,15 +23,16 @@ export const indexByPath = <T>(entries: readonly T[], literalOf: (entry: T) => s
       else known.push(position);
     }
   }
+  const always = anywhere.map((position) => entries[position] as T);
   const lengths = [...new Set([...byLiteral.keys()].map(({ length }) => length))].sort((one, two) => one - two);
   return (path) => {
-    const positions = [...anywhere];
+    let positions: readonly number[] = anywhere;
     for (const length of lengths) {
       if (length > path.length) break;
       const found = byLiteral.get(path.slice(0, length));
-      if (found !== undefined) positions.push(...found);
+      if (found !== undefined) positions = positions.length === 0 ? found : [...positions, ...found];
     }
-    positions.sort((one, two) => one - two);
-    return positions.map((position) => entries[position] as T);
+    if (positions === anywhere) return always;
+    return positions.toSorted((one, two) => one - two).map((position) => entries[position] as T);
   };
 };

@@ -5,6 +5,7 @@
 import type { HttpMatch, KeyMatch } from '@ambit/proto/waypoint';
 import { claimValues } from '../authorize/claims.ts';
 import type { RequestView } from '../request-view.ts';
+import { allHold } from './hold.ts';
 import { compilePathMatch } from './path.ts';
 import { queryParameter } from './query.ts';
 import { compileStringMatch } from './string-match.ts';
@@ -38,7 +39,8 @@ export const compileRequestMatch = (match: HttpMatch): RequestTest => {
     const namespaces = new Set(match.sourceNamespaces);
     tests.push((request) => request.peer.namespace !== undefined && namespaces.has(request.peer.namespace));
   }
-  return (request) => tests.every((test) => test(request));
+  if (tests.length === 1) return tests[0] as RequestTest;
+  return (request) => allHold(tests, request);
 };
 
 /** One key of a map-like attribute: presence, value, and both inverted. */

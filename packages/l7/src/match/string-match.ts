@@ -3,6 +3,7 @@
  * Called while resources are compiled; the predicate on the data thread.
  */
 import type { StringMatch } from '@ambit/proto/waypoint';
+import { anyHolds } from './hold.ts';
 import { compilePathTemplate } from './path-template.ts';
 import { compileRegex } from './regex.ts';
 
@@ -33,7 +34,7 @@ export const compileAny = (matches: readonly StringMatch[], options?: StringMatc
   if (matches.length === 0) return undefined;
   const tests = matches.map((match) => compileStringMatch(match, options));
   if (tests.length === 1) return tests[0];
-  return (value) => tests.some((test) => test(value));
+  return (value) => anyHolds(tests, value);
 };
 
 const compileForm = (

@@ -111,6 +111,11 @@ export class ClientConnection {
     this.#pump();
   }
 
+  /** The body of a response is wanted. */
+  resume(): void {
+    this.#pump();
+  }
+
   /** Waits for the next request: whatever the backend says now ends the connection. */
   rest(): void {
     this.#pump();
@@ -220,7 +225,7 @@ export class ClientConnection {
     }
     const isLast = headers.joined('connection')?.toLowerCase().includes('close') === true;
     this.#mayKeep = line.minor === 1 && !isLast && framing.kind !== 'until-close';
-    const body = new MessageBody(() => this.#pump());
+    const body = new MessageBody(this);
     this.#body = body;
     if (isUpgrade) {
       this.#upgrade = headers; // handed over once the head is complete, with what came behind it
@@ -247,12 +252,14 @@ export class ClientConnection {
     this.#onDrain = undefined;
     this.#parser.next();
     if (events === undefined) return;
+    const request = this.#request;
+    this.#request = undefined; // it leads to everything that was known about the request
     if (this.#upgrade !== undefined) {
       this.#handOver(this.#upgrade, events);
       return;
     }
     if (!this.#isSent || !this.#mayKeep || this.#tail !== undefined) {
-      if (!this.#isSent) this.#request?.body.detach();
+      if (!this.#isSent) request?.body.detach();
       this.close();
       events.onEnded();
       return;

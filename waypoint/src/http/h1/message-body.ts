@@ -7,9 +7,11 @@ import type { BodyReceiver, BodySource } from '../body.ts';
 /** A body that a parser fills. */
 export class MessageBody implements BodySource {
   receiver: BodyReceiver | undefined;
-  readonly #wanted: () => void;
-  readonly #queue: Uint8Array[] = [];
-  #batch: Uint8Array[] = [];
+  readonly #connection: { resume(): void };
+  #queue: Uint8Array[] | undefined;
+  #only: Uint8Array | undefined;
+  /** What one read brought beyond the first piece. */
+  #more: Uint8Array[] | undefined;
   #isPaused = true;
   #isDiscarding = false;
   #end: 'none' | 'whole' | 'broken' = 'none';
@@ -17,9 +19,9 @@ export class MessageBody implements BodySource {
   #error: Error | undefined;
   #trailers: readonly string[] = [];
 
-  /** `wanted` is called when more may be delivered. */
-  constructor(wanted: () => void) {
-    this.#wanted = wanted;
+  /** `connection` is resumed when more may be delivered. */
+  constructor(connection: { resume(): void }) {
+    this.#connection = connection;
   }
 
   get isComplete(): boolean {
@@ -40,7 +42,7 @@ export class MessageBody implements BodySource {
     if (!this.#isPaused) return;
     this.#isPaused = false;
     this.#drain();
-    if (!this.#isPaused) this.#wanted();
+    if (!this.#isPaused) this.#connection.resume();
   }
 
   pause(): void {
@@ -49,24 +51,28 @@ export class MessageBody implements BodySource {
 
   discard(): void {
     this.receiver = undefined;
-    this.#queue.length = 0;
-    this.#batch = [];
+    this.#queue = undefined;
+    this.#only = undefined;
+    this.#more = undefined;
     this.#isDiscarding = true;
-    this.#wanted();
+    this.#connection.resume();
   }
 
   /** Bytes came; they wait for `flush`, so that what one read brought goes on as one piece. */
   deliver(view: Uint8Array): void {
-    if (!this.#isDiscarding) this.#batch.push(view);
+    if (this.#isDiscarding) return;
+    if (this.#only === undefined) this.#only = view;
+    else (this.#more ??= []).push(view);
   }
 
   /** Hands on what was delivered since the last call. */
   flush(): void {
-    const [only] = this.#batch;
+    const only = this.#only;
     if (only === undefined) return;
-    const view = this.#batch.length === 1 ? only : Buffer.concat(this.#batch);
-    this.#batch = [];
-    if (this.#isPaused || this.#queue.length > 0 || this.receiver === undefined) this.#queue.push(view);
+    const view = this.#more === undefined ? only : Buffer.concat([only, ...this.#more]);
+    this.#only = undefined;
+    this.#more = undefined;
+    if (this.#isPaused || this.#queue !== undefined || this.receiver === undefined) (this.#queue ??= []).push(view);
     else this.receiver.onData(view);
   }
 
@@ -89,8 +95,9 @@ export class MessageBody implements BodySource {
 
   #drain(): void {
     while (!this.#isPaused && this.receiver !== undefined) {
-      const chunk = this.#queue.shift();
+      const chunk = this.#queue?.shift();
       if (chunk === undefined) {
+        this.#queue = undefined;
         if (this.#end !== 'none') this.#tell();
         return;
       }

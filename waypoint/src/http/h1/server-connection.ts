@@ -10,7 +10,7 @@ import type { RequestLine } from './parse-head.ts';
 import type { Http1Problem } from './problem.ts';
 import { replyOfProblem } from './replies.ts';
 import type { Http1Settings } from './server.ts';
-import { ServerExchange } from './server-exchange.ts';
+import { type ExchangeConnection, ServerExchange } from './server-exchange.ts';
 
 /** What a connection tells its server. */
 export interface ConnectionEvents {
@@ -22,9 +22,11 @@ export interface ConnectionEvents {
 }
 
 const noBytes = Buffer.alloc(0);
+/** A microtask by way of a promise: queueMicrotask of Node makes an asynchronous resource for each. */
+const resolved = Promise.resolve();
 
 /** A connection. */
-export class ServerConnection {
+export class ServerConnection implements ExchangeConnection {
   readonly #endpoint: Endpoint;
   readonly #settings: Http1Settings;
   readonly #events: ConnectionEvents;
@@ -135,24 +137,30 @@ export class ServerConnection {
 
   #onHead(head: Head<RequestLine>): void {
     this.#deadline = Number.POSITIVE_INFINITY;
-    this.#exchange = new ServerExchange(head, {
-      write: (regions) => this.#endpoint.write(regions) === 'accepted',
-      resume: () => this.#pump(),
-      finished: (keep) => this.#onAnswered(keep),
-      abort: (reason, isDelimited) => this.#abort(reason, isDelimited),
-      upgrade: () => this.#handOver(),
-      isDraining: () => this.#events.isDraining(),
-    });
+    this.#exchange = new ServerExchange(head, this);
     this.#events.onExchange(this.#exchange);
   }
 
-  #onAnswered(keep: boolean): void {
-    this.#exchange = undefined;
-    if (!keep) this.#close();
-    else queueMicrotask(() => this.#proceed()); // the answer may have come before the parser was done with the request
+  /** What a ServerExchange does with its connection: see {@link ExchangeConnection}. */
+  write(regions: readonly Region[]): boolean {
+    return this.#endpoint.write(regions) === 'accepted';
   }
 
-  #proceed(): void {
+  resume(): void {
+    this.#pump();
+  }
+
+  get isDraining(): boolean {
+    return this.#events.isDraining();
+  }
+
+  finished(keep: boolean): void {
+    this.#exchange = undefined;
+    if (!keep) this.#close();
+    else void resolved.then(this.#proceed); // the answer may have come before the parser was done with the request
+  }
+
+  readonly #proceed = (): void => {
     if (this.#isOver) return;
     if (!this.#parser.isComplete) {
       this.#close();
@@ -163,7 +171,7 @@ export class ServerConnection {
     this.#isIdleDeadline = true;
     if (this.#events.isDraining() && this.#tail.length === 0) this.#close();
     else this.#pump();
-  }
+  };
 
   #onProblem(problem: Http1Problem | 'header-timeout'): void {
     const exchange = this.#exchange;
@@ -191,7 +199,7 @@ export class ServerConnection {
     exchange?.lost();
   }
 
-  #abort(reason: Error, isDelimited: boolean): void {
+  abort(reason: Error, isDelimited: boolean): void {
     this.#exchange = undefined;
     if (isDelimited) this.#close();
     else {
@@ -200,7 +208,7 @@ export class ServerConnection {
     }
   }
 
-  #handOver(): Upgraded {
+  upgrade(): Upgraded {
     const endpoint = this.#endpoint;
     this.#end();
     endpoint.onReadable = undefined;

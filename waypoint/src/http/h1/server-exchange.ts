@@ -23,23 +23,26 @@ export interface ExchangeConnection {
   /** Ends the connection; `isDelimited` when the client can tell that the answer is not whole. */
   abort(reason: Error, isDelimited: boolean): void;
   upgrade(): Upgraded;
-  isDraining(): boolean;
+  readonly isDraining: boolean;
 }
 
 /** Chunks up to this size are copied behind their head, so that one write carries both. */
 const joinBytes = 16 * 1024;
 const lineBreak = Buffer.from('\r\n');
 
+const flushHead = (exchange: ServerExchange): void => exchange.flushHead();
+
 type Delimiting = 'length' | 'chunked' | 'close';
 
 /** An exchange. */
-export class ServerExchange implements Exchange {
+export class ServerExchange implements Exchange, BodySink {
   readonly protocol: 'HTTP/1.0' | 'HTTP/1.1';
   readonly head: Exchange['head'];
   readonly hasBody: boolean;
   readonly body: MessageBody;
   readonly isWebsocket: boolean;
   readonly sink: BodySink;
+  onDrain: (() => void) | undefined;
   onClosed: ((complete: boolean) => void) | undefined;
   onRefused: ((reply: LocalReply) => void) | undefined;
   readonly #connection: ExchangeConnection;
@@ -71,8 +74,8 @@ export class ServerExchange implements Exchange {
       line.minor === 1 &&
       headers.get('upgrade')?.toLowerCase() === 'websocket' &&
       nominations?.includes('upgrade') === true;
-    this.body = new MessageBody(() => connection.resume());
-    this.sink = { write: (chunk) => this.#write(chunk), onDrain: undefined };
+    this.body = new MessageBody(connection);
+    this.sink = this;
   }
 
   get isRequestComplete(): boolean {
@@ -91,7 +94,7 @@ export class ServerExchange implements Exchange {
   respond(status: number, headers: HeaderList, options: { endStream: boolean; closeConnection: boolean }): void {
     if (this.#isStarted || this.#isOver) return;
     this.#isStarted = true;
-    if (options.closeConnection || this.#connection.isDraining()) this.#keepAlive = false;
+    if (options.closeConnection || this.#connection.isDraining) this.#keepAlive = false;
     const hasLength = headers.has('content-length');
     this.#delimiting = options.endStream || hasLength ? 'length' : this.#minor === 1 ? 'chunked' : 'close';
     if (this.#delimiting === 'close' || this.isWebsocket) this.#keepAlive = false;
@@ -103,7 +106,7 @@ export class ServerExchange implements Exchange {
       headers.append('content-length', '0');
     this.#pending = responseHead(this.#minor, status, headers);
     if (options.endStream) this.#finish('');
-    else queueMicrotask(() => this.#flush());
+    else void Promise.resolve(this).then(flushHead);
   }
 
   end(trailers: readonly string[] | undefined): void {
@@ -122,7 +125,7 @@ export class ServerExchange implements Exchange {
   abort(reason: Error): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#flush();
+    this.flushHead();
     this.#connection.abort(reason, !this.#isStarted || this.#delimiting !== 'close');
     this.#close(false);
   }
@@ -153,7 +156,8 @@ export class ServerExchange implements Exchange {
     return headers.joined('te')?.toLowerCase().includes('trailers') === true;
   }
 
-  #write(chunk: Uint8Array): boolean {
+  /** As the sink of the answer's body. */
+  write(chunk: Uint8Array): boolean {
     if (this.#isOver || chunk.byteLength === 0) return true;
     if (this.#delimiting !== 'chunked') return this.#send(this.#takePending(), chunk);
     return this.#send(`${this.#takePending()}${chunk.byteLength.toString(16)}\r\n`, chunk, lineBreak);
@@ -165,7 +169,8 @@ export class ServerExchange implements Exchange {
     return pending;
   }
 
-  #flush(): void {
+  /** Sends a head that no bytes have followed yet. */
+  flushHead(): void {
     const pending = this.#takePending();
     if (pending !== '') this.#send(pending, undefined);
   }

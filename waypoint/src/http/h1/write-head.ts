@@ -23,12 +23,14 @@ export const requestHead = (method: string, target: string, host: string, header
 };
 
 const fieldLines = (headers: HeaderList): string => {
-  let text = '';
-  headers.forEachField((name, value) => {
-    if (hasBreak(value)) throw brokenLine(name);
-    text += `${name}: ${value}\r\n`;
-  });
-  return text;
+  const text = headers.lines();
+  // One look over all of it: as many line breaks as fields, and nothing else that a value must not hold.
+  let breaks = 0;
+  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) breaks += 1;
+  let returns = 0;
+  for (let at = text.indexOf('\r'); at !== -1; at = text.indexOf('\r', at + 1)) returns += 1;
+  if (breaks === headers.size && returns === headers.size && !text.includes('\0')) return text;
+  throw brokenLine('a field');
 };
 
 /** Trailers after the last chunk, and the end of the body. */
