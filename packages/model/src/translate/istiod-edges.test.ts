@@ -259,3 +259,34 @@ test('an instance of a waypoint needs no permission of its own, and others list 
     'apps/istio_allow_waypoint_apps_wp',
   ]);
 });
+
+test('an empty network is that of the cluster, and an endpoint of a slice needs no gateway', () => {
+  const networkLabel = { 'topology.istio.io/network': 'n1' };
+  const listeners = [{ name: 'cross', port: 15008, protocol: 'HBONE' }];
+  const model = testModel([
+    testNamespace('istio-system', networkLabel),
+    gateway('into', { labels: networkLabel }, { gatewayClassName: 'istio-remote', listeners }),
+    testService('apps', 'web', '10.96.0.1', {}),
+    slice('10.0.0.5'),
+    serviceEntry('ext', { hosts: ['ext.io'], resolution: 'STATIC', endpoints: [{ address: '10.0.0.6', network: '' }] }),
+    {
+      apiVersion: 'networking.istio.io/v1',
+      kind: 'WorkloadEntry',
+      metadata: { name: 'vm', namespace: 'apps' },
+      spec: { address: '10.0.0.7', network: '' },
+    },
+  ]);
+  const seen = [
+    'discovery.k8s.io/EndpointSlice/apps/slice/10.0.0.5',
+    'networking.istio.io/ServiceEntry/apps/ext/10.0.0.6',
+    'networking.istio.io/WorkloadEntry/apps/vm',
+  ].map((name) => workload(model, `Kubernetes/${name}`));
+  assert.deepEqual(
+    seen.map((each) => [each?.network, each?.networkGateway !== undefined]),
+    [
+      ['n1', false],
+      ['n1', true],
+      ['n1', true],
+    ],
+  );
+});

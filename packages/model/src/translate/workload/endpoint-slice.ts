@@ -6,7 +6,6 @@ import { SERVICE_NAME } from '../../labels.ts';
 import { HOST_NETWORK, UNHEALTHY, type WorkloadInit } from '../../wire.ts';
 import { hostnameOf } from '../service/definition.ts';
 import { byNumber, inOrder } from './membership.ts';
-import { networkFields } from './shared-fields.ts';
 import { trustDomainOnWire } from './trust-domain.ts';
 
 /** Workloads of a slice; none when its Service does not exist. This is how `kubernetes.default` becomes reachable. */
@@ -36,7 +35,7 @@ export function workloadsOfSlice(view: View, slice: EndpointSlice): WorkloadInit
       networkMode: HOST_NETWORK,
       status: (endpoint.conditions?.ready ?? true) ? 0 : UNHEALTHY,
       services,
-      ...networkFields(view, view.network()),
+      network: view.network(),
     });
   }
   return [...workloads.values()];

@@ -57,7 +57,7 @@ function workload(
     ...((endpoint.weight ?? 0) > 0 && { capacity: endpoint.weight }),
     ...(locality && { locality }),
     // Each endpoint stands for itself: upstream lets an endpoint inherit the network of the one before it.
-    ...networkFields(view, endpoint.network ?? view.network()),
+    ...networkFields(view, endpoint.network || view.network()),
     ...tunnelFields(labels, entry.metadata.annotations ?? {}),
     ...canonicalFields(labels, name),
     ...(isExplicit ? waypointFields(view, namespace, endpoint.labels ?? {}) : {}),

@@ -38,7 +38,7 @@ export function workloadOfWorkloadEntry(view: View, entry: WorkloadEntry): Workl
     ...(bytes === undefined ? { hostname: spec.address ?? '' } : { addresses: [bytes] }),
     ...((spec.weight ?? 0) > 0 && { capacity: spec.weight }),
     ...(locality && { locality }),
-    ...networkFields(view, spec.network ?? view.network()),
+    ...networkFields(view, spec.network || view.network()),
     ...tunnelFields(labels, annotations),
     ...canonicalFields(labels, workloadName),
     ...waypointFields(view, namespace, labels),
