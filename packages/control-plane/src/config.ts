@@ -76,6 +76,10 @@ export const environment = {
   PILOT_IP_AUTOALLOCATE_IPV6_PREFIX: text('2001:2::/48', 'Range of these addresses, IPv6.'),
   PILOT_TRACE_SAMPLING: text('1', 'Percentage of requests that are traced where nothing else says a number.'),
   AMBIT_PROXY_IMAGE: text('ambit/proxyv2:latest', 'Image of the waypoints that are deployed.'),
+  AMBIT_DEPLOY_GATEWAYS: bool(
+    false,
+    'Deploy pods for ingress and east-west Gateways, for a proxy image that takes these roles: ours does not.',
+  ),
   AMBIT_REPLACE_WAYPOINTS: bool(false, "Take over Deployments of waypoints that run upstream's proxy."),
   AMBIT_LISTEN_HOST: text('0.0.0.0', 'Address of the xDS, CA, readiness and metrics ports.'),
   AMBIT_LOG_FORMAT: choice(['plain', 'json'], 'plain', 'Form of the log.'),

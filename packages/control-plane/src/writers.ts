@@ -140,6 +140,7 @@ function classFeatures(config: ControlPlaneConfig): ClassFeatures {
     eastWest: config.AMBIENT_ENABLE_MULTI_NETWORK,
     defaultClass: config.PILOT_GATEWAY_API_DEFAULT_GATEWAYCLASS_NAME,
     defaultController: config.PILOT_GATEWAY_API_CONTROLLER_NAME,
+    deploysGateways: config.AMBIT_DEPLOY_GATEWAYS,
   };
 }
 

@@ -44,6 +44,7 @@ export function meshConfigOptions(mesh: Json, environment: MeshEnvironment): Mod
     autoAllowWaypointPolicy: flag('PILOT_AUTO_ALLOW_WAYPOINT_POLICY', false),
     dryRunPolicies: flag('AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY', false),
     multiNetwork: flag('AMBIENT_ENABLE_MULTI_NETWORK', false),
+    servesGateways: flag('AMBIT_DEPLOY_GATEWAYS', false),
     accessLog: accessLogOf(mesh),
     pathNormalization: normalizationOf(objectOf(mesh['pathNormalization'])['normalization']),
     extAuthz: extAuthzOptions(listOf(mesh['extensionProviders'])),

@@ -46,6 +46,8 @@ export interface ModelOptions {
   readonly autoAllowWaypointPolicy: boolean;
   readonly dryRunPolicies: boolean;
   readonly multiNetwork: boolean;
+  /** Whether somebody serves ingress and east-west Gateways; without it their statuses say that nobody does. */
+  readonly servesGateways: boolean;
   readonly accessLog: AccessLogOptions | undefined;
   readonly pathNormalization: PathNormalization;
   /** Who can be asked by policies of action CUSTOM. */
@@ -79,6 +81,7 @@ const defaults: ModelOptions = {
   autoAllowWaypointPolicy: false,
   dryRunPolicies: false,
   multiNetwork: false,
+  servesGateways: false,
   accessLog: undefined,
   pathNormalization: 'DEFAULT',
   extAuthz: [],

@@ -30,6 +30,8 @@ export interface ClassFeatures {
   readonly defaultClass: string;
   /** `PILOT_GATEWAY_API_CONTROLLER_NAME`. */
   readonly defaultController: string;
+  /** `AMBIT_DEPLOY_GATEWAYS`: pods for ingress and east-west Gateways too, for a proxy image that takes these roles; ours does not. */
+  readonly deploysGateways: boolean;
 }
 
 /** Upstream's defaults with ambient on. */
@@ -39,6 +41,7 @@ export const DEFAULT_CLASS_FEATURES: ClassFeatures = {
   eastWest: false,
   defaultClass: 'istio',
   defaultController: 'istio.io/gateway-controller',
+  deploysGateways: true,
 };
 
 /** The classes that are on, by controller name. */
@@ -48,7 +51,7 @@ export function classInfos(features: ClassFeatures): ReadonlyMap<string, ClassIn
       controllerName: features.defaultController,
       className: features.defaultClass,
       description: 'The default Istio GatewayClass',
-      template: 'ingress',
+      template: features.deploysGateways ? 'ingress' : undefined,
       serviceType: 'LoadBalancer',
       hasNameSuffix: true,
       takesListenerSets: true,
@@ -81,7 +84,7 @@ export function classInfos(features: ClassFeatures): ReadonlyMap<string, ClassIn
       controllerName: 'istio.io/eastwest-controller',
       className: 'istio-east-west',
       description: 'The default GatewayClass for Istio East West Gateways',
-      template: 'waypoint',
+      template: features.deploysGateways ? 'waypoint' : undefined,
       serviceType: 'LoadBalancer',
       hasNameSuffix: false,
       takesListenerSets: false,

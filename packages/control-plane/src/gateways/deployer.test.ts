@@ -95,6 +95,15 @@ test('an east-west gateway is deployed where several networks are on, and asks f
   assert.equal(cluster.objects('Service')[0]?.spec?.type, 'LoadBalancer');
 });
 
+test('pods of a role that no proxy takes are not deployed', async () => {
+  for (const name of ['istio', 'istio-east-west']) {
+    const cluster = memoryCluster();
+    cluster.put(gateway(name));
+    const features = { ...DEFAULT_CLASS_FEATURES, eastWest: true, deploysGateways: false };
+    assert.deepEqual(await deploy(cluster, {}, features), [], name);
+  }
+});
+
 test('infrastructure labels replace those of the Gateway, and cannot say whose object it is', async () => {
   const cluster = memoryCluster();
   const infrastructure = {

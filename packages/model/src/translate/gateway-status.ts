@@ -1,5 +1,5 @@
-// Status of a waypoint Gateway (spec control-plane 6.5). In: the Gateway, its Service and its pods. Out: addresses, conditions,
-// listeners. Classes that other controllers serve give nothing. Pure.
+// Status of a Gateway (spec control-plane 6.5). In: the Gateway, its Service and its pods. Out: addresses, conditions, listeners. An
+// ingress or east-west Gateway is told that nobody serves it. Classes that other controllers serve give nothing. Pure.
 import type { Gateway, Service } from '@ambit/resources';
 import type { ConditionResult } from '../conditions.ts';
 import { identityOf, type View } from '../index/view.ts';
@@ -12,6 +12,8 @@ const HBONE_PORT = 15008;
 /** The status that a Gateway shall have; empty for Gateways that are not ours to report. */
 export function gatewayStatus(view: View, gateway: Gateway): StatusResult[] {
   if (gateway.spec?.gatewayClassName === 'istio-remote') return [remoteStatus(gateway)];
+  const role = unservedRole(view, gateway);
+  if (role !== undefined) return [unservedStatus(gateway, role)];
   if (!isOwnWaypoint(view, gateway)) return [];
   const { namespace, name, key } = identityOf(gateway);
   const service = view.get('Service', key);
@@ -96,6 +98,37 @@ function addressesOf(service: Service | undefined, hostname: string): { type: st
 
 function keptAddresses(gateway: Gateway): { type: string; value: string }[] {
   return (gateway.status?.addresses ?? []).map((a) => ({ type: a.type ?? 'IPAddress', value: a.value ?? '' }));
+}
+
+const UNSERVED_CONTROLLERS: Readonly<Record<string, string>> = {
+  'istio.io/gateway-controller': 'ingress',
+  'istio.io/eastwest-controller': 'east-west',
+};
+const UNSERVED_CLASSES: Readonly<Record<string, string>> = { istio: 'ingress', 'istio-east-west': 'east-west' };
+
+/** The role that a Gateway of ours asks for and that no proxy of ours takes; undefined for all others. */
+function unservedRole(view: View, gateway: Gateway): string | undefined {
+  if (view.options.servesGateways) return undefined;
+  const name = gateway.spec?.gatewayClassName ?? '';
+  const controller = view.get('GatewayClass', `/${name}`)?.spec?.controllerName;
+  return controller === undefined ? UNSERVED_CLASSES[name] : UNSERVED_CONTROLLERS[controller];
+}
+
+/** Addresses that an earlier control plane reported stay: pods of its time may still serve them. */
+function unservedStatus(gateway: Gateway, role: string): StatusResult {
+  const message =
+    `${role} Gateways are not served by this control plane; nothing was deployed. ` +
+    'why: its proxy takes no such role yet. try: a Gateway of class istio-waypoint, or the class of another controller.';
+  return {
+    kind: 'Gateway',
+    key: identityOf(gateway).key,
+    addresses: keptAddresses(gateway),
+    conditions: [
+      condition('Accepted', 'False', 'UnsupportedRole', message),
+      condition('Programmed', 'False', 'Invalid', message),
+    ],
+    listeners: [],
+  };
 }
 
 function remoteStatus(gateway: Gateway): StatusResult {
