@@ -39,6 +39,16 @@ test('PROXY_CONFIG overrides the mesh file field by field, and the environment o
   assert.equal(config.nodeMetadata['OTHER'], undefined);
 });
 
+test('the mesh file alone gives addresses, ports, threads and metadata', () => {
+  const mesh =
+    'defaultConfig:\n  discoveryAddress: a.example:1\n  proxyAdminPort: 1111\n  statsPort: 2222\n  concurrency: 3\n  proxyMetadata: { ISTIO_META_X: file }\n';
+  const config = readConfig({}, files({ './etc/istio/config/mesh': mesh }));
+  assert.deepEqual([config.xds?.host, config.xds?.port], ['a.example', 1]);
+  assert.deepEqual([config.adminPort, config.statsPort, config.threads], [1111, 2222, 3]);
+  assert.equal(config.nodeMetadata['X'], 'file');
+  assert.throws(() => readConfig({}, files({ './etc/istio/config/mesh': '- list' })), /mesh is not a map/);
+});
+
 test('headers are collected by prefix and lower-cased', () => {
   const config = readConfig({ XDS_HEADER_Foo: 'x', CA_HEADER_BAR: 'y' }, none);
   assert.deepEqual(config.xds?.headers, { foo: 'x' });

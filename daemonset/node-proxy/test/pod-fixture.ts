@@ -40,11 +40,16 @@ export interface TestPod extends AsyncDisposable {
   serve(port: number, onConnection: (endpoint: Endpoint) => void): Promise<void>;
 }
 
-/** Starts the pod `shop/server` at `ip` with an echo application on 8080. */
-export async function startTestPod(ip: string, localState: string, material: SignerMaterial): Promise<TestPod> {
+/** Starts the pod `shop/server` at `ip` with an echo application on 8080; `environment` is that of its proxy. */
+export async function startTestPod(
+  ip: string,
+  localState: string,
+  material: SignerMaterial,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<TestPod> {
   const stack = new AsyncDisposableStack();
   const config = readConfig(
-    { XDS_ADDRESS: '', AMBIT_ZDS_TRANSPORT: 'stream', UNSTABLE_ENABLE_SOCKS5: 'true' },
+    { XDS_ADDRESS: '', AMBIT_ZDS_TRANSPORT: 'stream', UNSTABLE_ENABLE_SOCKS5: 'true', ...environment },
     () => undefined,
   );
   const records: Readonly<Record<string, unknown>>[] = [];
