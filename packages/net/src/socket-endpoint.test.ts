@@ -1,10 +1,14 @@
-// What the contract suite cannot say of a TCP endpoint: that a sender who is faster than we are leaves others their turn.
+// What the contract suite cannot say of TCP endpoints: that a sender who is faster than we are leaves others their turn, and that
+// those that wait hold no memory and never get each other's bytes.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { AGAIN, type Endpoint, EOF } from './endpoint.ts';
 import { listenIn } from './listener.ts';
+import { fullBlocks, smallBlocks } from './region.ts';
 import { hostDomain } from './socket-domain.ts';
+import { readSome, send } from './testing/drive.ts';
+import { socketPair } from './testing/socket-pair.ts';
 
 const SENT_BYTES = 32 * 1024 * 1024;
 /** What one turn may take, and the block that passes that mark. */
@@ -49,4 +53,29 @@ test('a sender who is faster than its reader is read a megabyte per turn of the 
   endpoint.close();
   assert.equal(total, SENT_BYTES);
   assert.ok(most <= MAX_TURN_BYTES, `${most} bytes in one turn`);
+});
+
+test('connections that wait for bytes hold no block', async () => {
+  const before = [smallBlocks.lent, fullBlocks.lent];
+  const pairs = await Promise.all(Array.from({ length: 10 }, socketPair));
+  for (const pair of pairs) for (const endpoint of pair) endpoint.onReadable = () => {};
+  assert.deepEqual([smallBlocks.lent, fullBlocks.lent], before);
+  for (const [near, far] of pairs) {
+    send(near, 'hello');
+    assert.equal((await readSome(far, 5)).toString(), 'hello');
+  }
+  assert.deepEqual([smallBlocks.lent, fullBlocks.lent], before);
+  for (const pair of pairs) for (const endpoint of pair) endpoint.destroy(new Error('over'));
+});
+
+test('what quiet connections get at the same time stays apart, also while nobody reads it', async () => {
+  const pairs = await Promise.all(Array.from({ length: 20 }, socketPair));
+  for (const [, far] of pairs) far.onReadable = () => {};
+  const texts = pairs.map((_, index) => `${index}-`.repeat(500));
+  for (const [index, [near]] of pairs.entries()) send(near, texts[index] as string);
+  for (const [index, [, far]] of [...pairs.entries()].toReversed()) {
+    const text = texts[index] as string;
+    assert.equal((await readSome(far, text.length)).toString(), text);
+  }
+  for (const pair of pairs) for (const endpoint of pair) endpoint.destroy(new Error('over'));
 });

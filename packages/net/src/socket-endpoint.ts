@@ -6,18 +6,15 @@ import type { Duplex } from 'node:stream';
 import type { Endpoint, SocketAddress } from './endpoint.ts';
 import { NetError } from './errors.ts';
 import { mapStreamError, NodeStreamEndpoint } from './node-stream-endpoint.ts';
-import {
-  type BlockPool,
-  fullBlocks,
-  HEADROOM_BYTES,
-  payloadArea,
-  Region,
-  SMALL_BLOCK_BYTES,
-  smallBlocks,
-} from './region.ts';
+import { fullBlocks, HEADROOM_BYTES, payloadArea, Region, SMALL_BLOCK_BYTES, smallBlocks } from './region.ts';
 
-/** After this many short reads in a row a connection goes back to a small block. */
+/** After this many short reads in a row a connection gives its own block back. */
 const SHORT_READS_BEFORE_SHRINK = 16;
+/**
+ * Where every quiet connection of this thread receives: a read and its delivery are one step, so that nobody else comes between. What
+ * arrives is copied out; a connection that waits holds no memory for it.
+ */
+const quietArea = Buffer.allocUnsafeSlow(SMALL_BLOCK_BYTES);
 
 /**
  * Bytes that one connection may take from the kernel before others get their turn. By itself libuv reads a sender that is faster than we
@@ -27,8 +24,10 @@ const TURN_BYTES = 1024 * 1024;
 
 /** An endpoint over a connected, paused TCP socket; it owns the socket. */
 export class SocketEndpoint extends NodeStreamEndpoint {
-  #pool: BlockPool = smallBlocks;
+  /** Of a connection in bulk transfer: the block that is read into next. */
   #block: Buffer | undefined;
+  #isQuiet = true;
+  #receivesInto: 'quiet area' | 'own block' | undefined;
   #shortReads = 0;
   #turnBytes = 0;
   #local: SocketAddress | undefined;
@@ -76,7 +75,7 @@ export class SocketEndpoint extends NodeStreamEndpoint {
   }
 
   protected override releaseSource(): void {
-    if (this.#block !== undefined) this.#pool.give(this.#block);
+    if (this.#block !== undefined) fullBlocks.give(this.#block);
     this.#block = undefined;
   }
 
@@ -92,19 +91,23 @@ export class SocketEndpoint extends NodeStreamEndpoint {
     return new Socket(options as unknown as SocketConstructorOpts);
   }
 
-  // Called at creation and after each read, when the block before it was lent.
-  #nextBuffer(): Uint8Array {
-    this.#block ??= this.#pool.take();
-    return payloadArea(this.#block);
+  // Called at creation and after each read; undefined: into the same memory again.
+  #nextBuffer(): Uint8Array | undefined {
+    if (!this.#isQuiet) {
+      this.#receivesInto = 'own block';
+      this.#block ??= fullBlocks.take();
+      return payloadArea(this.#block);
+    }
+    if (this.#receivesInto === 'quiet area') return undefined;
+    this.#receivesInto = 'quiet area';
+    return quietArea;
   }
 
   #onRead(bytes: number): boolean {
-    const block = this.#block;
-    if (block === undefined) return false;
-    const pool = this.#pool;
-    this.#block = undefined;
-    this.#choosePool(bytes);
-    this.deliver(new Region(block, HEADROOM_BYTES, bytes, (back) => pool.give(back), HEADROOM_BYTES));
+    const region = this.#received(bytes);
+    if (region === undefined) return false;
+    this.#chooseArea(bytes);
+    this.deliver(region);
     const isTurnOver = this.#isTurnOver(bytes);
     return !this.shouldPause() && !isTurnOver;
   }
@@ -122,14 +125,25 @@ export class SocketEndpoint extends NodeStreamEndpoint {
     if (wasOver && !this.isPaused && !this.stream.destroyed) this.resumeReading();
   };
 
-  #choosePool(bytes: number): void {
+  #received(bytes: number): Region | undefined {
+    if (this.#receivesInto === 'quiet area') {
+      const copy = smallBlocks.take();
+      quietArea.copy(copy, HEADROOM_BYTES, 0, bytes);
+      return new Region(copy, HEADROOM_BYTES, bytes, giveSmall, HEADROOM_BYTES);
+    }
+    const block = this.#block;
+    this.#block = undefined;
+    return block && new Region(block, HEADROOM_BYTES, bytes, giveFull, HEADROOM_BYTES);
+  }
+
+  #chooseArea(bytes: number): void {
     if (bytes >= SMALL_BLOCK_BYTES) {
       this.#shortReads = 0;
-      this.#pool = fullBlocks;
+      this.#isQuiet = false;
       return;
     }
     this.#shortReads += 1;
-    if (this.#shortReads >= SHORT_READS_BEFORE_SHRINK) this.#pool = smallBlocks;
+    if (this.#shortReads >= SHORT_READS_BEFORE_SHRINK) this.#isQuiet = true;
   }
 }
 
@@ -148,6 +162,9 @@ export function addressOf(ip: string | undefined, port: number | undefined): Soc
   if (ip === undefined || port === undefined) return undefined;
   return { ip: ip.startsWith('::ffff:') && ip.includes('.') ? ip.slice(7) : ip, port };
 }
+
+const giveSmall = (block: Buffer): void => smallBlocks.give(block);
+const giveFull = (block: Buffer): void => fullBlocks.give(block);
 
 interface SocketHandle {
   readonly fd: number;
