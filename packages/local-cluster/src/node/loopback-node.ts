@@ -11,6 +11,7 @@ import { pathToFileURL } from 'node:url';
 import { connect, toDuplex } from '@ambit/net';
 import type { Logger } from '@ambit/runtime/log';
 import type { ObjectApi } from '../api/object-api.ts';
+import { startLoopbackHostPorts } from '../network/loopback-host-ports.ts';
 import { startLoopbackRelay } from '../network/loopback-relay.ts';
 import type { ServiceWatcher } from '../network/service-watcher.ts';
 import type { NodePlace } from '../network/topology.ts';
@@ -53,6 +54,8 @@ export async function startLoopbackNode(
   });
   const preload = pathToFileURL(join(ambitHome, 'packages/local-cluster/preload/register.mjs')).href;
 
+  const hostPorts = startLoopbackHostPorts(options.services, place.name, options.log.child('host-ports'));
+
   return {
     create: ({ pod, dir }) => {
       const isHostNetwork = pod.spec.hostNetwork === true;
@@ -71,10 +74,10 @@ export async function startLoopbackNode(
     },
     hostPath: (path, images) => hostPathOf(nodeDir, path, images),
     baseEnv: () => ({ PATH, AMBIT_HOME: ambitHome, NODE: process.execPath, AMBIT_ZDS_TRANSPORT: 'stream' }),
-    close: () => {
+    close: async () => {
       relay.close();
       keeper.close();
-      return Promise.resolve();
+      await hostPorts.close();
     },
   };
 }
