@@ -29,7 +29,7 @@ export function startLoopbackHostPorts(
   ): Promise<Listener | undefined> => {
     const [address = ''] = route.addresses;
     try {
-      await (await before?.listener)?.close();
+      (await before?.listener)?.close();
       return await listenIn(
         hostDomain,
         { address, port: route.port },
@@ -77,7 +77,7 @@ export function startLoopbackHostPorts(
 }
 
 async function closing(listener: Promise<Listener | undefined>): Promise<undefined> {
-  await (await listener)?.close();
+  (await listener)?.close();
   return undefined;
 }
 
