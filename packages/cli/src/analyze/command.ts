@@ -32,7 +32,7 @@ export function addAnalyzeCommands(program: Command, config: CliConfig): void {
     .addOption(
       new Option('--output-threshold <level>', 'lowest level that is printed').choices(thresholds).default('Info'),
     )
-    .addOption(new Option('-o, --output <format>', 'form').choices(['log', 'json', 'yaml']).default('log'))
+    .addOption(new Option('-o, --output <format>', 'form').choices(['log', 'json', 'yaml', 'sarif']).default('log'))
     .option('--meshConfigFile <file>', 'mesh configuration to assume')
     .option(
       '--ambient',

@@ -6,6 +6,7 @@ import {
   analyzedKinds,
   analyzerList,
   type Level,
+  messageJson,
   type OutputFormat,
   runAnalyze,
 } from '@ambit/model/analyze/index';
@@ -18,6 +19,7 @@ import { CliError } from '../errors.ts';
 import { exitStatus } from '../output/exit-status.ts';
 import { hasColour } from '../output/style.ts';
 import { readTexts } from './files.ts';
+import { sarifOf } from './sarif.ts';
 
 /** Flags of the command. */
 export interface AnalyzeFlags {
@@ -95,7 +97,7 @@ export async function analyze(
   const options: AnalysisOptions = {
     failureThreshold: flags.failureThreshold as Level,
     outputThreshold: flags.outputThreshold as Level,
-    format: flags.output as OutputFormat,
+    format: (flags.output === 'sarif' ? 'json' : flags.output) as OutputFormat,
     isColored: flags.color === undefined ? hasColour() : flags.color === 'true',
     isExitCodeStrict: true,
     ...(flags.allNamespaces === true ? { allNamespaces: true } : {}),
@@ -118,7 +120,10 @@ export async function analyze(
     options,
   );
   api?.close();
-  process.stdout.write(result.stdout);
+  // Options that cannot be used are told by the text alone.
+  const isSarif = flags.output === 'sarif' && result.exitCode !== exitStatus.failed;
+  const sarif = (): string => `${JSON.stringify(sarifOf(result.messages.map(messageJson)), undefined, 2)}\n`;
+  process.stdout.write(isSarif ? sarif() : result.stdout);
   process.stderr.write(result.stderr);
   return result.exitCode === 1 ? exitStatus.usage : result.exitCode;
 }
