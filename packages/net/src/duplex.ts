@@ -23,13 +23,16 @@ class EndpointDuplex extends Duplex {
   constructor(endpoint: Endpoint) {
     super({ allowHalfOpen: true });
     this.#endpoint = endpoint;
-    endpoint.onReadable = () => this.#pump();
-    endpoint.onWritable = () => this.#written();
-    endpoint.onClose = (error) => {
+    const onReadable = () => this.#pump();
+    endpoint.onReadable = onReadable;
+    const onWritable = () => this.#written();
+    endpoint.onWritable = onWritable;
+    const onClose = (error: Error | undefined) => {
       this.#written();
       if (error !== undefined) this.destroy(error);
       else if (!this.readableEnded) this.push(null);
     };
+    endpoint.onClose = onClose;
   }
 
   override _read(): void {

@@ -79,12 +79,15 @@ class Relay {
   }
 
   #attach(direction: Direction, reverse: Direction): void {
-    direction.from.onReadable = () => this.#pump(direction);
-    direction.to.onWritable = () => {
+    const onReadable = () => this.#pump(direction);
+    direction.from.onReadable = onReadable;
+    const onWritable = () => {
       direction.isBlocked = false;
       this.#pump(direction);
     };
-    direction.from.onClose = (error) => this.#onSideClosed(direction, reverse, error);
+    direction.to.onWritable = onWritable;
+    const onClose = (error: Error | undefined) => this.#onSideClosed(direction, reverse, error);
+    direction.from.onClose = onClose;
   }
 
   #pump(direction: Direction): void {

@@ -130,9 +130,12 @@ class LibsslEndpoint<Peer> implements SecureEndpoint<Peer> {
   /** Begins the handshake; `onHandshake` is called once. */
   start(): void {
     if (this.#plain instanceof NodeStreamEndpoint) this.#plain.joinsWritesOfTurn = false;
-    this.#plain.onReadable = () => this.#onPlainReadable();
-    this.#plain.onWritable = () => this.#onPlainWritable();
-    this.#plain.onClose = (error) => this.#onPlainClosed(error);
+    const onReadable = () => this.#onPlainReadable();
+    this.#plain.onReadable = onReadable;
+    const onWritable = () => this.#onPlainWritable();
+    this.#plain.onWritable = onWritable;
+    const onClose = (error: Error | undefined) => this.#onPlainClosed(error);
+    this.#plain.onClose = onClose;
     this.#handshake();
   }
 

@@ -99,8 +99,10 @@ export class RequestInWork implements RequestContext {
     this.#choose();
     const limits = limitsOf(this, this.config.settings);
     if (limits !== noLimits) this.#clocks(limits);
-    this.exchange.onRefused = (reply) => this.interrupt(reply);
-    this.exchange.onClosed = () => this.#clientLeft();
+    const onRefused = (reply: LocalReply) => this.interrupt(reply);
+    this.exchange.onRefused = onRefused;
+    const onClosed = () => this.#clientLeft();
+    this.exchange.onClosed = onClosed;
   }
 
   get random(): () => number {
@@ -131,7 +133,8 @@ export class RequestInWork implements RequestContext {
     if (this.#body === undefined) {
       const { exchange } = this;
       this.#body = new RequestBody(exchange.hasBody ? exchange.body : undefined);
-      if (exchange.hasBody) this.#body.onChunk = () => this.touch();
+      const onChunk = () => this.touch();
+      if (exchange.hasBody) this.#body.onChunk = onChunk;
     }
     return this.#body;
   }

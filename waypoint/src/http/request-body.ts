@@ -66,7 +66,8 @@ export class RequestBody {
   attach(target: BodyTarget): void {
     this.detach();
     this.#target = target;
-    target.onDrain = () => this.#source?.resume();
+    const onDrain = () => this.#source?.resume();
+    target.onDrain = onDrain;
     let isSlow = false;
     for (const chunk of this.#recorded) if (!target.write(chunk)) isSlow = true;
     if (this.#ended) {

@@ -83,7 +83,8 @@ export const sniff = (endpoint: Endpoint, options: SniffOptions): Promise<Sniffe
       }
     };
     endpoint.onReadable = onReadable;
-    endpoint.onClose = () => settle(undefined);
+    const onClose = () => settle(undefined);
+    endpoint.onClose = onClose;
     if (options.timeoutMs !== undefined) timer = setTimeout(() => settle('tcp'), options.timeoutMs).unref();
     onReadable();
   });

@@ -78,12 +78,13 @@ const forward = async (
   const body = context.body();
   const timeoutMs = effectiveTimeoutMs(decision.route.timeouts, request.headers.get('grpc-timeout'));
   const tries = new Tries(context, decision, backend, options, timeoutMs, session);
-  context.onInterrupt = () => {
+  const onInterrupt = () => {
     body.detach();
     body.release();
     record.requestBodyBytes = body.bytes;
     tries.cancel(new WaypointError('ERR_WAYPOINT_CLIENT_GONE', 'the request ended before the response'));
   };
+  context.onInterrupt = onInterrupt;
   context.startTimeout(timeoutMs, () => withAttempts(replies.responseTimeout, context));
   let retrying: Disposable | undefined;
   for (let attempt = 1; ; attempt++) {

@@ -40,7 +40,7 @@ export const relayResponse = (
   const isBodyless =
     response.isBodyless || context.request.method === 'HEAD' || response.status === 204 || response.status === 304;
   const body = isBodyless ? undefined : new ResponseBody(context, response);
-  exchange.onClosed = (complete) => {
+  const onClosed = (complete: boolean) => {
     body?.forget();
     record.requestBodyBytes = context.body().bytes;
     if (!complete && record.flags.size === 0) {
@@ -50,6 +50,7 @@ export const relayResponse = (
     }
     context.finish();
   };
+  exchange.onClosed = onClosed;
   exchange.respond(response.status, headers, { endStream: isBodyless, closeConnection: false });
   if (body === undefined) response.body.discard();
   else body.start();
@@ -68,7 +69,8 @@ class ResponseBody implements BodyReceiver {
   start(): void {
     const { body } = this.#response;
     body.receiver = this;
-    this.#context.exchange.sink.onDrain = () => body.resume();
+    const onDrain = () => body.resume();
+    this.#context.exchange.sink.onDrain = onDrain;
     body.resume();
   }
 

@@ -81,10 +81,11 @@ export class Tries {
     const startedMs = performance.now();
     const call = this.#send(endpoint, request);
     this.#call = call;
-    call.onDone = () => {
+    const onDone = () => {
       counted[Symbol.dispose]();
       place[Symbol.dispose]();
     };
+    call.onDone = onDone;
     const { perTryMs } = this.#decision.route.retry;
     const perTry =
       perTryMs === undefined

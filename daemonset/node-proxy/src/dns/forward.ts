@@ -122,7 +122,8 @@ async function askTcp(context: PodContext, query: Buffer, server: string): Promi
     return undefined;
   };
   endpoint.onReadable = read;
-  endpoint.onClose = () => done.resolve(undefined);
+  const onClose = () => done.resolve(undefined);
+  endpoint.onClose = onClose;
   signal.addEventListener('abort', () => done.resolve(undefined), { once: true });
   read();
   const reply = await done.promise;

@@ -205,7 +205,8 @@ async function carryTunnel(
     destroy: (reason) => abort.abort(reason),
   });
   const record = recordOf(context, request, plan);
-  request.onAbandoned = (reason) => abort.abort(reason);
+  const onAbandoned = (reason: Error | undefined) => abort.abort(reason);
+  request.onAbandoned = onAbandoned;
   let upstream: Endpoint;
   try {
     // Registered first: a policy that arrives from here on finds the connection (spec 3.7).

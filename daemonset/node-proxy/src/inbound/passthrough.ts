@@ -73,7 +73,8 @@ async function carryPlaintext(
     ...(service === undefined ? {} : { service }),
     ...(source === undefined ? {} : { source }),
   });
-  client.onClose = (error) => abort.abort(abandonedBy('the client', error));
+  const onClose = (error: Error | undefined) => abort.abort(abandonedBy('the client', error));
+  client.onClose = onClose;
   try {
     // Registered first: a policy that arrives from here on finds the connection (spec 3.7).
     const decision = authorize(context.state.snapshot(), plan.facts, context.config.missingPolicy);

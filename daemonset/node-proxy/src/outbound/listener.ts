@@ -84,7 +84,8 @@ async function carryRouted(context: PodContext, routed: Routed): Promise<void> {
   using _registered = context.registry.register(connection);
   // Who serves behind a network gateway is known only when it answered; until then nothing is counted.
   let record = routed.request.kind === 'double-hbone' ? undefined : recordOf(context, routed);
-  client.onClose = (error) => abort.abort(abandonedBy('the client', error));
+  const onClose = (error: Error | undefined) => abort.abort(abandonedBy('the client', error));
+  client.onClose = onClose;
   try {
     const { endpoint, inner } = await connectOutbound(routed.request, {
       context,

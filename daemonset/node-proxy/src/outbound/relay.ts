@@ -54,7 +54,8 @@ async function replied(endpoint: Endpoint, target: string, signal: AbortSignal):
     return undefined;
   };
   endpoint.onReadable = read;
-  endpoint.onClose = () => fail('reset the connection');
+  const onClose = () => fail('reset the connection');
+  endpoint.onClose = onClose;
   const abort = (): void => done.reject(signal.reason);
   signal.addEventListener('abort', abort, { once: true });
   const timer = setTimeout(() => fail(`did not answer within ${REPLY_TIMEOUT_MS} ms`), REPLY_TIMEOUT_MS);

@@ -76,7 +76,8 @@ async function handshake(client: Endpoint): Promise<{ target: Socks5Target; rest
     advance();
   };
   client.onReadable = read;
-  client.onClose = () => fail('the client reset the connection');
+  const onClose = () => fail('the client reset the connection');
+  client.onClose = onClose;
   const timer = setTimeout(() => fail(`no request within ${HANDSHAKE_TIMEOUT_MS} ms`), HANDSHAKE_TIMEOUT_MS);
   timer.unref();
   read();

@@ -51,7 +51,8 @@ export class FramedClientSession<Peer> implements ClientSession<Peer> {
     this.peerName = options.peerName;
     this.#limits = options.limits;
     this.#log = options.log;
-    this.#onChange = () => options.onChange(this);
+    const onChange = () => options.onChange(this);
+    this.#onChange = onChange;
     this.#transport = new FramedTransport(endpoint, options.peerName, false, clientLimits(options.limits), {
       onStream: () => {
         throw new Error('a client never gets a stream');
@@ -127,7 +128,8 @@ export class FramedClientSession<Peer> implements ClientSession<Peer> {
         ? undefined
         : setTimeout(() => giveUp(answerTimedOut(this.peerName, timeoutMs)), timeoutMs);
     this.#waiting.set(tunnel, { resolve, reject, giveUp, onLeaving: options.onLeaving });
-    tunnel.onClose = (error) => reject(error ?? connectionLost(this.peerName, undefined));
+    const onClose = (error: Error | undefined) => reject(error ?? connectionLost(this.peerName, undefined));
+    tunnel.onClose = onClose;
     try {
       return await promise;
     } finally {

@@ -70,9 +70,12 @@ export class FramedTransport {
       onSendable: () => this.#sendReady(),
     };
     this.connection = new Http2Connection(isServer, limits, handler, Date.now);
-    endpoint.onReadable = () => this.#read();
-    endpoint.onWritable = () => this.#onWritable();
-    endpoint.onClose = (error) => this.#onClosed(error);
+    const onReadable = () => this.#read();
+    endpoint.onReadable = onReadable;
+    const onWritable = () => this.#onWritable();
+    endpoint.onWritable = onWritable;
+    const onClose = (error: Error | undefined) => this.#onClosed(error);
+    endpoint.onClose = onClose;
     this.flush();
     // The owner attaches its own state first; what already arrived is looked at when it is done.
     queueMicrotask(() => this.#read());
@@ -155,11 +158,13 @@ export class FramedTransport {
     this.#isClosed = true;
     const endpoint = this.#endpoint;
     const cut = this.#cutAfter(GRACEFUL_LINGER_MS);
-    endpoint.onClose = () => {
+    const onClose = () => {
       cut[Symbol.dispose]();
       this.#finish(undefined);
     };
-    endpoint.onReadable = () => this.#readAway();
+    endpoint.onClose = onClose;
+    const onReadable = () => this.#readAway();
+    endpoint.onReadable = onReadable;
     endpoint.shutdownWrite();
     this.#readAway();
   }
@@ -175,7 +180,8 @@ export class FramedTransport {
     endpoint.close();
     if (!endpoint.isClosed) {
       const cut = this.#cutAfter(LINGER_MS);
-      endpoint.onClose = () => cut[Symbol.dispose]();
+      const onClose = () => cut[Symbol.dispose]();
+      endpoint.onClose = onClose;
     }
     this.#finish(reason);
   }

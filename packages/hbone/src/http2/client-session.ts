@@ -53,7 +53,8 @@ export class Http2ClientSession<Peer> implements ClientSession<Peer> {
     this.peerName = peerName;
     this.#endpoint = endpoint;
     this.#limits = limits;
-    this.#onChange = () => options.onChange(this);
+    const onChange = () => options.onChange(this);
+    this.#onChange = onChange;
     this.#log = log;
     const carrier = takeNodeStream(endpoint);
     const h2 = connect('https://hbone', { createConnection: () => carrier, ...clientSessionOptions(limits) });

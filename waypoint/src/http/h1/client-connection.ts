@@ -70,9 +70,12 @@ export class ClientConnection {
       },
       keepSpelling,
     );
-    endpoint.onReadable = () => this.#pump();
-    endpoint.onWritable = () => this.#onDrain?.();
-    endpoint.onClose = (error) => this.#lost(error);
+    const onReadable = () => this.#pump();
+    endpoint.onReadable = onReadable;
+    const onWritable = () => this.#onDrain?.();
+    endpoint.onWritable = onWritable;
+    const onClose = (error: Error | undefined) => this.#lost(error);
+    endpoint.onClose = onClose;
   }
 
   /** True while another request can be sent. */
@@ -155,7 +158,8 @@ export class ClientConnection {
         this.#isSent = true;
       },
     };
-    this.#onDrain = () => target.onDrain?.();
+    const onDrain = () => target.onDrain?.();
+    this.#onDrain = onDrain;
     return target;
   }
 

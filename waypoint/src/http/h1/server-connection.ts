@@ -59,9 +59,12 @@ export class ServerConnection implements ExchangeConnection {
   start(head: Buffer): void {
     const endpoint = this.#endpoint;
     this.#tail = head;
-    endpoint.onReadable = () => this.#pump();
-    endpoint.onWritable = () => this.#exchange?.sink.onDrain?.();
-    endpoint.onClose = () => this.#onGone();
+    const onReadable = () => this.#pump();
+    endpoint.onReadable = onReadable;
+    const onWritable = () => this.#exchange?.sink.onDrain?.();
+    endpoint.onWritable = onWritable;
+    const onClose = () => this.#onGone();
+    endpoint.onClose = onClose;
     this.#deadline = performance.now() + this.#settings.idleMs;
     this.#pump();
   }
