@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { closuresInProperties } from './closures-in-properties.ts';
 import { nativeExpressions } from './native-expressions.ts';
 import { undocumentedExports } from './undocumented-exports.ts';
 import { sourcesOf, textOf, workspacePackages } from './workspace.ts';
@@ -60,6 +61,26 @@ test('no native regular expression stands in the product: outside data is read b
   );
 });
 
+/** Where a function is made for each request or connection. */
+const dataPath = [
+  'packages/net/',
+  'packages/hbone/',
+  'packages/l7/',
+  'packages/state/',
+  'daemonset/node-proxy/',
+  'waypoint/',
+];
+
+test('on the data path no function is written straight into a property: what it can reach would live long', () => {
+  const files = product.filter(
+    (file) => dataPath.some((folder) => file.startsWith(folder)) && !file.includes('/testing/'),
+  );
+  assert.deepEqual(
+    files.flatMap((file) => closuresInProperties(textOf(file)).map((line) => `${file}:${line}`)),
+    [],
+  );
+});
+
 test('every exported symbol has a doc comment', () => {
   assert.deepEqual(
     product.flatMap((file) => undocumentedExports(textOf(file)).map((name) => `${file}: ${name}`)),
@@ -94,6 +115,12 @@ test('planted violations are found', () => {
     [2, 3, 4],
   );
   assert.deepEqual(nativeExpressions("// not /a/.test(b)\nconst a = b / c / d; // x.replace(/a/)\nimport '/a/b';"), []);
+  assert.deepEqual(
+    closuresInProperties(
+      'a.onClose = () => b();\nthis.#x.y = (z: Z): void => {\nconst f = () => 1;\na.b = f;\nif (c) a.d = e => e;\nreadonly g = () => 1;\nh[0] = async () => 1;',
+    ),
+    [1, 2, 5, 7],
+  );
   assert.deepEqual(
     undocumentedExports(
       '/** A. */\nexport const a = 1;\nexport function b(): void {}\n/** C. */\nexport function c(x: 1): 1;\nexport function c(x: 2): 2;',
