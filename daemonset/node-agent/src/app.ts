@@ -61,6 +61,7 @@ export async function startNodeAgent(config: NodeAgentConfig, source: PodSource,
     // Switched off, nothing is selected, and what was enrolled leaves the mesh.
     selectors: config.AMBIENT_ENABLED ? parseSelectors(config.AMBIENT_ENABLEMENT_SELECTOR) : [],
     excludedNamespaces: config.EXCLUDE_NAMESPACES,
+    systemNamespace: config.SYSTEM_NAMESPACE,
   };
   let isReady = false;
   let isInstalled = true;

@@ -71,3 +71,14 @@ test('selectors of the operator decide: expressions, an empty one for everything
   );
   assert.equal(shouldBeEnrolled(pod, { metadata: {} }, { selectors: [], excludedNamespaces: [] }), false);
 });
+
+test('a node proxy is never enrolled, though selectors of the operator match it', () => {
+  const everything = { selectors: [{ podSelector: {}, namespaceSelector: {} }], excludedNamespaces: [] };
+  const of = (namespace: string, app: string) => ({ metadata: { namespace, labels: { app } } });
+  const asks = (pod: ReturnType<typeof of>) =>
+    shouldBeEnrolled(pod, { metadata: {} }, { ...everything, systemNamespace: 'istio-system' });
+  assert.deepEqual(
+    [asks(of('istio-system', 'ztunnel')), asks(of('shop', 'ztunnel')), asks(of('istio-system', 'web'))],
+    [false, true, true],
+  );
+});

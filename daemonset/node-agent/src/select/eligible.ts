@@ -23,6 +23,8 @@ export const standardSelectors: readonly EnablementSelector[] = [
 export interface SelectionRules {
   readonly selectors: readonly EnablementSelector[];
   readonly excludedNamespaces: readonly string[];
+  /** Namespace of the node proxies, which are never enrolled whatever selects them: they would wait for themselves. */
+  readonly systemNamespace?: string;
 }
 
 const usesHostNetwork = (pod: KubernetesObject): boolean =>
@@ -31,9 +33,12 @@ const usesHostNetwork = (pod: KubernetesObject): boolean =>
 const hasSidecar = (pod: KubernetesObject): boolean =>
   pod.metadata?.annotations?.['sidecar.istio.io/status'] !== undefined;
 
+const isNodeProxy = ({ metadata }: KubernetesObject, { systemNamespace }: SelectionRules): boolean =>
+  systemNamespace !== undefined && metadata?.namespace === systemNamespace && metadata.labels?.['app'] === 'ztunnel';
+
 /** True when the pod should be enrolled; its phase is not looked at. */
 export function shouldBeEnrolled(pod: KubernetesObject, namespace: KubernetesObject, rules: SelectionRules): boolean {
-  if (usesHostNetwork(pod) || hasSidecar(pod)) return false;
+  if (usesHostNetwork(pod) || hasSidecar(pod) || isNodeProxy(pod, rules)) return false;
   if (rules.excludedNamespaces.includes(pod.metadata?.namespace ?? '')) return false;
   const podLabels = pod.metadata?.labels ?? {};
   const namespaceLabels = namespace.metadata?.labels ?? {};
