@@ -12,10 +12,7 @@ export async function runRolloutSuite(change: Partial<typeof full> = {}): Promis
   const load = { ...full, ...change };
   const found = await runRollouts({
     ...load,
-    onRollout: (number) => {
-      const seconds = Math.round((performance.now() - startedMs) / 1000);
-      process.stderr.write(`rollout ${number} of ${load.rollouts}, ${seconds} s\n`);
-    },
+    onStep: (step) => process.stderr.write(`${Math.round((performance.now() - startedMs) / 1000)} s: ${step}\n`),
   });
   const { fresh } = found;
   const figure = (quantity: string, value: number, unit = 'count'): BenchFigure => ({
@@ -47,7 +44,7 @@ export async function runRolloutSuite(change: Partial<typeof full> = {}): Promis
     notRun: [],
     notes: [
       `${load.busy} busy and ${load.idle} idle connections, ${load.newPerSecond} new ones due per second, drain limit ${load.drainSeconds} s`,
-      'not opened: were due while 64 were open already, because the machine is slower than the rate',
+      'not opened: were due while 32 were open already, because the machine is slower than the rate',
       ...found.failed.slice(0, 5).map((reason) => `failed: ${reason}`),
       ...found.cutEarly.slice(0, 5).map((reason) => `cut early: ${reason}`),
     ],
