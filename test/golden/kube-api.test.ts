@@ -341,7 +341,7 @@ async function prepareServer(server: ReplayServer): Promise<unknown> {
   return definitions.widgets.spec.versions[0]?.schema;
 }
 
-test('recorded scenarios of the Kubernetes API', { timeout: 120_000 }, async (context) => {
+test('recorded scenarios of the Kubernetes API', { timeout: 240_000 }, async (context) => {
   if (!existsSync(folder)) {
     assert.equal(process.env['AMBIT_GOLDEN_DIR'], undefined, `no recordings in ${folder}`);
     context.skip(`no recordings in ${folder}`);

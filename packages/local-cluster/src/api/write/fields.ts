@@ -8,6 +8,7 @@ import { isObject } from '../json.ts';
 import type { JsonObject } from '../json.ts';
 import type { Resource } from '../resources/resource.ts';
 import { fieldSchema, itemSchema } from '../schema/schema.ts';
+import { metadataSchema } from '../schema/from-descriptor.ts';
 import type { Schema } from '../schema/schema.ts';
 import { badRequest } from '../status.ts';
 import { knownMetadata } from './metadata.ts';
@@ -86,15 +87,17 @@ function cleanValue(value: unknown, schema: Schema, path: string, unknown: strin
 function cleanCustom(object: JsonObject, resource: Resource): CleanObject {
   const sent = isObject(object['metadata']) ? object['metadata'] : {};
   const { metadata, unknown } = knownMetadata(sent);
+  // Its own fields are the schema's matter; the metadata is typed as that of every kind.
+  cleanObjectValue(metadata, metadataSchema, 'metadata', []);
   const pruned = prune({ ...object, metadata }, resource.custom?.openApi);
   return { object: pruned.object, unknown: [...unknown, ...pruned.unknown] };
 }
 
-/** Cleans a body; throws 400 when a value of a builtin kind has the wrong type. */
+/** Cleans a body; throws 400 when a value of a builtin kind, or of the metadata of any kind, has the wrong type. */
 export function cleanObject(object: JsonObject, resource: Resource): CleanObject {
-  if (resource.custom !== undefined) return cleanCustom(object, resource);
   const unknown: string[] = [];
   try {
+    if (resource.custom !== undefined) return cleanCustom(object, resource);
     return { object: cleanObjectValue(object, resource.schema, '', unknown), unknown };
   } catch (error) {
     if (!(error instanceof TypeMismatch)) throw error;
