@@ -60,6 +60,7 @@ describe('bad input', () => {
     await client.send(['GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ']);
     assert.ok(await client.until(() => client.after !== 'open', limitMs));
     assert.match(client.received, /^HTTP\/1\.1 408 /);
+    assert.match(mesh.accessLines[0] ?? '', / 408 - request_header_timeout /);
     await othersAreServed();
   });
 
@@ -72,6 +73,32 @@ describe('bad input', () => {
     assert.ok(await client.until(() => client.after !== 'open', limitMs));
     assert.match(client.received, /^HTTP\/1\.1 408 /);
     assert.match(mesh.accessLines[0] ?? '', / 408 - request_overall_timeout /);
+  });
+
+  test('a body over the limit of its frontend is answered 413, and the workload sees nothing of it', async () => {
+    let reached = 0;
+    mesh.addWorkload(2, {
+      handler: (request, response) => void request.resume().on('end', () => response.end(`${++reached}`)),
+    });
+    mesh.configure({
+      policies: { limit: { body: { case: 'buffer', value: { maxRequestBytes: 1000 } } } },
+      frontends: {
+        [frontendKey]: {
+          hostname: HOSTNAME,
+          namespace: 'apps',
+          ports: [{ port: 80, protocol: 1, backend: backendKey }],
+          policies: [{ policy: 'limit' }],
+        },
+      },
+    });
+    const client = new RawClient(await mesh.tunnel());
+    await client.send([`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n${'x'.repeat(1001)}`]);
+    assert.ok(await client.until(() => client.received.endsWith('Payload Too Large'), limitMs), client.received);
+    assert.match(client.received, /^HTTP\/1\.1 413 /);
+    assert.ok(await client.until(() => mesh.accessLines.length > 0, limitMs));
+    assert.match(mesh.accessLines[0] ?? '', / 413 - request_payload_too_large /);
+    assert.equal(reached, 0);
+    await othersAreServed();
   });
 
   test('requests sent ahead wait in their own connection, and are answered in order', async () => {

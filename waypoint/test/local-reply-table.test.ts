@@ -1,6 +1,10 @@
 // The table of answers of our own (spec/waypoint.md 6.2), one row each, through a real data plane: status, body, flags and details in
 // the access log. Rows that need more than one request or another service stand in http1.test.ts (RBAC, client gone, response
 // broken), jwt.test.ts, ext-authz.test.ts, rate-limit-mirror.test.ts, services.test.ts, traffic-policy.test.ts and bad-input.test.ts.
+// Rows that cannot come about here: local reset (a try that we end is one whose request is over), 500 and 507 for buffers (responses
+// are never held; while a retry waits the client is held back, so that its body cannot outgrow the buffer), invalid x-envoy headers
+// (those of clients are removed), overload (no such manager), missing path (both codecs refuse such a head). Rows of roles that
+// do not exist yet: HTTPS redirect and 421 (gateways), DNS on demand.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer as createHttp2Server } from 'node:http2';
