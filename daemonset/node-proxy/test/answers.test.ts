@@ -1,10 +1,11 @@
 // What a pod tells a peer about itself, and what it counts of names it had to resolve (spec/node-proxy.md 2.5, 13.3, 13.5).
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect as connectH2, type IncomingHttpHeaders } from 'node:http2';
-import { createServer } from 'node:net';
+import { type ClientHttp2Stream, connect as connectH2, type IncomingHttpHeaders } from 'node:http2';
+import { createServer, type Server } from 'node:net';
 import { suite, test } from 'node:test';
 import { createCertificateAuthority, createSelfSignedRoot, issueLocally, type SignerMaterial } from '@ambit/identity';
+import { parseProxyHeader, PROXY_TLV_IDENTITY } from '@ambit/net';
 import { connectOutbound } from '../src/outbound/connect.ts';
 import { partyOf } from '../src/telemetry/party.ts';
 import { startTestPod, type TestPod } from './pod-fixture.ts';
@@ -29,7 +30,14 @@ workloads:
 `;
 const material: SignerMaterial = createSelfSignedRoot({ trustDomain: 'cluster.local', now: Date.now() - 60_000 });
 
-async function answerOf(pod: TestPod, authority: string): Promise<IncomingHttpHeaders> {
+const closing = (server: Server): Disposable => ({ [Symbol.dispose]: () => void server.close() });
+
+/** Opens a tunnel as `shop/client`, hands it to `use`, and ends it. */
+async function withTunnel<T>(
+  pod: TestPod,
+  authority: string,
+  use: (stream: ClientHttp2Stream, headers: IncomingHttpHeaders) => T | Promise<T>,
+): Promise<T> {
   const own = await issueLocally(createCertificateAuthority({ material }), [
     'spiffe://cluster.local/ns/shop/sa/client',
   ]);
@@ -44,11 +52,50 @@ async function answerOf(pod: TestPod, authority: string): Promise<IncomingHttpHe
     const stream = h2.request({ ':method': 'CONNECT', ':authority': authority });
     stream.on('error', () => undefined);
     const [headers] = (await once(stream, 'response')) as [IncomingHttpHeaders];
-    return headers;
+    return await use(stream, headers);
   } finally {
     h2.destroy();
   }
 }
+
+async function answerOf(pod: TestPod, authority: string): Promise<IncomingHttpHeaders> {
+  return withTunnel(pod, authority, (_, headers) => headers);
+}
+
+suite('13.3 sandwich', { timeout: 60_000 }, () => {
+  test('behind a PROXY tunnel the application gets the header first, with the client, the address asked for and the identity', async () => {
+    const received = Promise.withResolvers<Buffer>();
+    const chunks: Buffer[] = [];
+    const application = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.on('data', (chunk: Buffer) => {
+        chunks.push(chunk);
+        const bytes = Buffer.concat(chunks);
+        if (bytes.toString('latin1').endsWith('hello')) received.resolve(bytes);
+      });
+    });
+    await once(application.listen(0, ip), 'listening');
+    using _application = closing(application);
+    const { port } = application.address() as { port: number };
+    const behindTunnel = `${state}  applicationTunnel: { protocol: PROXY, port: ${port} }\n`;
+    await using pod = await startTestPod(ip, behindTunnel, material);
+    // Neither the address nor the port is the application's: the tunnel's port is used, and the header tells what was asked for.
+    const bytes = await withTunnel(pod, '10.9.9.9:4321', async (stream, headers) => {
+      assert.equal(headers[':status'], 200);
+      stream.write('hello');
+      return received.promise;
+    });
+    const header = parseProxyHeader(bytes);
+    assert.ok(header !== undefined);
+    assert.equal(bytes.subarray(header.length).toString(), 'hello');
+    assert.deepEqual(header.destination, { ip: '10.9.9.9', port: 4321 });
+    assert.equal(header.source?.ip.startsWith('127.'), true);
+    assert.deepEqual(
+      header.tlvs.map(({ type, value }) => [type, value.toString()]),
+      [[PROXY_TLV_IDENTITY, 'spiffe://cluster.local/ns/shop/sa/client']],
+    );
+  });
+});
 
 suite('13.5 response baggage', { timeout: 60_000 }, () => {
   for (const [flag, baggage] of [
@@ -80,6 +127,7 @@ suite('13.3 on-demand DNS', { timeout: 60_000 }, () => {
     await using pod = await startTestPod(ip, state, material);
     const server = createServer((socket) => socket.on('error', () => undefined).end());
     await once(server.listen(0, '127.0.0.1'), 'listening');
+    using _server = closing(server);
     const { port } = server.address() as { port: number };
     const source = pod.context.state.findOwn(pod.context.pod.workload);
     assert.ok(source !== undefined);
@@ -95,6 +143,5 @@ suite('13.3 on-demand DNS', { timeout: 60_000 }, () => {
     assert.deepEqual(more, []);
     assert.equal(counted?.count, 2);
     assert.equal(counted?.labels.at(-1), 'localhost');
-    server.close();
   });
 });
