@@ -81,7 +81,8 @@ async function runGroup(group: Group): Promise<GroupOutcome> {
       elapsedMs: step.elapsedMs,
     };
   } finally {
-    rmSync(scratch, { recursive: true, force: true });
+    // A process that ends late may still write its compiled files.
+    rmSync(scratch, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   }
 }
 
