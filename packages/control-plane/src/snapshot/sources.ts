@@ -122,6 +122,8 @@ function workloadSource(current: () => Model, subscribe: Subscribe): ResourceSou
       current()
         .addresses.resolve(key)
         .filter((name) => get(name) !== undefined),
+    // A service is no resource of this type, but it is there: its workloads are what a client gets of it.
+    isKnown: (name) => current().addresses.get(name) !== undefined,
   };
 }
 

@@ -5,7 +5,7 @@ import { MultiMap } from './multi-map.ts';
 /** Published workloads and services by name, alias, service and node. */
 export class AddressIndex {
   readonly #byName = new Map<string, AddressResource>();
-  readonly #byAlias = new MultiMap<string, string>();
+  readonly #byAddress = new MultiMap<string, string>();
   readonly #byService = new MultiMap<string, string>();
   readonly #byNode = new MultiMap<string, string>();
 
@@ -25,7 +25,7 @@ export class AddressIndex {
   set(resource: AddressResource): void {
     this.delete(resource.name);
     this.#byName.set(resource.name, resource);
-    for (const alias of resource.aliases) this.#byAlias.add(alias, resource.name);
+    for (const alias of resource.aliases) this.#byAddress.add(addressOf(alias), resource.name);
     for (const service of resource.services) this.#byService.add(service, resource.name);
     if (resource.node !== '') this.#byNode.add(resource.node, resource.name);
   }
@@ -34,7 +34,7 @@ export class AddressIndex {
     const resource = this.#byName.get(name);
     if (resource === undefined) return;
     this.#byName.delete(name);
-    for (const alias of resource.aliases) this.#byAlias.remove(alias, name);
+    for (const alias of resource.aliases) this.#byAddress.remove(addressOf(alias), name);
     for (const service of resource.services) this.#byService.remove(service, name);
     if (resource.node !== '') this.#byNode.remove(resource.node, name);
   }
@@ -51,16 +51,22 @@ export class AddressIndex {
 
   /**
    * Primary names behind a requested key: a workload by uid, workloads by address, or a service by name or address together
-   * with its workloads. Empty when nothing is there.
+   * with its workloads. A block of addresses is found by its first one. Empty when nothing is there.
    */
   resolve(key: string): string[] {
     if (!key.includes('/')) return [];
     const exact = this.#byName.get(key);
     if (exact?.kind === 'workload') return [key];
-    const aliased = [...this.#byAlias.get(key)];
+    const aliased = [...this.#byAddress.get(key)];
     const workloads = aliased.filter((name) => this.#byName.get(name)?.kind === 'workload');
     if (workloads.length > 0) return workloads.toSorted();
     const service = exact?.name ?? aliased.toSorted()[0];
     return service === undefined ? [] : [service, ...this.#byService.get(service)];
   }
+}
+
+/** `<network>/<ip>/<length>` without the length. */
+function addressOf(alias: string): string {
+  const slash = alias.indexOf('/', alias.indexOf('/') + 1);
+  return slash < 0 ? alias : alias.slice(0, slash);
 }

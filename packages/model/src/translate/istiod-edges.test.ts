@@ -290,3 +290,12 @@ test('an empty network is that of the cluster, and an endpoint of a slice needs 
     ],
   );
 });
+
+test('a block of addresses is found by its first address, and named with its length', () => {
+  const spec = { hosts: ['ext.io'], addresses: ['10.1.0.0/24', '10.2.0.1'], resolution: 'NONE' };
+  const { addresses } = testModel([serviceEntry('ext', spec)]);
+  assert.deepEqual(addresses.resolve('/10.1.0.0'), ['apps/ext.io']);
+  assert.deepEqual(addresses.resolve('/10.2.0.1'), ['apps/ext.io']);
+  assert.deepEqual(addresses.resolve('/10.1.0.0/24'), []);
+  assert.deepEqual(addresses.get('apps/ext.io')?.aliases, ['/10.1.0.0/24', '/10.2.0.1']);
+});

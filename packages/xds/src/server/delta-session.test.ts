@@ -256,3 +256,17 @@ test('whatever an on-demand client says, it holds exactly the existing names tha
     { numRuns: 200 },
   );
 });
+
+test('a name that only stands beside what is sent is not gone', () => {
+  const block = { svc: ['/10.1.0.0/24'], other: ['/10.0.0.9'] };
+  const talk = dialogue({ lookup: (key) => (key === 'svc' || key === 'other' ? [key] : []) }, block);
+  talk.say(NOTHING);
+  const asked = { responseNonce: 'n1', resourceNamesSubscribe: ['svc', '/10.1.0.0/24', '/10.2.0.0/24'] };
+  assert.deepEqual(talk.say(asked), { resources: ['svc'], removed: ['/10.2.0.0/24'], aliases: true });
+});
+
+test('a name that is known without being a resource of the type is not removed', () => {
+  const talk = dialogue({ isKnown: (name) => name === 'ns/svc-without-workloads' }, { pod1: [] });
+  const held = { initialResourceVersions: { pod1: 'v1', 'ns/svc-without-workloads': 'v1', gone: 'v1' } };
+  assert.deepEqual(talk.say(held), { resources: [], removed: ['gone'], aliases: false });
+});

@@ -141,7 +141,9 @@ function answerAll(state: TypeState, change: RequestedChange, client: ClientInfo
     else resources.push(resource);
   }
   const removed: string[] = [];
-  for (const name of change.asked) if (visible(source, scope, name) === undefined) removed.push(name);
+  for (const name of change.asked) {
+    if (visible(source, scope, name) === undefined && source.isKnown?.(name) !== true) removed.push(name);
+  }
   return { typeUrl: source.typeUrl, resources, removed, withAliases: false };
 }
 
@@ -153,12 +155,14 @@ function answerNamed(state: TypeState, change: RequestedChange, client: ClientIn
   const removed = new Set<string>();
   for (const key of change.asked) {
     const resources = behind(source, scope, key, client);
-    if (resources.length === 0) removed.add(key);
+    if (resources.length === 0 && source.isKnown?.(key) !== true) removed.add(key);
     for (const resource of resources) {
       follow(state, resource.name, key);
       found.set(resource.name, resource);
     }
   }
+  // A name that is no key by itself but another name of what is sent, such as a block of addresses, is not gone.
+  for (const { aliases = [] } of found.values()) for (const alias of aliases) removed.delete(alias);
   for (const resource of unaskedNew(state, scope, client)) found.set(resource.name, resource);
   for (const name of [...change.dropped, ...forgetBroughtBy(state, change.dropped)]) {
     if (!found.has(name)) removed.add(name);

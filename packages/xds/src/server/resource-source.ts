@@ -36,6 +36,8 @@ export interface ResourceSource {
   subscribe(onChange: (names: Iterable<string> | 'all') => void): Disposable;
   /** Primary names behind a key that a client asks for (an address, a service with its workloads). Default: the name itself. */
   lookup?(key: string, client: ClientInfo): Iterable<string>;
+  /** Whether a name that stands for no resource of this type exists all the same, so that a client does not drop it. Default: no. */
+  isKnown?(name: string): boolean;
   /** Names that an on-demand client gets without asking (workloads of its own node). */
   unasked?(client: ClientInfo): Iterable<string>;
   /** Undefined = the client sees everything. */
