@@ -35,6 +35,29 @@ test('a change never waits longer than the maximum', async () => {
   assert.equal(clock.pending, 0);
 });
 
+test('a lone change is handed over at once, a stream of them at the pace of the gap', async () => {
+  const clock = createFakeClock();
+  const batches: PushBatch[] = [];
+  const debounce = createDebounce({ clock, quietMs: 100, maxMs: 1000, onBatch: (batch) => batches.push(batch) });
+  const tell = (name: string): void => {
+    debounce.add('t', change(name));
+    debounce.flush(25);
+  };
+  tell('a');
+  assert.equal(batches.length, 1);
+  for (const name of ['b', 'c']) {
+    await clock.advance(10);
+    tell(name);
+  }
+  assert.equal(batches.length, 1);
+  await clock.advance(5);
+  assert.deepEqual(batches[1]?.get('t')?.names, new Set(['b', 'c']));
+  await clock.advance(25);
+  tell('d');
+  assert.equal(batches.length, 3);
+  assert.equal(clock.pending, 0);
+});
+
 test('pushers take turns in the order in which they asked', async () => {
   const queue = createTurnQueue();
   const order: string[] = [];

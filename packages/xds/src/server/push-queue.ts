@@ -20,8 +20,8 @@ export function mergeChange(batch: PushBatch, typeUrl: string, change: PushedCha
 /** Collects changes until it is quiet. */
 export interface Debounce {
   add(typeUrl: string, change: PushedChange): void;
-  /** Hands over what is collected, at once. */
-  flush(): void;
+  /** Hands over what is collected: at once, but not within `gapMs` of the last time. What comes in between goes together. */
+  flush(gapMs: number): void;
   close(): void;
 }
 
@@ -36,19 +36,27 @@ export function createDebounce(options: {
   let batch: PushBatch = new Map();
   let firstMs = 0;
   let lastMs = 0;
+  let flushedMs = Number.NEGATIVE_INFINITY;
   let timer: Disposable | undefined;
-  const flush = (): void => {
+  let gapTimer: Disposable | undefined;
+  const stopTimers = (): void => {
     timer?.[Symbol.dispose]();
+    gapTimer?.[Symbol.dispose]();
     timer = undefined;
+    gapTimer = undefined;
+  };
+  const handOver = (): void => {
+    stopTimers();
     if (batch.size === 0) return;
     const full = batch;
     batch = new Map();
+    flushedMs = clock.now();
     onBatch(full);
   };
   const check = (): void => {
     const now = clock.now();
     const dueMs = Math.min(lastMs + quietMs, firstMs + maxMs);
-    if (now >= dueMs) flush();
+    if (now >= dueMs) handOver();
     else timer = clock.setTimeout(check, dueMs - now);
   };
   return {
@@ -60,10 +68,13 @@ export function createDebounce(options: {
       // One timer per batch: it looks again when it fires, so a burst costs no timers.
       timer ??= clock.setTimeout(check, Math.min(quietMs, maxMs));
     },
-    flush,
+    flush(gapMs) {
+      const waitMs = flushedMs + gapMs - clock.now();
+      if (waitMs <= 0) handOver();
+      else gapTimer ??= clock.setTimeout(handOver, waitMs);
+    },
     close() {
-      timer?.[Symbol.dispose]();
-      timer = undefined;
+      stopTimers();
       batch.clear();
     },
   };

@@ -70,7 +70,7 @@ export interface XdsServer {
    * `isTls` is what the authenticator is told; say false for a plaintext port. Default true.
    */
   mount(server: Server, options?: { isTls?: boolean }): void;
-  /** Pushes what is collected now, without waiting for quiet. */
+  /** Pushes what is collected without waiting for quiet: at once, or after the room that a round to all clients needs. */
   flush(): void;
   /** Sends the types again that want it (policies) to everybody. */
   forcePush(): void;
@@ -96,6 +96,12 @@ export const XDS_SERVER_OPTIONS: ServerOptions = {
 
 const MAX_NAME_CHARACTERS = 4096;
 const RATE_WAIT_MS = 1000;
+
+/**
+ * Room between two rounds of pushes to everybody, for each client of a round. A push costs about 0.07 ms with its acknowledgement
+ * (November 2026): under a steady stream of changes rounds take about a third of a core, however many clients there are.
+ */
+const GAP_MS_PER_CONNECTION = 0.25;
 
 type AdsCall = ServerDuplexStream<DeltaDiscoveryRequest, Buffer>;
 
@@ -199,7 +205,7 @@ export function createXdsServer(options: XdsServerOptions): XdsServer {
         implementation,
       );
     },
-    flush: () => debounce.flush(),
+    flush: () => debounce.flush(connections.size * GAP_MS_PER_CONNECTION),
     forcePush() {
       for (const source of options.sources) {
         if (source.resendOnForcedPush === true) debounce.add(source.typeUrl, { names: new Set(), forced: true });
