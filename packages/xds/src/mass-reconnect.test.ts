@@ -1,4 +1,4 @@
-// A thousand clients that lose their server at the same moment and all come back: nobody is lost, nobody is told anything twice.
+// Hundreds of clients that lose their server at the same moment and all come back: nobody is lost, nobody is told anything twice.
 // `bench control-plane` does the same with ten thousand.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -7,7 +7,7 @@ import { createResourceTable } from './server.ts';
 import { openRawClient, type RawXdsClient, startTestXdsServer } from './testing/index.ts';
 
 const TYPE = 'type.googleapis.com/test.Thing';
-const CLIENTS = 1_000;
+const CLIENTS = 300;
 const RESOURCES = 100;
 /** Long, because a loaded machine may do everything one after the other. */
 const DEADLINE_MS = 100_000;
@@ -36,7 +36,7 @@ async function join(address: string, index: number, versions: Readonly<Record<st
 }
 
 test(
-  'a thousand clients come back after a restart, and each is sent the one thing that changed',
+  'hundreds of clients come back after a restart, and each is sent the one thing that changed',
   { timeout: 110_000 },
   async () => {
     const first = await startTestXdsServer([table()]);
