@@ -121,7 +121,7 @@ class Frames {
 type Samples = Omit<ThreadProfile, 'thread'>;
 
 /** A profile of the processor: time that the thread waited is left out. */
-export function ofCpu(profile: Profiler.Profile): Samples {
+function ofCpu(profile: Profiler.Profile): Samples {
   const frames = new Frames();
   const nodes = new Map(profile.nodes.map((node) => [node.id, node]));
   const parents = new Map<number, number>();
@@ -144,7 +144,7 @@ export function ofCpu(profile: Profiler.Profile): Samples {
 }
 
 /** A profile of the heap. */
-export function ofHeap({ head }: HeapProfiler.SamplingHeapProfile): Samples {
+function ofHeap({ head }: HeapProfiler.SamplingHeapProfile): Samples {
   const frames = new Frames();
   const samples: ThreadProfile['samples'][number][] = [];
   const waiting: { readonly node: HeapProfiler.SamplingHeapProfileNode; readonly above: readonly number[] }[] = [
