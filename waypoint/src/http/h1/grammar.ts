@@ -32,6 +32,13 @@ export const isTokenCode = (code: number): boolean => has(code, TOKEN);
 /** What a field value may hold: no controls but the tab; bytes above 0x7f pass (obs-text). */
 export const isValueCode = (code: number): boolean => has(code, VALUE);
 
+/** Where in `text` from `from` to before `to` something stands that no field value may hold; `to` when nothing does. */
+export const firstNoValue = (text: string, from: number, to: number): number => {
+  let index = from;
+  while (index < to && ((classes[text.charCodeAt(index)] ?? 0) & VALUE) !== 0) index += 1;
+  return index;
+};
+
 /** Visible ASCII. */
 export const isTargetCode = (code: number): boolean => has(code, TARGET);
 
@@ -61,7 +68,10 @@ const maxKnownNames = 4096;
 const maxKnownLength = 64;
 const knownNames = new Map<string, string>();
 
-/** Lower-case form of a name; common spellings are remembered, so that equal names share one string. */
+/** Lower-case form of a spelling that is remembered, hence a token. */
+export const knownName = (name: string): string | undefined => knownNames.get(name);
+
+/** Lower-case form of a token; common spellings are remembered, so that equal names share one string. */
 export const lowerName = (name: string): string => {
   const known = knownNames.get(name);
   if (known !== undefined) return known;

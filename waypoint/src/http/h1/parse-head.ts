@@ -4,7 +4,16 @@
  *
  * Strict: CRLF only, single spaces in the start line, no folding, no space around a name, no controls, known methods.
  */
-import { isBlank, isTargetCode, isTokenCode, isValueCode, lowerName, methods } from './grammar.ts';
+import {
+  firstNoValue,
+  isBlank,
+  isTargetCode,
+  isTokenCode,
+  isValueCode,
+  knownName,
+  lowerName,
+  methods,
+} from './grammar.ts';
 import type { Http1Problem } from './problem.ts';
 
 /** A request line. */
@@ -82,28 +91,32 @@ export const parseFields = (
   const spellings = keepSpelling ? new Map<string, string>() : undefined;
   let at = start;
   while (at < text.length) {
-    let index = at;
-    while (isTokenCode(text.charCodeAt(index))) index += 1;
-    if (index === at || text.charCodeAt(index) !== 0x3a) return 'syntax';
-    const written = text.slice(at, index);
-    index += 1;
-    while (isBlank(text.charCodeAt(index))) index += 1;
-    const from = index;
-    while (isValueCode(text.charCodeAt(index))) index += 1;
-    if (index < text.length && text.charCodeAt(index) !== 0x0d) return problemOfByte(text.charCodeAt(index));
-    let to = index;
+    const colon = text.indexOf(':', at);
+    if (colon === -1) return 'syntax';
+    const written = text.slice(at, colon);
+    const known = knownName(written);
+    if (known === undefined && !isToken(written)) return 'syntax';
+    let from = colon + 1;
+    while (isBlank(text.charCodeAt(from))) from += 1;
+    const lineEnd = text.indexOf('\r', from);
+    const end = lineEnd === -1 ? text.length : lineEnd;
+    const bad = firstNoValue(text, from, end);
+    if (bad < end) return problemOfByte(text.charCodeAt(bad));
+    if (end < text.length && text.charCodeAt(end + 1) !== 0x0a) return 'characters';
+    let to = end;
     while (to > from && isBlank(text.charCodeAt(to - 1))) to -= 1;
-    if (index < text.length) {
-      if (text.charCodeAt(index + 1) !== 0x0a) return 'characters';
-      index += 2;
-    }
     if (flat.length >= maxFields * 2) return 'too-many';
-    const name = lowerName(written);
+    const name = known ?? lowerName(written);
     if (spellings !== undefined && !spellings.has(name)) spellings.set(name, written);
     flat.push(name, text.slice(from, to));
-    at = index;
+    at = end === text.length ? end : end + 2;
   }
   return { flat, spellings };
+};
+
+const isToken = (text: string): boolean => {
+  for (let index = 0; index < text.length; index++) if (!isTokenCode(text.charCodeAt(index))) return false;
+  return text !== '';
 };
 
 /** A bare line feed is a line end that others may believe in; anything else is a byte that must not be there. */
