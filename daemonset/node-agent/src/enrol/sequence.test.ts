@@ -14,6 +14,9 @@ test('without a proxy the pod is pending, has no rules, and the failure names it
   const world = enrolmentWorld([podOf('a')]);
   await assert.rejects(world.enrolment.enrol(podOf('a'), ['10.0.0.1']), { code: 'ERR_NODE_AGENT_NO_PROXY' });
   assert.deepEqual(world.did, ['prepare a', 'state a pending']);
+  // The API has heard it: the next attempt does not say it again.
+  await assert.rejects(world.enrolment.enrol(podOf('a', { state: 'pending' }), ['10.0.0.1']));
+  assert.deepEqual(world.did, ['prepare a', 'state a pending', 'prepare a']);
 });
 
 test('rules that fail leave nothing behind: no listener, no probe, no annotation, nothing held', async () => {

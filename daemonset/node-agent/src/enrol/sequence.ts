@@ -143,7 +143,9 @@ export class Enrolment {
     try {
       await zds.add(held);
     } catch (error) {
-      await source.patchPodStatus(pod, redirectionPatch('pending'));
+      // Told once: every attempt would be one more request to the API.
+      if (pod.metadata?.annotations?.[redirectionAnnotation] !== 'pending')
+        await source.patchPodStatus(pod, redirectionPatch('pending'));
       throw error;
     }
     exempted ??= await this.#forgetIfFailed(uid, async () => this.#install(held, pod));
