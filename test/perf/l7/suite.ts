@@ -149,7 +149,8 @@ export async function runL7(): Promise<BenchReport> {
       figures.push(...(await grpcFigures([{ name: 'ambit-grpc', port: ambit.grpc, process: ambit.child }])));
     } else notRun.push('HTTP/2, gRPC and half load: h2load is not installed');
   } finally {
-    for (const child of children) child.kill('SIGKILL');
+    // nginx ends its worker only when it is asked to end.
+    for (const child of children) child.kill(child.spawnfile === 'nginx' ? 'SIGTERM' : 'SIGKILL');
     rmSync(folder, { recursive: true, force: true });
   }
   return benchReport(startedMs, { ...base, figures, notRun });

@@ -3,6 +3,7 @@
 // hashed both ways, half-closed, closed or reset, while certificates rotate. Prints one JSON line.
 import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   BYTE_ENGINE_WISHES,
   chooseByteEngine,
@@ -41,13 +42,23 @@ export interface SoakResult {
   readonly firstProblem: string | undefined;
   /** Resident memory after warm-up and at the end, after garbage collection, KB. */
   readonly rssKb: readonly number[];
-  /** Straight line through the second half of the samples, KB per minute. */
-  readonly slopeKbPerMinute: number;
+  /** Straight lines through the second half of the samples, KB per minute. */
+  readonly slopes: {
+    readonly resident: Slope;
+    /** Memory in use, in V8's heap and outside it: what a leak of ours makes grow, without the allocator's holes. */
+    readonly used: Slope;
+  };
   readonly descriptors: readonly [before: number, after: number];
   /** Pool blocks still lent at the end. */
   readonly lentBlocks: number;
   /** Warnings of the process (TLS handles that nobody freed are one). */
   readonly warnings: readonly string[];
+}
+
+/** KB per minute, and the standard error of that: a slope within two of them is level. */
+export interface Slope {
+  readonly kbPerMinute: number;
+  readonly standardError: number;
 }
 
 /** Most tunnels carry a request's size, every twentieth carries bulk. */
@@ -57,7 +68,10 @@ const BULK_EVERY = 20;
 /** Of the wished time: where a run ends that has not reached its number of tunnels. */
 const MAX_OVERTIME = 3;
 const PARALLEL = 16;
-const SAMPLES = 40;
+const SAMPLES = 80;
+const LOOK_MS = 20;
+/** A tunnel that is not over by then is not waited for. */
+const MAX_LOOKS = 500;
 const HOST = '127.0.0.1';
 
 const [engineName, secondsText = '20', tunnelsText = '0', rotateText = '5'] = process.argv.slice(2);
@@ -162,9 +176,15 @@ const isOver = (): boolean => {
   return elapsed > seconds && (tunnels >= Number(tunnelsText) || elapsed > MAX_OVERTIME * seconds);
 };
 let next = 0;
+/** While somebody measures, no tunnel is opened. */
+let measured: Promise<void> | undefined;
+let working = PARALLEL;
 
 async function worker(): Promise<void> {
   while (!isOver()) {
+    working -= 1;
+    await measured;
+    working += 1;
     const index = next;
     next += 1;
     await oneTunnel(index).catch((error: unknown) => {
@@ -172,6 +192,7 @@ async function worker(): Promise<void> {
       firstProblem ??= `tunnel ${index}: ${String(error)}`;
     });
   }
+  working -= 1;
 }
 
 const descriptors = (): number => readdirSync('/proc/self/fd').length;
@@ -190,11 +211,23 @@ const rotation = setInterval(
   },
   Number(rotateText) * 1000,
 );
-const rss: [atMinutes: number, kb: number][] = [];
+const samples: { readonly minutes: number; readonly residentKb: number; readonly usedKb: number }[] = [];
+// Memory is looked at while nothing is under way: what is measured then is what stays, not what 16 tunnels happen to hold.
+async function sample(): Promise<void> {
+  for (let look = 0; working > 0 && look < MAX_LOOKS; look += 1) await sleep(LOOK_MS);
+  for (let round = 0; round < 2; round += 1) {
+    globalThis.gc?.();
+    await sleep(LOOK_MS);
+  }
+  const { rss, heapUsed, external } = process.memoryUsage();
+  const minutes = (performance.now() - started) / 60_000;
+  samples.push({ minutes, residentKb: rss / 1024, usedKb: (heapUsed + external) / 1024 });
+}
+
 const sampling = setInterval(
   () => {
-    globalThis.gc?.();
-    rss.push([(performance.now() - started) / 60_000, Math.round(process.memoryUsage.rss() / 1024)]);
+    if (measured !== undefined) return;
+    measured = sample().finally(() => (measured = undefined));
   },
   (seconds * 1000) / SAMPLES,
 );
@@ -212,7 +245,7 @@ for (let look = 0; look < 60 && (descriptors() > before || lent() > 0); look += 
   await new Promise((resolve) => setTimeout(resolve, 50));
 }
 globalThis.gc?.();
-const half = rss.slice(rss.length >> 1);
+const half = samples.slice(samples.length >> 1);
 const result: SoakResult = {
   engine: choice.engine.name,
   seconds: Math.round(elapsed),
@@ -223,8 +256,11 @@ const result: SoakResult = {
   wrong,
   firstProblem,
   warnings,
-  rssKb: [half[0]?.[1] ?? 0, half.at(-1)?.[1] ?? 0],
-  slopeKbPerMinute: slopeOf(half),
+  rssKb: [Math.round(half[0]?.residentKb ?? 0), Math.round(half.at(-1)?.residentKb ?? 0)],
+  slopes: {
+    resident: slopeOf(half.map(({ minutes, residentKb }) => [minutes, residentKb])),
+    used: slopeOf(half.map(({ minutes, usedKb }) => [minutes, usedKb])),
+  },
   descriptors: [before, descriptors()],
   lentBlocks: lent(),
 };
@@ -232,11 +268,16 @@ listener.close();
 process.stdout.write(`${JSON.stringify(result)}\n`);
 
 /** Least squares. */
-function slopeOf(points: readonly (readonly [number, number])[]): number {
+function slopeOf(points: readonly (readonly [number, number])[]): Slope {
   const count = points.length;
   const meanX = points.reduce((sum, [x]) => sum + x, 0) / count;
   const meanY = points.reduce((sum, [, y]) => sum + y, 0) / count;
   const covariance = points.reduce((sum, [x, y]) => sum + (x - meanX) * (y - meanY), 0);
   const variance = points.reduce((sum, [x]) => sum + (x - meanX) ** 2, 0);
-  return Math.round(covariance / variance);
+  const slope = covariance / variance;
+  const residual = points.reduce((sum, [x, y]) => sum + (y - meanY - slope * (x - meanX)) ** 2, 0);
+  return {
+    kbPerMinute: Math.round(slope * 10) / 10,
+    standardError: Math.round(10 * Math.sqrt(residual / (count - 2) / variance)) / 10,
+  };
 }

@@ -41,7 +41,10 @@ export async function runSoak(): Promise<BenchReport> {
     row('carried and hashed', 'GB', result.bytes / 1e9);
     row('wrong or failed tunnels', '', result.wrong);
     row('resident memory at the end', 'KB', result.rssKb[1] ?? Number.NaN);
-    row('slope of resident memory', 'KB/min', result.slopeKbPerMinute);
+    for (const [what, slope] of Object.entries(result.slopes)) {
+      row(`slope of ${what} memory`, 'KB/min', slope.kbPerMinute);
+      row(`standard error of that`, 'KB/min', slope.standardError);
+    }
     row('descriptors left', '', result.descriptors[1] - result.descriptors[0]);
     row('blocks left', '', result.lentBlocks);
     notes.push(`${engine}: ${result.seconds} s${result.firstProblem === undefined ? '' : `; ${result.firstProblem}`}`);
