@@ -11,7 +11,7 @@ import {
   createHboneServer,
   type TunnelRequest,
 } from '@ambit/hbone';
-import { createPeerVerifier } from '@ambit/identity';
+import { createPeerVerifier, createTrustStore } from '@ambit/identity';
 import { testCa } from '@ambit/identity/testing';
 import {
   AGAIN,
@@ -85,12 +85,14 @@ const ca = testCa();
 const issue = async (): Promise<ReturnType<typeof createTlsContext>> =>
   createTlsContext(await ca.issue(ca.identity('soak', 'proxy')));
 let context = await issue();
-const verifyClient = createPeerVerifier({ roots: ca.rootPem, peerRole: 'server' });
+// Remembers few chains, so that it is full before memory is looked at: it keeps some KB of each rotated certificate.
+const roots = createTrustStore({ rootsPem: ca.rootPem, cacheSize: 4 });
+const verifyClient = createPeerVerifier({ roots, peerRole: 'server' });
 let handshakes = 0;
 
 const server = createHboneServer({
   tls: () => context,
-  verifyPeer: createPeerVerifier({ roots: ca.rootPem, peerRole: 'client' }),
+  verifyPeer: createPeerVerifier({ roots, peerRole: 'client' }),
   onTunnel: (request: TunnelRequest) => echo(request.accept()),
   log,
 });
