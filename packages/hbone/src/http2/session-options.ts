@@ -3,9 +3,12 @@ import type { HboneLimits } from '../tunnel.ts';
 
 /** Megabytes of queued data per session before core http2 refuses new streams; its default of 10 is far too low. */
 const SESSION_MEMORY_MB = 1024;
-/** Core's own limiter ends a whole shared session after 1,000 resets; ours is in reset-limiter.ts. */
-const CORE_RESET_BURST = 1_000_000;
-const CORE_RESET_PER_SECOND = 100_000;
+/**
+ * Core's own limiter ends a whole shared session after 1,000 resets of any kind; ours, in reset-limiter.ts, counts those before an answer only.
+ * But ours speaks when everything that arrived is parsed, core's at once: as much as no honest peer reaches.
+ */
+const CORE_RESET_BURST = 5_000;
+const CORE_RESET_PER_SECOND = 5_000;
 
 /** Options for `http2.connect`. */
 export function clientSessionOptions(limits: HboneLimits) {
