@@ -15,7 +15,7 @@ import { peerProgram } from '../fixtures/peer-program.ts';
 import { createPodNetwork, type PodNamespace, type PodNetwork } from '../fixtures/pod-network.ts';
 import { benchReport, type BenchFigure, type BenchReport, median } from './report.ts';
 
-const ROUNDS = 3;
+const ROUNDS = Number(process.env['AMBIT_BENCH_ROUNDS'] ?? 3);
 const STATES = [0, 10_000, 100_000];
 const PODS = 200;
 const IDLE_CONNECTIONS = 1000;
