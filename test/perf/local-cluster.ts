@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parse } from 'yaml';
 import { type Loose, startTestCluster, type TestCluster } from '../fixtures/local-cluster.ts';
-import { benchReport, type BenchFigure, type BenchReport, median } from './report.ts';
+import { benchReport, type BenchFigure, type BenchReport, median, percentile } from './report.ts';
 
 const STARTS = 3;
 const IDLE_MS = 3000;
@@ -172,11 +172,10 @@ async function measureWatches(cluster: TestCluster): Promise<readonly BenchFigur
   const writtenMs = performance.now() - startedMs;
   const deadlineMs = performance.now() + 30_000;
   while (watched.arrived < total * WATCHERS && performance.now() < deadlineMs) await delay(5);
-  const sorted = watched.lagsMs.toSorted((a, b) => a - b);
   return [
     figure('changes', '/s', '50 watches', [total / (writtenMs / 1000)]),
-    figure('lag p50', 'ms', '50 watches', [sorted[Math.floor(sorted.length * 0.5)] ?? Number.NaN]),
-    figure('lag p99', 'ms', '50 watches', [sorted[Math.floor(sorted.length * 0.99)] ?? Number.NaN]),
+    figure('lag p50', 'ms', '50 watches', [percentile(watched.lagsMs, 0.5)]),
+    figure('lag p99', 'ms', '50 watches', [percentile(watched.lagsMs, 0.99)]),
     figure('changes not arrived', 'events', '50 watches', [total * WATCHERS - watched.arrived]),
     figure('watches ended and opened again', 'watches', '50 watches', [watched.ended]),
   ];

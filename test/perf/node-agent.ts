@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type AgentProcess, eventually } from '../fixtures/agent-process.ts';
 import { type AgentNode, createAgentNode } from '../fixtures/node-agent.ts';
-import { benchReport, type BenchFigure, type BenchReport, median } from './report.ts';
+import { benchReport, type BenchFigure, type BenchReport, median, percentile } from './report.ts';
 
 /** How much is measured. */
 interface Size {
@@ -22,11 +22,6 @@ interface Size {
 const full: Size = { pods: 250, single: 40, calls: 30, idleSeconds: 20 };
 const TICKS_PER_SECOND = 100;
 const BUILD = fileURLToPath(new URL('../../daemonset/node-agent/src/install/build-plugin.ts', import.meta.url));
-
-function percentile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
-}
 
 const figuresOf = (quantity: string, path: string, rounds: readonly number[]): readonly BenchFigure[] => {
   const one = (name: string, value: number): BenchFigure => ({

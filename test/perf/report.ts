@@ -54,6 +54,12 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }
 
+/** The value that a share (0 to 1) of the values stays below; NaN of nothing. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}
+
 /** A table: one line per quantity and path. */
 export function formatReport(report: BenchReport): string {
   const head = `${report.suite}: ${report.date}, node ${report.node}, ${report.cpus} cpus, ${report.elapsedSeconds} s; ratios to ${report.reference}`;

@@ -1,8 +1,8 @@
 // In: environment and command line. Out: one frozen record. Called by main.ts, once. Names and defaults: spec node-agent 8.1.
 import { bool, choice, count, type EnvOf, list, readEnv, text } from '@ambit/runtime/env';
-import { isIPv4, isIPv6 } from 'node:net';
 import { joinArguments, type Variables } from './arguments.ts';
 import { NodeAgentError } from './errors.ts';
+import { addressFamily } from './rules/address-text.ts';
 
 /** The node agent's environment variables. */
 export const nodeAgentEnv = {
@@ -142,11 +142,11 @@ export function readNodeAgentConfig(args: readonly string[], environment: Variab
       hint: 'set it from spec.nodeName in the DaemonSet',
     });
   // They become words of rules.
-  for (const [name, isAddress] of [
-    ['HOST_PROBE_SNAT_IP', isIPv4],
-    ['HOST_PROBE_SNAT_IPV6', isIPv6],
+  for (const [name, family] of [
+    ['HOST_PROBE_SNAT_IP', 4],
+    ['HOST_PROBE_SNAT_IPV6', 6],
   ] as const)
-    if (!isAddress(config[name]) || config[name].includes('%'))
+    if (addressFamily(config[name]) !== family)
       throw new NodeAgentError(
         'ERR_NODE_AGENT_CONFIG',
         `${name} is "${config[name].slice(0, 60)}", which is no such address`,

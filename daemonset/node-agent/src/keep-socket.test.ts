@@ -5,20 +5,9 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { isListening } from '@ambit/net/testing';
 import { silentLogger } from '@ambit/runtime/log';
 import { keepListening, type Listen } from './keep-socket.ts';
-
-async function canConnect(path: string): Promise<boolean> {
-  const socket = connect(path);
-  try {
-    await once(socket, 'connect');
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
-}
 
 test('a socket whose file is removed listens again; connections through the old one live on', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'ambit-socket-'));
@@ -39,7 +28,7 @@ test('a socket whose file is removed listens again; connections through the old 
     renameSync(path, join(folder, 'moved'));
     await again;
     assert.equal(existsSync(path), true);
-    assert.equal(await canConnect(path), true);
+    assert.equal(await isListening({ path }), true);
     old.write('still here');
     const [chunk] = (await once(old, 'data')) as [Buffer];
     assert.equal(chunk.toString(), 'still here');
@@ -48,5 +37,5 @@ test('a socket whose file is removed listens again; connections through the old 
     await stop();
     rmSync(folder, { recursive: true });
   }
-  assert.equal(await canConnect(path), false);
+  assert.equal(await isListening({ path }), false);
 });

@@ -8,7 +8,7 @@ import { chooseByteEngine, currentByteEngine, shownByteEngine } from '@ambit/hbo
 import { closeSync, fstatSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createCaClient } from '@ambit/identity/ca-client';
-import { type CertificateManager, createCertificateManager } from '@ambit/identity/certificate-manager';
+import { createCertificateManager } from '@ambit/identity/certificate-manager';
 import type { CertificateSource } from '@ambit/identity/certificate-source';
 import type { AdminServer } from '@ambit/runtime/admin';
 import { background } from '@ambit/runtime/background';
@@ -25,11 +25,8 @@ import {
   type Workload,
 } from '@ambit/state';
 import type { XdsClient } from '@ambit/xds';
-import { configDump } from './admin/config-dump.ts';
-import { loggingRoute } from './admin/logging.ts';
-import { pprofRoutes } from './admin/pprof/routes.ts';
-import { shownConfig } from './admin/shown-config.ts';
-import { type AdminInput, listenOnLoopback, metricsServer, readinessServer } from './admin/server.ts';
+import { metricsServer, readinessServer } from './admin/server.ts';
+import { startAdmin } from './admin/start.ts';
 import type { NodeProxyConfig } from './config.ts';
 import { dataConfigOf, tlsRules } from './data-config.ts';
 import { type CertificateHub, createCertificateHub } from './identity/certificate-hub.ts';
@@ -45,7 +42,6 @@ import { connectPackets } from './inpod/zds-packets.ts';
 import { connectStream } from './inpod/zds-stream.ts';
 import { measureEventLoop } from './telemetry/event-loop.ts';
 import { createNodeProxyMetrics, type NodeProxyMetrics } from './telemetry/metrics.ts';
-import { createThreadProfiler } from './threads/profiler.ts';
 import { createPublisher } from './threads/publish.ts';
 import { startThreadPool, type ThreadPool } from './threads/thread-pool.ts';
 import { demandAll, startXds } from './updates/control-plane.ts';
@@ -54,7 +50,6 @@ import { parseLocalState } from './updates/local-file.ts';
 import { createLocalWorkloads, type LocalWorkloads } from './updates/local-workloads.ts';
 import { createStateCache, type StateCache } from './updates/state-cache.ts';
 import { verifyHost } from './verify-host.ts';
-import { buildInfo } from './version.ts';
 
 /** Builds and starts everything. `context.drain` ends it gracefully; the result's `close` releases the rest. */
 export async function startApp(config: NodeProxyConfig, log: RootLogger, context: RunContext): Promise<RunningApp> {
@@ -360,48 +355,6 @@ function judgeOldConnections(
     signal: context.drain.signal,
   });
   background(log, 'unprotected connections', client);
-}
-
-async function startAdmin(
-  config: NodeProxyConfig,
-  log: RootLogger,
-  parts: {
-    readonly store: StateStore;
-    readonly manager: CertificateManager;
-    readonly threads: ThreadPool;
-    readonly pods: WorkloadManager | undefined;
-    readonly stop: () => void;
-  },
-): Promise<readonly AdminServer[]> {
-  const { threads } = parts;
-  const own = createThreadProfiler('control');
-  const input: AdminInput = {
-    configDump: async () =>
-      configDump({
-        snapshot: parts.store.snapshot(),
-        certificates: parts.manager.states(),
-        pods: parts.pods?.list(),
-        connections: await threads.dump(),
-        config: { ...shownConfig(config), byteEngine: currentByteEngine().name },
-        localState: config.localState === undefined ? undefined : parseLocalState(config.localState),
-        version: { ...buildInfo, istioVersion: config.env.ISTIO_META_ISTIO_VERSION },
-      }),
-    logging: loggingRoute({
-      log,
-      startFilter: config.env.RUST_LOG,
-      broadcast: (scope, level) => threads.broadcast({ kind: 'log-level', scope, level }),
-    }),
-    shutdown: parts.stop,
-    pprof: pprofRoutes(async (request) => (await Promise.all([own.run(request), threads.profile(request)])).flat()),
-    log: log.child('admin'),
-  };
-  const loopback = config.env.AMBIT_LOOPBACK_ADDRESS;
-  // In a pod of the local cluster's loopback mode both loopback addresses stand for the pod's one address.
-  const hasBoth = config.env.IPV6_ENABLED && config.env.AMBIT_LOOPBACK_POD_IP === undefined;
-  return listenOnLoopback(input, {
-    hosts: loopback === undefined ? ['127.0.0.1', ...(hasBoth ? ['::1'] : [])] : [loopback],
-    port: config.adminPort,
-  });
 }
 
 /** Holds the drain until every thread is done; the servers stop accepting at once. The result aborts at that end. */

@@ -3,10 +3,11 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { suite, test } from 'node:test';
+import { isListening } from '@ambit/net/testing';
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 const address = '127.78.0.1';
@@ -103,30 +104,18 @@ async function end(proxy: Started): Promise<void> {
   await proxy.exited;
 }
 
-async function accepts(port: number): Promise<boolean> {
-  const socket = connect(port, address);
-  try {
-    await once(socket, 'connect');
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
-}
-
 suite('13.2 process life', { timeout: 120_000 }, () => {
   test('POST /quitquitquit ends the process with status 0; another method does not', async () => {
     const proxy = start();
     try {
       await ready(proxy);
       assert.deepEqual(await get(15_000, '/quitquitquit'), { status: 405, body: 'Invalid HTTP method\n' });
-      assert.equal(await accepts(15_001), true);
+      assert.equal(await isListening({ port: 15_001, host: address }), true);
       // Every thread answers, the data thread too: otherwise there is no answer at all.
       assert.equal((await get(15_000, '/debug/pprof/profile?seconds=1')).status, 200);
       assert.deepEqual(await get(15_000, '/quitquitquit', 'POST'), { status: 200, body: 'shutdown now\n' });
       assert.equal(await proxy.exited, 0);
-      assert.equal(await accepts(15_001), false);
+      assert.equal(await isListening({ port: 15_001, host: address }), false);
     } finally {
       await end(proxy);
     }

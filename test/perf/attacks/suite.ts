@@ -2,22 +2,27 @@
 // reliability 6.2). A pair of bare tunnels, a neighbour with 200 pings a second, and an attacker with a valid certificate in a
 // process of its own. In: nothing. Out: per attack the CPU of the server as a multiple of the attacker's, memory, and the
 // neighbour's p99 beside the one under an honest peer at full speed. About three minutes. Called by main.ts.
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import type { ChildProcess } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { attacks } from '@ambit/hbone/testing';
 import { type BenchCertificates, writeCertificates } from '../l4/certificates.ts';
-import { cpuSecondsOf, ENGINES, residentKbOf, startLoad, startScript, startTunnels } from '../l4/processes.ts';
-import { type BenchFigure, type BenchReport, benchReport } from '../report.ts';
-import type { AttackAnswer } from './attacker-process.ts';
+import {
+  cpuSecondsOf,
+  ENGINES,
+  residentKbOf,
+  startAnswering,
+  startLoad,
+  startScript,
+  startTunnels,
+} from '../l4/processes.ts';
+import { type BenchFigure, type BenchReport, benchReport, percentile } from '../report.ts';
+import type { AttackAnswer, AttackOrder } from './attacker-process.ts';
 import { type Neighbour, startNeighbour } from './neighbour.ts';
 
 /** `AMBIT_BENCH_ENGINES=framed,libssl` measures those only. */
 const WANTED = process.env['AMBIT_BENCH_ENGINES']?.split(',') ?? [...ENGINES];
 const WINDOW_MS = 2000;
-const ANSWER_MS = 90_000;
 
 /** Runs it. */
 export async function runAttacks(): Promise<BenchReport> {
@@ -99,38 +104,22 @@ async function oneAttack(options: OneAttack): Promise<{
 }> {
   const { index, server, serverPort, certificates, neighbour } = options;
   const script = join(import.meta.dirname, 'attacker-process.ts');
-  const argv = ['--conditions=@ambit/source', script, certificates.jsonFile, `${serverPort}`, `${index}`];
-  const child = spawn(process.execPath, argv, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const attacker = startAnswering<AttackOrder, AttackAnswer>(script, [
+    certificates.jsonFile,
+    `${serverPort}`,
+    `${index}`,
+  ]);
   try {
-    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-    await nextLine(lines);
+    await attacker.run('connect');
     // What the neighbour's pings cost by themselves is not the attacker's doing.
     const [idleCpu, memory] = [cpuSecondsOf([server]), residentKbOf([server])];
     await neighbour.measure(WINDOW_MS);
     const before = cpuSecondsOf([server]);
-    child.stdin.write('go\n');
-    const [times, line] = await Promise.all([neighbour.measure(WINDOW_MS), nextLine(lines)]);
+    const [times, answer] = await Promise.all([neighbour.measure(WINDOW_MS), attacker.run('attack')]);
     const serverCpuSeconds = Math.max(0, cpuSecondsOf([server]) - before - (before - idleCpu));
     const grownKb = Math.max(0, residentKbOf([server]) - memory);
-    return {
-      answer: JSON.parse(line) as AttackAnswer,
-      neighbourP99Ms: percentile(times, 0.99),
-      serverCpuSeconds,
-      grownKb,
-    };
+    return { answer, neighbourP99Ms: percentile(times, 0.99), serverCpuSeconds, grownKb };
   } finally {
-    child.stdin.end();
-    if (child.exitCode === null) await once(child, 'exit', { signal: AbortSignal.timeout(ANSWER_MS) });
+    attacker.end();
   }
-}
-
-async function nextLine(lines: AsyncIterator<string>): Promise<string> {
-  const { value, done } = await lines.next();
-  if (done === true || value === undefined) throw new Error('the attacker ended');
-  return value;
-}
-
-function percentile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }

@@ -14,7 +14,7 @@ import { Model, modelOptions } from '@ambit/model';
 import { ADDRESS_TYPE_URL } from '@ambit/proto/type-urls';
 import { testPod } from '@ambit/resources/testing';
 import { encodeResponse } from '@ambit/xds/server';
-import { benchReport, type BenchFigure, type BenchReport, median } from '../report.ts';
+import { benchReport, type BenchFigure, type BenchReport, median, percentile } from '../report.ts';
 import type { AgentsData, AgentsMessage } from './agents.ts';
 import { type BenchApi, startBenchApi, workloadName } from './kube-api.ts';
 import { measureReconnect } from './reconnect.ts';
@@ -215,9 +215,4 @@ function cpuSeconds({ pid = 0 }: ChildProcess): number {
 
 function residentBytes({ pid = 0 }: ChildProcess): number {
   return Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]) * 4096;
-}
-
-function percentile(values: readonly number[], part: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
 }

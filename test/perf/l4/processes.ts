@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { BenchCertificates } from './certificates.ts';
 import type { LoadAnswer, LoadOrder } from './load-process.ts';
 
@@ -26,12 +26,15 @@ export interface BenchPath {
   readonly load: Load;
 }
 
-/** A load generator in a process of its own. */
-export interface Load {
-  /** One order at a time. */
-  run(order: LoadOrder): Promise<LoadAnswer>;
+/** A process that does what it is told. */
+export interface Answering<Order, Answer> {
+  /** One order at a time. Rejects with the error of an answer, and when the process ended. */
+  run(order: Order): Promise<Answer>;
   end(): void;
 }
+
+/** A load generator in a process of its own. */
+export type Load = Answering<LoadOrder, LoadAnswer>;
 
 const HOST = '127.0.0.1';
 const START_MS = 10_000;
@@ -54,17 +57,25 @@ export async function startScript(
 
 /** Starts a load generator behind `wrap`. */
 export function startLoad(wrap: readonly string[] = []): Load {
-  const argv = [...wrap, process.execPath, '--conditions=@ambit/source', join(here, 'load-process.ts')];
-  const [command = '', ...args] = argv;
-  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  return startAnswering<LoadOrder, LoadAnswer>(join(here, 'load-process.ts'), [], wrap);
+}
+
+/** Starts a script behind `wrap` that answers one JSON line to each of its input; the path is absolute. */
+export function startAnswering<Order, Answer extends { readonly error?: string }>(
+  script: string,
+  args: readonly string[],
+  wrap: readonly string[] = [],
+): Answering<Order, Answer> {
+  const [command = '', ...argv] = [...wrap, process.execPath, '--conditions=@ambit/source', script, ...args];
+  const child = spawn(command, argv, { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout });
   const answers = lines[Symbol.asyncIterator]();
   return {
     async run(order) {
       child.stdin.write(`${JSON.stringify(order)}\n`);
       const { value } = (await answers.next()) as { value: string | undefined };
-      if (value === undefined) throw new Error('the load generator ended');
-      const answer = JSON.parse(value) as LoadAnswer;
+      if (value === undefined) throw new Error(`${basename(script)} ended`);
+      const answer = JSON.parse(value) as Answer;
       if (answer.error !== undefined) throw new Error(answer.error);
       return answer;
     },

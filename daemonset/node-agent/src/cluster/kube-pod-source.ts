@@ -122,8 +122,11 @@ export async function connectPodSource(config: NodeAgentConfig, log: Logger): Pr
         log,
         onChanges: (changes) => {
           for (const change of changes) {
-            if (change.type === 'delete') onGone(uids.get(`${change.namespace}/${change.name}`) ?? '');
-            else {
+            if (change.type === 'delete') {
+              const key = `${change.namespace}/${change.name}`;
+              onGone(uids.get(key) ?? '');
+              uids.delete(key);
+            } else {
               const { namespace = '', name = '', uid = '' } = change.object.metadata ?? {};
               uids.set(`${namespace}/${name}`, uid);
               onPod(change.object);

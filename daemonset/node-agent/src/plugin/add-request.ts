@@ -1,6 +1,6 @@
 // In: the body that the plugin posts. Out: what it says, checked. Pure. Called by cmdadd-route.ts; written by run-plugin.ts.
 // Source: spec node-agent 6.4.
-import { isIP } from 'node:net';
+import { addressFamily } from '../rules/address-text.ts';
 
 /** A pod whose sandbox the container runtime is making. */
 export interface AddRequest {
@@ -24,10 +24,7 @@ const textOf = (value: unknown): string => (typeof value === 'string' ? value : 
 const unmapped = (ip: string): string =>
   ip.toLowerCase().startsWith('::ffff:') && ip.includes('.') ? ip.slice(7) : ip;
 
-/** An address without a zone; anybody on the node may write to the socket, and addresses end in rules. */
-const isAddress = (ip: string): boolean => isIP(ip) !== 0 && !ip.includes('%');
-
-/** Reads the body; undefined when it is no such request. Addresses that are none are left out. */
+/** Reads the body; undefined when it is no such request. Addresses that are none are left out: anybody on the node may write to the socket. */
 export function parseAddRequest(text: string): AddRequest | undefined {
   let body: Readonly<Record<string, unknown>>;
   try {
@@ -36,7 +33,9 @@ export function parseAddRequest(text: string): AddRequest | undefined {
     return undefined;
   }
   const list = Array.isArray(body['ips']) ? (body['ips'] as unknown[]).slice(0, addressLimit) : [];
-  const ips = list.map((entry) => unmapped(textOf(fieldsOf(fieldsOf(entry)['address'])['ip']))).filter(isAddress);
+  const ips = list
+    .map((entry) => unmapped(textOf(fieldsOf(fieldsOf(entry)['address'])['ip'])))
+    .filter((ip) => addressFamily(ip) !== 0);
   const request = {
     netns: textOf(body['netns']),
     name: textOf(body['podname']),

@@ -1,5 +1,5 @@
 // One way of exempting probes in the node's namespace. Implemented by host-nftables.ts and host-iptables.ts, used by host.ts.
-import { isIP } from 'node:net';
+import { addressFamily } from './address-text.ts';
 
 /** Names of the sets of probed addresses, as upstream calls them. */
 export const probeSets = { v4: 'istio-inpod-probes-v4', v6: 'istio-inpod-probes-v6' } as const;
@@ -33,5 +33,5 @@ export function ownersIn(
   ipv6: boolean,
 ): readonly (readonly [string, string])[] {
   if (family === 'v6' && !ipv6) return [];
-  return [...owners].filter(([ip]) => isIP(ip) === (family === 'v6' ? 6 : 4) && !ip.includes('%'));
+  return [...owners].filter(([ip]) => addressFamily(ip) === (family === 'v6' ? 6 : 4));
 }

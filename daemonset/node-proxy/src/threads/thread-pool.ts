@@ -44,11 +44,13 @@ export const HEARTBEAT_LIMIT_MS = 5000;
 const HEARTBEAT_EVERY_MS = 1000;
 const DUMP_LIMIT_MS = 2000;
 
+type DumpedPods = Readonly<Record<string, readonly DumpedConnection[]>>;
+
 interface Thread {
   readonly worker: Worker;
   readonly pending: Map<number, PromiseWithResolvers<void>>;
   readonly removing: Map<string, PromiseWithResolvers<void>>;
-  readonly dumps: Map<number, (pods: Readonly<Record<string, readonly DumpedConnection[]>>) => void>;
+  readonly dumps: Map<number, PromiseWithResolvers<DumpedPods>>;
   readonly profiles: Map<number, PromiseWithResolvers<ThreadProfile>>;
   readonly drained: PromiseWithResolvers<{ outcome: 'drained' | 'deadline'; cut: number }>;
   readonly ready: PromiseWithResolvers<void>;
@@ -135,7 +137,7 @@ export async function startThreadPool(options: {
         thread.drained.resolve({ outcome: message.outcome, cut: message.cut });
         return;
       case 'dump':
-        thread.dumps.get(message.id)?.(message.pods);
+        thread.dumps.get(message.id)?.resolve(message.pods);
         thread.dumps.delete(message.id);
         return;
       case 'profiled': {
@@ -163,6 +165,20 @@ export async function startThreadPool(options: {
   }, HEARTBEAT_EVERY_MS);
   beat.unref();
 
+  /** Sends a question with a number of its own; `onMessage` and `died` settle the answer. */
+  async function ask<T>(
+    thread: Thread,
+    waiting: Map<number, PromiseWithResolvers<T>>,
+    question: (id: number) => ToDataThread,
+  ): Promise<T> {
+    const id = nextId;
+    nextId += 1;
+    const answer = Promise.withResolvers<T>();
+    waiting.set(id, answer);
+    thread.worker.postMessage(question(id));
+    return answer.promise;
+  }
+
   await Promise.all(threads.map(async (thread) => thread.ready.promise));
   const broadcast = (message: ToDataThread): void => {
     for (const { worker } of threads) worker.postMessage(message);
@@ -175,12 +191,7 @@ export async function startThreadPool(options: {
     async addPod(index, pod) {
       const thread = threads[index];
       if (thread === undefined) throw new Error(`there is no data thread ${index}`);
-      const id = nextId;
-      nextId += 1;
-      const waiting = Promise.withResolvers<void>();
-      thread.pending.set(id, waiting);
-      thread.worker.postMessage({ kind: 'pod-add', id, pod } satisfies ToDataThread);
-      await waiting.promise;
+      await ask(thread, thread.pending, (id) => ({ kind: 'pod-add', id, pod }));
     },
     async removePod(uid) {
       await Promise.all(
@@ -202,13 +213,10 @@ export async function startThreadPool(options: {
       const merged = new Map<string, DumpedConnection[]>();
       await Promise.all(
         threads.map(async (thread) => {
-          const id = nextId;
-          nextId += 1;
-          const answer = Promise.withResolvers<Readonly<Record<string, readonly DumpedConnection[]>>>();
-          thread.dumps.set(id, answer.resolve);
-          using _limit = clock.setTimeout(() => answer.resolve({}), DUMP_LIMIT_MS);
-          thread.worker.postMessage({ kind: 'dump', id } satisfies ToDataThread);
-          for (const [uid, list] of Object.entries(await answer.promise)) {
+          const late = Promise.withResolvers<DumpedPods>();
+          using _limit = clock.setTimeout(() => late.resolve({}), DUMP_LIMIT_MS);
+          const answer = ask(thread, thread.dumps, (id) => ({ kind: 'dump', id }));
+          for (const [uid, list] of Object.entries(await Promise.race([answer, late.promise]))) {
             merged.set(uid, [...(merged.get(uid) ?? []), ...list]);
           }
         }),
@@ -217,14 +225,7 @@ export async function startThreadPool(options: {
     },
     async profile(request) {
       return Promise.all(
-        threads.map(async (thread) => {
-          const id = nextId;
-          nextId += 1;
-          const answer = Promise.withResolvers<ThreadProfile>();
-          thread.profiles.set(id, answer);
-          thread.worker.postMessage({ kind: 'profile', id, request } satisfies ToDataThread);
-          return answer.promise;
-        }),
+        threads.map(async (thread) => ask(thread, thread.profiles, (id) => ({ kind: 'profile', id, request }))),
       );
     },
     async destroy() {

@@ -1,5 +1,6 @@
 // `ambit create-remote-secret`. In: a cluster with a service account for readers. Out: a Secret on standard output whose kubeconfig has that
 // account's token (spec control-plane 8.3). The token is made once, as a Secret of this cluster, so that deleting that revokes it.
+import { isDnsLabel } from '@ambit/model/validate/names';
 import type { KubernetesObject } from '@ambit/resources';
 import { setTimeout as delay } from 'node:timers/promises';
 import { kinds } from '../cluster/kinds.ts';
@@ -54,20 +55,11 @@ export function remoteSecretOf(
   };
 }
 
-const nameLimit = 63;
-const nameCharacters = new Set('abcdefghijklmnopqrstuvwxyz0123456789-');
-
-/** A DNS label: the name becomes part of an object's name and a key of its data. */
+/** A DNS label in lower case: the name becomes part of an object's name and a key of its data. */
 function requireName(name: string): string {
-  const isLabel =
-    name.length > 0 &&
-    name.length <= nameLimit &&
-    name.split('').every((character) => nameCharacters.has(character)) &&
-    !name.startsWith('-') &&
-    !name.endsWith('-');
-  if (isLabel) return name;
+  if (isDnsLabel(name) && name === name.toLowerCase()) return name;
   throw new CliError('ERR_CLI_INVALID', `"${name}" cannot be the name of a cluster`, {
-    hint: `choose one with --name: up to ${nameLimit} lower-case letters, digits and hyphens`,
+    hint: 'choose one with --name: up to 63 lower-case letters, digits and hyphens',
   });
 }
 

@@ -19,7 +19,7 @@ const NLM_F_REQUEST = 1;
 const NLM_F_ACK = 4;
 const NLMSG_ERROR = 2;
 const HEADER_BYTES = 16;
-const answerBytes = 4096;
+const ANSWER_BYTES = 4096;
 
 /** One attribute with a 32-bit number, as `struct rtattr`. */
 export function routeAttribute(type: number, value: number): Buffer {
@@ -69,7 +69,7 @@ export function changeRoutes(netnsFd: number, requests: readonly RouteRequest[])
           msg_flags: 0,
         };
         checked('sendmsg', 'netlink', native.sendmsg(fd, message, 0));
-        const answer = Buffer.alloc(answerBytes);
+        const answer = Buffer.alloc(ANSWER_BYTES);
         const count = Number(checked('recv', 'netlink', native.recv(fd, answer, answer.length, MSG_DONTWAIT)));
         return errnoOf(answer.subarray(0, count), index + 1);
       });
