@@ -127,6 +127,7 @@ const framingProblem = (exchange: Exchange, settings: ProxySettings): LocalReply
     if (headers.size > maxHeaderFields) return replies.tooManyHeaders;
     // What the codec of HTTP/1.1 refuses: `get` is not the GET of a policy, but may be that of a backend.
     if (!methods.has(exchange.head.method)) return replies.badFraming;
+    if (wantsForeignUpgrade(exchange)) return replies.upgradeFailed;
     return exchange.head.authority === '' ? replies.missingHost : undefined;
   }
   if (headers.getAll('host').length > 1) return replies.badFraming;

@@ -33,7 +33,7 @@ export interface Exchange {
   readonly isRequestComplete: boolean;
   /** Trailers as name/value array; complete once the body ended. */
   requestTrailers(): readonly string[];
-  /** True for an HTTP/1.1 websocket upgrade. */
+  /** True for a websocket: an upgrade of HTTP/1.1, or an extended CONNECT of HTTP/2. */
   readonly isWebsocket: boolean;
   /** Relays a 1xx response. */
   interim(status: number, headers: HeaderList): void;
@@ -47,7 +47,7 @@ export interface Exchange {
   readonly sink: BodySink;
   /** Ends the response body. */
   end(trailers: readonly string[] | undefined): void;
-  /** Answers 101 and hands over the raw connection; only when `isWebsocket`. `onClosed` is not called any more. */
+  /** Answers 101 (HTTP/2: 200) and hands over the raw connection or stream; only when `isWebsocket`. `onClosed` is not called any more. */
   upgrade(headers: HeaderList): Upgraded;
   /** Ends the exchange now: RST_STREAM or end of the connection. */
   abort(reason: Error): void;

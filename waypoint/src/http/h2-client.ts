@@ -10,8 +10,9 @@ import {
   constants,
 } from 'node:http2';
 import { HeaderList } from '@ambit/l7';
+import { fromDuplex } from '@ambit/net';
 import { UpstreamError } from '../errors.ts';
-import { ReadableSource } from './body.ts';
+import { bytesSource, ReadableSource } from './body.ts';
 import { sendTrailers } from './send-trailers.ts';
 import { StreamSink } from './stream-sink.ts';
 import { tunnelSocket } from './tunnel-socket.ts';
@@ -36,17 +37,33 @@ const connectionWindowBytes = 16 * 1024 * 1024;
 const maxStreams = 100;
 /** A session without streams is closed after this time. */
 const idleMs = 60_000;
+/** Longest wait for the first SETTINGS of a backend. */
+const settingsMs = 5000;
+
+/** HTTP/2 towards backends. */
+export interface Http2Client extends UpstreamClient {
+  /** True when the backend announces the extended CONNECT (RFC 8441). Dials where it must; rejects as a call would. */
+  takesWebsockets(key: string, open: OpenConnection): Promise<boolean>;
+}
 
 interface PooledSession {
   readonly session: ClientHttp2Session;
+  /** Resolves with the first SETTINGS of the peer, or when the session is over. */
+  readonly settled: Promise<void>;
   streams: number;
   idleTimer: NodeJS.Timeout | undefined;
 }
 
 /** Makes the client. */
-export const createHttp2Client = (): UpstreamClient => {
+export const createHttp2Client = (): Http2Client => {
   const pool = new SessionPool();
   return {
+    takesWebsockets: async (key, open) => {
+      const pooled = await pool.take(key, open);
+      await settledOf(pooled);
+      pool.rest(pooled);
+      return pooled.session.remoteSettings?.enableConnectProtocol === true;
+    },
     send: (key, open, request, onInterim) => new Http2Call(pool, key, open, request, onInterim),
     close: () => pool.close(),
   };
@@ -74,7 +91,11 @@ class SessionPool {
   async #dial(key: string, open: OpenConnection): Promise<PooledSession> {
     const socket = tunnelSocket(await open());
     const session = connect('http://upstream', { createConnection: () => socket, ...sessionOptions });
-    const pooled: PooledSession = { session, streams: 0, idleTimer: undefined };
+    const settled = new Promise<void>((resolve) => {
+      session.once('remoteSettings', () => resolve());
+      session.once('close', () => resolve());
+    });
+    const pooled: PooledSession = { session, settled, streams: 0, idleTimer: undefined };
     const list = this.#sessions.get(key) ?? [];
     list.push(pooled);
     this.#sessions.set(key, list);
@@ -97,7 +118,13 @@ class SessionPool {
   /** Called when a stream ended. */
   release(pooled: PooledSession): void {
     pooled.streams -= 1;
+    this.rest(pooled);
+  }
+
+  /** A session that nobody uses is closed after a while. */
+  rest(pooled: PooledSession): void {
     if (pooled.streams > 0 || pooled.session.closed) return;
+    clearTimeout(pooled.idleTimer);
     pooled.idleTimer = setTimeout(() => pooled.session.close(), idleMs).unref();
   }
 
@@ -110,6 +137,13 @@ const hasRoom = ({ session, streams }: PooledSession): boolean =>
   !session.closed &&
   !session.destroyed &&
   streams < Math.min(maxStreams, session.remoteSettings?.maxConcurrentStreams ?? maxStreams);
+
+const settledOf = async ({ settled }: PooledSession): Promise<void> => {
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, settingsMs);
+  await Promise.race([settled, late.promise]);
+  clearTimeout(timer);
+};
 
 class Http2Call implements UpstreamCall {
   readonly response: Promise<UpstreamResponse>;
@@ -158,7 +192,7 @@ class Http2Call implements UpstreamCall {
     let stream: ClientHttp2Stream;
     try {
       stream = pooled.session.request(headersOf(request) as never, {
-        endStream: !request.hasBody,
+        endStream: !request.hasBody && !request.isWebsocket,
         waitForTrailers: request.hasBody,
       });
     } catch (error) {
@@ -178,9 +212,14 @@ class Http2Call implements UpstreamCall {
       trailers = raw ?? [];
     });
     stream.on('response', (headers: { ':status'?: number }, flags: number, raw?: string[]) => {
+      const status = headers[':status'] ?? 0;
+      if (request.isWebsocket && status >= 200 && status < 300) {
+        resolve(upgradedOf(stream, HeaderList.fromRaw(withoutPseudo(raw ?? []))));
+        return;
+      }
       body = new ReadableSource(stream);
       resolve({
-        status: headers[':status'] ?? 0,
+        status,
         headers: HeaderList.fromRaw(withoutPseudo(raw ?? [])),
         body,
         isBodyless: (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0,
@@ -200,6 +239,16 @@ class Http2Call implements UpstreamCall {
     return promise;
   }
 }
+
+/** The answer to an extended CONNECT as the 101 that it stands for. */
+const upgradedOf = (stream: ClientHttp2Stream, headers: HeaderList): UpstreamResponse => ({
+  status: 101,
+  headers,
+  body: bytesSource(new Uint8Array()),
+  isBodyless: true,
+  trailers: () => [],
+  upgraded: { endpoint: fromDuplex(stream), early: Buffer.alloc(0) },
+});
 
 const failureOf = (stream: ClientHttp2Stream, session: ClientHttp2Session): UpstreamError => {
   // The whole connection broke, or its bytes were no HTTP/2: that is no reset of a stream.
@@ -222,7 +271,7 @@ const headersOf = (request: UpstreamRequest): string[] => {
   headers.remove('host');
   return [
     ':method',
-    request.method,
+    ...(request.isWebsocket ? ['CONNECT', ':protocol', 'websocket'] : [request.method]),
     ':scheme',
     request.scheme,
     ':authority',

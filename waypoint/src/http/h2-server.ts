@@ -1,11 +1,13 @@
 /**
  * HTTP/2 with prior knowledge towards clients: inner bytes of a tunnel -> exchanges (spec/waypoint.md 1.5).
- * Path 4, step 4; data thread. The session rides on a plain Duplex.
+ * Path 4, step 4; data thread. The session rides on a plain Duplex. An extended CONNECT (RFC 8441) is shown as the GET with
+ * `Upgrade` that it stands for (spec/waypoint.md 5.10), so that routes and policies see one kind of websocket.
  */
 import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { HeaderList } from '@ambit/l7';
-import { type BodySink, ReadableSource } from './body.ts';
+import { fromDuplex } from '@ambit/net';
+import { type BodySink, type BodySource, bytesSource, ReadableSource } from './body.ts';
 import type { Exchange, Upgraded } from './exchange.ts';
 import { sendTrailers } from './send-trailers.ts';
 import { StreamSink } from './stream-sink.ts';
@@ -39,7 +41,7 @@ export const createHttp2Server = <Context>(
           initialWindowSize: windowBytes,
           maxConcurrentStreams: 100,
           maxHeaderListSize: maxHeaderListBytes,
-          enableConnectProtocol: false,
+          enableConnectProtocol: true,
         },
       } as never);
       sessions.add(session);
@@ -86,8 +88,8 @@ class Http2Exchange implements Exchange {
   readonly protocol = 'HTTP/2';
   readonly head: Exchange['head'];
   readonly hasBody: boolean;
-  readonly body: ReadableSource;
-  readonly isWebsocket = false;
+  readonly body: BodySource;
+  readonly isWebsocket: boolean;
   readonly isRequestComplete = true; // what is left of the request is the stream's business, not the connection's
   readonly sink: BodySink;
   onClosed: ((complete: boolean) => void) | undefined;
@@ -99,10 +101,14 @@ class Http2Exchange implements Exchange {
 
   constructor(stream: ServerHttp2Stream, rawHeaders: readonly string[]) {
     this.#stream = stream;
-    this.body = new ReadableSource(stream);
+    const { head, protocol } = headOf(rawHeaders);
+    this.head = head;
+    this.isWebsocket = protocol?.toLowerCase() === 'websocket';
+    // What follows the head of an extended CONNECT is no body: it stays in the stream until somebody takes that over.
+    this.body = protocol === undefined ? new ReadableSource(stream) : bytesSource(new Uint8Array());
     this.sink = new StreamSink(stream);
-    this.hasBody = !stream.readableEnded && !(stream as { endAfterHeaders?: boolean }).endAfterHeaders;
-    this.head = headOf(rawHeaders);
+    this.hasBody =
+      protocol === undefined && !stream.readableEnded && !(stream as { endAfterHeaders?: boolean }).endAfterHeaders;
     stream.on('trailers', (_headers: unknown, _flags: number, raw?: string[]) => {
       this.#requestTrailers = raw ?? [];
     });
@@ -141,8 +147,13 @@ class Http2Exchange implements Exchange {
     if (!this.#stream.destroyed) this.#stream.end();
   }
 
-  upgrade(): Upgraded {
-    throw new TypeError('an HTTP/2 exchange is never upgraded');
+  upgrade(headers: HeaderList): Upgraded {
+    this.#isEnded = true;
+    if (!this.#stream.destroyed && !this.#stream.closed) {
+      headers.removeIf((name) => ofUpgrades.has(name));
+      this.#stream.respond([':status', '200', ...headers.toRaw()] as never, { endStream: false });
+    }
+    return { endpoint: fromDuplex(this.#stream), early: Buffer.alloc(0) };
   }
 
   abort(): void {
@@ -153,7 +164,11 @@ class Http2Exchange implements Exchange {
 
 const ignore = (): void => undefined;
 
-const headOf = (raw: readonly string[]): Exchange['head'] => {
+/** Fields of a 101 that HTTP/2 has no place for (RFC 8441 5). */
+const ofUpgrades = new Set(['connection', 'upgrade', 'sec-websocket-accept', 'transfer-encoding', 'content-length']);
+
+/** The head, and the protocol of an extended CONNECT. */
+const headOf = (raw: readonly string[]): { readonly head: Exchange['head']; readonly protocol: string | undefined } => {
   const fields: string[] = [];
   const pseudo: Record<string, string> = {};
   for (let index = 0; index + 1 < raw.length; index += 2) {
@@ -166,12 +181,21 @@ const headOf = (raw: readonly string[]): Exchange['head'] => {
   const authority = pseudo[':authority'] ?? headers.get('host') ?? '';
   headers.remove('host');
   if (authority !== '') headers.append('host', authority);
+  const method = pseudo[':method'] ?? '';
+  const protocol = method === 'CONNECT' ? pseudo[':protocol'] : undefined;
+  if (protocol !== undefined) {
+    headers.replace('connection', 'Upgrade');
+    headers.replace('upgrade', protocol);
+  }
   return {
-    method: pseudo[':method'] ?? '',
-    target: pseudo[':path'] ?? '',
-    scheme: headers.get('x-forwarded-proto') ?? 'http',
-    authority,
-    headers,
+    protocol,
+    head: {
+      method: protocol === undefined ? method : 'GET',
+      target: pseudo[':path'] ?? '',
+      scheme: headers.get('x-forwarded-proto') ?? 'http',
+      authority,
+      headers,
+    },
   };
 };
 

@@ -17,6 +17,7 @@ import type { Backend } from '@ambit/proto/waypoint';
 import { setTimeout as pause } from 'node:timers/promises';
 import { UpstreamError, WaypointError } from '../errors.ts';
 import type { RequestContext } from '../filters/request-context.ts';
+import type { Http2Client } from '../http/h2-client.ts';
 import type { UpstreamClient, UpstreamResponse } from '../http/upstream.ts';
 import type { Breakers } from './breakers.ts';
 import type { SendMirrors } from './mirror.ts';
@@ -35,7 +36,7 @@ export interface RouterOptions {
   readonly picker: Picker;
   readonly transport: Transport;
   readonly http1: UpstreamClient;
-  readonly http2: UpstreamClient;
+  readonly http2: Http2Client;
   /** Address of this waypoint, to find its own workload. */
   readonly ownIp: string;
   readonly tls: TlsPlanner;

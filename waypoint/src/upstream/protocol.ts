@@ -8,7 +8,6 @@ const h2UpgradePolicy = 2;
 
 /** True for HTTP/2. */
 export const isHttp2Upstream = ({ exchange, record }: RequestContext, backend: Backend | undefined): boolean => {
-  if (exchange.isWebsocket) return false;
   const isHttp2Client = exchange.protocol === 'HTTP/2';
   const protocol = backend?.protocol ?? AppProtocol.unknown;
   if (backend?.useClientProtocol === true) return isHttp2Client;

@@ -25,7 +25,7 @@ export const relayResponse = (
   context.touch();
   context.body().release();
   if (response.upgraded !== undefined) {
-    relayUpgrade(context, decision, response, response.upgraded);
+    relayUpgrade(context, decision, response, response.upgraded, cancel);
     return;
   }
   removeHopByHop(headers, 'response');
@@ -124,6 +124,7 @@ const relayUpgrade = (
   decision: ForwardDecision,
   { headers }: UpstreamResponse,
   upstream: Upgraded,
+  cancel: (reason: Error) => void,
 ): void => {
   const { exchange, record, config } = context;
   editResponse(context, decision, headers);
@@ -148,6 +149,7 @@ const relayUpgrade = (
       record.flags.add('UC');
       record.details = 'upstream_reset_after_response_started{connection_termination}';
     }
+    cancel(new WaypointError('ERR_WAYPOINT_UPSTREAM', 'the websocket is over')); // its place is free again
     context.finish();
   });
 };

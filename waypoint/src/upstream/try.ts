@@ -4,12 +4,18 @@
  */
 import { type HashKey, hashKeyOf, removeHopByHop } from '@ambit/l7';
 import { type Backend, LoadBalancer_Algo } from '@ambit/proto/waypoint';
-import type { Endpoint } from '@ambit/net';
 import { findWorkload } from '@ambit/state';
 import { UpstreamError } from '../errors.ts';
 import type { RequestContext } from '../filters/request-context.ts';
 import type { RequestBody } from '../http/request-body.ts';
-import type { UpstreamCall, UpstreamRequest, UpstreamResponse } from '../http/upstream.ts';
+import type {
+  InterimListener,
+  OpenConnection,
+  UpstreamCall,
+  UpstreamRequest,
+  UpstreamResponse,
+} from '../http/upstream.ts';
+import { sendUpgrade, sendWebsocket } from '../http/websocket-call.ts';
 import { connectTimeoutOf } from './connect-timeout.ts';
 import type { ForwardDecision, RouterOptions } from './forward.ts';
 import { openerOf } from './open.ts';
@@ -150,15 +156,22 @@ export class Tries {
     const { transport, tls, http1, http2 } = this.#options;
     const isHttp2 = isHttp2Upstream(this.#context, this.#backend);
     const plan = tls(this.#backend, request.authority, (name) => config.snapshot.secret.get(name));
-    const open = (): Promise<Endpoint> => {
-      const timeoutMs = connectTimeoutOf(this.#backend, config.settings);
-      return openerOf({ transport, endpoint, plan, isHttp2, timeoutMs, headers: this.#tunnelHeaders() })();
-    };
+    const openFor =
+      (useHttp2: boolean): OpenConnection =>
+      () => {
+        const timeoutMs = connectTimeoutOf(this.#backend, config.settings);
+        return openerOf({ transport, endpoint, plan, isHttp2: useHttp2, timeoutMs, headers: this.#tunnelHeaders() })();
+      };
     const key = `${endpoint.key} ${this.#backend?.hostname ?? ''} ${plan?.id ?? ''}`;
-    return (isHttp2 ? http2 : http1).send(key, open, request, (status, interim) => {
+    const onInterim: InterimListener = (status, interim) => {
       removeHopByHop(interim, 'response');
       exchange.interim(status, interim);
-    });
+    };
+    if (!request.isWebsocket) return (isHttp2 ? http2 : http1).send(key, openFor(isHttp2), request, onInterim);
+    const isKeyless = exchange.protocol === 'HTTP/2';
+    return isHttp2
+      ? sendWebsocket({ http1, http2 }, key, openFor, request, onInterim, isKeyless)
+      : sendUpgrade(http1, key, openFor(false), request, onInterim, isKeyless);
   }
 }
 
