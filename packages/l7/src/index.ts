@@ -14,7 +14,9 @@ export {
 export { CHECK_PATH, grpcCheckOf, grpcVerdictOf } from './ext-authz/grpc.ts';
 export { type HttpCheck, httpCheckOf, httpVerdictOf } from './ext-authz/http.ts';
 export { type CompiledFault, compileFault, type FaultDecision } from './fault.ts';
-export { chooseByHash, type HashKey, hashKeyOf } from './hash.ts';
+export { type HashKey, hashKeyOf, hashOfConnection } from './hash.ts';
+export { buildMaglev, buildRing, type HashTable } from './hash/table.ts';
+export { type Hash64 } from './hash/xxhash64.ts';
 export {
   compileGlobalRateLimit,
   type GlobalRateCheck,

@@ -7,7 +7,7 @@
 import type { SessionPersistence } from '@ambit/proto/waypoint';
 import { SessionPersistence_Type } from '@ambit/proto/waypoint';
 import { positiveMs } from './duration.ts';
-import { hash64 } from './hash.ts';
+import { hexOf, xxHash64 } from './hash/xxhash64.ts';
 import type { HeaderList } from './header-list.ts';
 import type { RequestView } from './request-view.ts';
 
@@ -25,7 +25,7 @@ const maxTokenLength = 128;
 const separator = '.';
 
 /** Mark of a name in tokens: the same for equal names, telling nothing about them. */
-export const endpointMark = (name: string): string => hash64(name);
+export const endpointMark = (name: string): string => hexOf(xxHash64(name));
 
 /** The session of a request; undefined when it has none, or an old one. */
 export const sessionOf = (

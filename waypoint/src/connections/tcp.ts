@@ -2,8 +2,8 @@
  * Raw connections of a tunnel: policy, destination, relay (spec/waypoint.md 3.1 TCP order, 4.1.5).
  * In: an accepted tunnel whose bytes are not HTTP. Out: relayed bytes and TCP series. Data thread.
  */
-import { chooseByWeight, positiveMs } from '@ambit/l7';
-import type { Backend, L4Route, Target } from '@ambit/proto/waypoint';
+import { chooseByWeight, hashOfConnection, positiveMs } from '@ambit/l7';
+import { type Backend, type L4Route, LoadBalancer_Algo, type Target } from '@ambit/proto/waypoint';
 import { type Endpoint, fromDuplex, Region, relay } from '@ambit/net';
 import { findWorkload, type Snapshot } from '@ambit/state';
 import { messageOf } from '@ambit/runtime/errors';
@@ -15,7 +15,7 @@ import type { TcpCounters } from '../telemetry/metrics.ts';
 import type { CompiledConfig } from '../updates/compiled-config.ts';
 import { connectTimeoutOf } from '../upstream/connect-timeout.ts';
 import type { Breakers } from '../upstream/breakers.ts';
-import type { Picker, UpstreamEndpoint } from '../upstream/pick.ts';
+import type { Picker, PickInput, UpstreamEndpoint } from '../upstream/pick.ts';
 import { tunnelSocket } from '../http/tunnel-socket.ts';
 import type { TlsPlanner } from '../upstream/tls-origination.ts';
 import type { Transport } from '../upstream/transport.ts';
@@ -75,12 +75,20 @@ export const serveTcp = async (client: Endpoint, head: Buffer, tunnel: Tunnel, o
     network: config.settings.network,
     self: findWorkload(options.snapshot(), config.settings.network, options.ownIp),
     avoid: new Set(),
+    hashed: hashedBy(backend, tunnel.sourceIp),
     random: options.random,
   });
   if (endpoint === undefined) return refuse(client, tunnel, options, 'UH', 'no healthy upstream');
   using place = options.breakers.enter(backend, 'connection');
   if (place === undefined) return refuse(client, tunnel, options, 'UO', 'too many connections');
   await relayTo(client, head, endpoint, backend, tunnel, connectTimeoutOf(backend, config.settings), options);
+};
+
+const hashedBy = (backend: Backend | undefined, sourceIp: string): PickInput['hashed'] => {
+  const lb = backend?.lb;
+  if (lb?.algo !== LoadBalancer_Algo.HASH || lb.hash === undefined) return undefined;
+  const hash = hashOfConnection(lb.hash, sourceIp);
+  return hash === undefined ? undefined : { hash, shape: lb.hash };
 };
 
 const refuse = (client: Endpoint, tunnel: Tunnel, options: TcpOptions, flag: string, reason: string): void => {

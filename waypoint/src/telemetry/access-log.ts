@@ -2,6 +2,7 @@
  * Istio's access log lines, text and JSON (spec/waypoint.md 7.3). In: a completed record. Out: one line.
  * Pure; data thread.
  */
+import { addressText } from '../upstream/address-text.ts';
 import type { RequestRecord } from './request-record.ts';
 import { flagsText } from './metrics.ts';
 
@@ -90,11 +91,8 @@ const jsonFields = (record: RequestRecord): Record<string, string | number | nul
 };
 
 /** The form that parsers of upstream logs know. */
-export const upstreamHost = ({ endpoint }: RequestRecord): string | undefined => {
-  if (endpoint === undefined) return undefined;
-  const address = `${endpoint.ip.includes(':') ? `[${endpoint.ip}]` : endpoint.ip}:${endpoint.port}`;
-  return endpoint.transport === 'hbone' ? `envoy://connect_originate/${address}` : address;
-};
+export const upstreamHost = ({ endpoint }: RequestRecord): string | undefined =>
+  endpoint === undefined ? undefined : addressText(endpoint);
 
 /** `inbound-vip|<port>|http[/<subset>]|<hostname>` for the frontend's own service, `outbound|...` for others (spec 1.1). */
 export const clusterName = ({ backend, start }: RequestRecord): string | undefined => {

@@ -2,12 +2,13 @@
  * Backend + snapshot -> one endpoint and the identity it must have (spec/waypoint.md 1.8, 5.5).
  * Path 4, step 7. Pure apart from the counters of active requests; data thread.
  */
-import { chooseByHash } from '@ambit/l7';
+import type { Hash64 } from '@ambit/l7';
 import { type Backend, LoadBalancer_Algo } from '@ambit/proto/waypoint';
 import type { Snapshot, Workload } from '@ambit/state';
 import type { FrontendPort } from '../updates/compiled-config.ts';
 import { ActiveCounts } from './active-counts.ts';
 import { type Candidate, candidatesOf, hostsOf, isNamed } from './candidates.ts';
+import { HashTables, type TableShape } from './hash-tables.ts';
 import type { Names } from './names.ts';
 import { createOutlierDetector, type TryResult } from './outlier.ts';
 import { RoundRobin } from './round-robin.ts';
@@ -40,8 +41,8 @@ export interface PickInput {
   readonly prefers?: ((endpoint: UpstreamEndpoint) => boolean) | undefined;
   /** Keys of endpoints that this request has already tried and should avoid. */
   readonly avoid: ReadonlySet<string>;
-  /** Key of consistent hashing; the same key leads to the same endpoint. */
-  readonly hashKey?: string | undefined;
+  /** Consistent hashing: the same hash leads to the same endpoint. */
+  readonly hashed?: { readonly hash: Hash64; readonly shape: TableShape } | undefined;
   /** Numbers in [0, 1). */
   readonly random: () => number;
 }
@@ -73,6 +74,7 @@ export const createPicker = (options: PickerOptions = {}): Picker => {
   const totals = new Map<string, number>();
   const active = new ActiveCounts();
   const turns = new RoundRobin();
+  const tables = new HashTables();
   const warmUp = new WarmUp();
   /** Ejected endpoints are left out, unless too few would remain (`minHealthPercent`). */
   const withoutOutliers = (backend: Backend | undefined, all: readonly Candidate[]): readonly Candidate[] => {
@@ -94,8 +96,11 @@ export const createPicker = (options: PickerOptions = {}): Picker => {
       const all = withoutOutliers(input.backend, known);
       const bound = input.prefers === undefined ? undefined : all.find(({ endpoint }) => input.prefers?.(endpoint));
       if (bound !== undefined && !input.avoid.has(bound.endpoint.key)) return bound.endpoint;
-      if (input.hashKey !== undefined)
-        return chooseByHash(all, input.hashKey, ({ endpoint }) => endpoint.key)?.endpoint;
+      const { hashed } = input;
+      if (hashed !== undefined) {
+        const name = input.backend === undefined ? (input.frontend?.key ?? '') : backendKeyOf(input.backend);
+        return tables.choose(name, hashed.shape, all, hashed.hash)?.endpoint;
+      }
       const warmed = input.backend?.lb === undefined ? all : warm(input.backend, all);
       const fresh = input.avoid.size === 0 ? warmed : warmed.filter(({ endpoint }) => !input.avoid.has(endpoint.key));
       const candidates = fresh.length > 0 ? fresh : warmed;

@@ -3,7 +3,7 @@
  * Path 4, steps 7 to 9; called by forward.ts on the data thread.
  */
 import { type HashKey, hashKeyOf, removeHopByHop } from '@ambit/l7';
-import { type Backend, LoadBalancer_Algo } from '@ambit/proto/waypoint';
+import { type Backend, type HashPolicy, LoadBalancer_Algo } from '@ambit/proto/waypoint';
 import { findWorkload } from '@ambit/state';
 import { UpstreamError } from '../errors.ts';
 import type { RequestContext } from '../filters/request-context.ts';
@@ -19,13 +19,16 @@ import { sendUpgrade, sendWebsocket } from '../http/websocket-call.ts';
 import { connectTimeoutOf } from './connect-timeout.ts';
 import type { ForwardDecision, RouterOptions } from './forward.ts';
 import { openerOf } from './open.ts';
-import type { UpstreamEndpoint } from './pick.ts';
+import type { PickInput, UpstreamEndpoint } from './pick.ts';
 import { isHttp2Upstream } from './protocol.ts';
 import { upstreamRequestOf } from './request-of.ts';
 import type { BoundSession } from './session.ts';
 
 /** How a try ended, unless its request was given up meanwhile. */
 export type TryResult = UpstreamResponse | UpstreamError | 'no-endpoint';
+
+/** What a request is hashed by, and its hash where it has one. */
+type HashUse = { readonly key: HashKey | undefined; readonly policy: HashPolicy } | 'none';
 
 /** What the tries of one request share. */
 export class Tries {
@@ -37,7 +40,7 @@ export class Tries {
   readonly #timeoutMs: number | undefined;
   readonly #session: BoundSession | undefined;
   readonly #avoid = new Set<string>();
-  #hash: { readonly key: HashKey | undefined } | undefined;
+  #hash: HashUse | undefined;
   #call: UpstreamCall | undefined;
   #endpoint: UpstreamEndpoint | undefined;
 
@@ -122,23 +125,28 @@ export class Tries {
       network,
       self: findWorkload(snapshot, network, this.#options.ownIp),
       avoid: this.#avoid,
-      hashKey: this.#hashKey(),
+      hashed: this.#hashed(),
       prefers: this.#session?.prefers,
       random,
     });
   }
 
-  /** Key of consistent hashing: the rule's policy, else the backend's. */
-  #hashKey(): string | undefined {
-    if (this.#hash !== undefined) return this.#hash.key?.key;
+  /** Consistent hashing by the rule's policy, else the backend's. */
+  #hashed(): PickInput['hashed'] {
+    this.#hash ??= this.#readHash();
+    if (this.#hash === 'none' || this.#hash.key === undefined) return undefined;
+    return { hash: this.#hash.key.hash, shape: this.#hash.policy };
+  }
+
+  #readHash(): HashUse {
     const { request, tunnel, onRouteResponse } = this.#context;
     const lb = this.#backend?.lb;
     const policy = this.#decision.route.source.hash ?? (lb?.algo === LoadBalancer_Algo.HASH ? lb.hash : undefined);
-    const key = policy === undefined ? undefined : hashKeyOf(policy, request, tunnel.clientAddress);
-    this.#hash = { key };
+    if (policy === undefined) return 'none';
+    const key = hashKeyOf(policy, request, `${tunnel.clientAddress}${tunnel.authority}`);
     const cookie = key?.setCookie;
     if (cookie !== undefined) onRouteResponse.push((headers) => headers.append('set-cookie', cookie));
-    return key?.key;
+    return { key, policy };
   }
 
   /** Headers of the CONNECT. */
