@@ -19,6 +19,7 @@ import { readFileSync } from 'node:fs';
 import { adminRoutes, type AdminParts, statsRoutes, statusRoutes } from './admin/routes.ts';
 import type { WaypointConfig } from './config.ts';
 import { startDataThreads } from './threads/publish.ts';
+import { createSharedMemory } from './threads/shared-memory.ts';
 import { createJwksFetcher } from './jwt/fetcher.ts';
 import { createUpdates } from './updates/handlers.ts';
 import { referencesOf } from './updates/references.ts';
@@ -63,7 +64,7 @@ export const startWaypoint = async (
       logFormat: env.AMBIT_LOG_FORMAT,
       accessLog: env.AMBIT_ACCESS_LOG,
       reusePort: config.dataThreads > 1,
-      dataThreads: config.dataThreads,
+      shared: createSharedMemory(),
       byteEngine: byteEngine.engine.name,
     },
     {

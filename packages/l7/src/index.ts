@@ -16,7 +16,7 @@ export { type HttpCheck, httpCheckOf, httpVerdictOf } from './ext-authz/http.ts'
 export { type CompiledFault, compileFault, type FaultDecision } from './fault.ts';
 export { type HashKey, hashKeyOf, hashOfConnection } from './hash.ts';
 export { buildMaglev, buildRing, type HashTable } from './hash/table.ts';
-export { type Hash64 } from './hash/xxhash64.ts';
+export { type Hash64, xxHash64 } from './hash/xxhash64.ts';
 export {
   compileGlobalRateLimit,
   type GlobalRateCheck,
@@ -54,7 +54,8 @@ export {
 } from './local-reply.ts';
 export { type NormalizedPath, normalizePath, type PathNormalization } from './normalize-path.ts';
 export { type ConnectionView, noPeer, type PeerFacts, peerFactsOf, type RequestView } from './request-view.ts';
-export { createRateLimiter, type RateLimiter, type RateVerdict } from './rate-limit.ts';
+export { createRateLimiter, type LimiterPlace, type RateLimiter, type RateVerdict } from './rate-limit.ts';
+export { bucketMemory, createTokenBuckets, type TokenBuckets } from './rate-limit/buckets.ts';
 export {
   compileRetryPlan,
   defaultRetryPlan,

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { compileAuthorizer } from './authorize.ts';
 import { HeaderList } from './header-list.ts';
 import { createRateLimiter } from './rate-limit.ts';
+import { createTokenBuckets } from './rate-limit/buckets.ts';
 import { noPeer, type RequestView } from './request-view.ts';
 
 const second = { seconds: 1n, nanos: 0 };
@@ -63,12 +64,16 @@ test('each value of a descriptor has a bucket of its own', () => {
   assert.equal(limiter.limit(request(), 0, never).reply, undefined, 'a request without the key has no bucket');
 });
 
-test('a thread gets its share, and never less than one token', () => {
-  const limiter = createRateLimiter(policyOf({ maxTokens: 4, perFill: 4, interval: second }), 0.5);
-  const allowed = [0, 1, 2, 3].filter(() => limiter.limit(request(), 0, never).reply === undefined);
-  assert.equal(allowed.length, 2);
-  const tiny = createRateLimiter(policyOf({ maxTokens: 1, interval: second }), 0.25);
-  assert.equal(tiny.limit(request(), 0, never).reply, undefined);
+test('threads share the buckets of a policy, unless it counts for each of them', () => {
+  const buckets = createTokenBuckets();
+  const allowed = (perWorker: boolean): number => {
+    const policy = policyOf({ maxTokens: 4, perFill: 4, interval: second, perWorker });
+    const threads = ['1', '2'].map((thread) => createRateLimiter(policy, { buckets, name: `p${perWorker}`, thread }));
+    return [0, 1, 2, 3].flatMap(() => threads.filter((one) => one.limit(request(), 0, never).reply === undefined))
+      .length;
+  };
+  assert.equal(allowed(false), 4);
+  assert.equal(allowed(true), 8);
 });
 
 test('no sequence of requests gets more than size plus refill', () => {

@@ -1,7 +1,7 @@
 /**
  * Local rate limits: a token bucket for all requests, and one per distinct value of descriptors (spec/waypoint.md 4.5).
- * In: a policy, request views and the time. Out: undefined, or the 429. The buckets are the only state, and belong to the
- * caller's limiter; they are refilled by arithmetic, without timers. Data thread.
+ * In: a policy, request views and the time. Out: undefined, or the 429. The buckets (rate-limit/buckets.ts) are the only state; all
+ * data threads share them. Data thread.
  */
 import type { Descriptor, LocalRateLimit, RateAction } from '@ambit/proto/waypoint';
 import { claimValues } from './authorize/claims.ts';
@@ -9,10 +9,8 @@ import { durationMs } from './duration.ts';
 import { L7Error } from './errors.ts';
 import { type LocalReply, localReply } from './local-reply.ts';
 import { compileStringMatch } from './match/string-match.ts';
+import { type BucketSize, createTokenBuckets, type TokenBuckets } from './rate-limit/buckets.ts';
 import type { RequestView } from './request-view.ts';
-
-/** Buckets that one descriptor keeps; the one unused for longest is forgotten. */
-const maxBuckets = 10_000;
 
 /** What the buckets said about one request. */
 export interface RateVerdict {
@@ -30,11 +28,22 @@ export interface RateLimiter {
 
 const passed: RateVerdict = Object.freeze({ reply: undefined, fields: [] });
 
-/** Makes the limiter of a policy; `share` is the part of the tokens that this thread gets, in (0, 1]. Throws ERR_L7_UNSUPPORTED. */
-export const createRateLimiter = (policy: LocalRateLimit, share = 1): RateLimiter => {
-  const part = policy.perWorker ? 1 : share;
-  const common = policy.maxTokens === 0 ? undefined : newBucket(sizeOf(policy, part), 0);
-  const descriptors = policy.descriptors.map((descriptor) => compileDescriptor(descriptor, part));
+/** Where the buckets of a policy are. */
+export interface LimiterPlace {
+  readonly buckets: TokenBuckets;
+  /** Names the policy among all; equal in every thread. */
+  readonly name: string;
+  /** Names the thread, for policies that count for each of them (`per_worker`). */
+  readonly thread: string;
+}
+
+/** Makes the limiter of a policy. Throws ERR_L7_UNSUPPORTED. */
+export const createRateLimiter = (policy: LocalRateLimit, place?: LimiterPlace): RateLimiter => {
+  const { buckets, name, thread } = place ?? { buckets: createTokenBuckets(), name: '', thread: '' };
+  const prefix = policy.perWorker ? `${thread}\u001f${name}` : name;
+  const common = policy.maxTokens === 0 ? undefined : sizeOf(policy);
+  const commonName = common === undefined ? '' : nameOf(prefix, '', common);
+  const descriptors = policy.descriptors.map((descriptor, index) => compileDescriptor(descriptor, prefix, index));
   const enabled = (policy.enabledPpm || 1_000_000) / 1_000_000;
   const enforced = (policy.enforcedPpm || 1_000_000) / 1_000_000;
   const reply = replyOf(policy);
@@ -42,20 +51,27 @@ export const createRateLimiter = (policy: LocalRateLimit, share = 1): RateLimite
     limit: (request, nowMs, random) => {
       if (enabled < 1 && random() >= enabled) return passed;
       let isLimited = false;
-      let tightest = common;
-      for (const descriptor of descriptors) {
-        const bucket = descriptor.bucketOf(request, nowMs);
-        if (bucket === undefined) continue;
-        if (!take(bucket, nowMs)) isLimited = true;
-        if (tightest === undefined || bucket.tokens < tightest.tokens) tightest = bucket;
+      let tightest: Left | undefined;
+      const take = (bucket: string, size: BucketSize): void => {
+        const { isTaken, tokens } = buckets.take(bucket, size, nowMs);
+        if (!isTaken) isLimited = true;
+        if (tightest === undefined || tokens < tightest.tokens) tightest = { size, tokens };
+      };
+      for (const { bucketOf, size } of descriptors) {
+        const bucket = bucketOf(request);
+        if (bucket !== undefined) take(bucket, size);
       }
-      if (!isLimited && common !== undefined && !take(common, nowMs)) isLimited = true;
+      if (!isLimited && common !== undefined) take(commonName, common);
       const fields = policy.rateHeaders && tightest !== undefined ? fieldsOf(tightest) : passed.fields;
       if (!isLimited || (enforced < 1 && random() >= enforced)) return { reply: undefined, fields };
       return { reply, fields };
     },
   };
 };
+
+/** A bucket keeps its tokens when its policy changes in other ways. */
+const nameOf = (policy: string, values: string, { max, perMs }: BucketSize): string =>
+  `${policy}\u001f${max}\u001f${perMs}\u001f${values}`;
 
 const replyOf = ({ status, responseHeaders }: LocalRateLimit): LocalReply => {
   const more = [...Object.entries(responseHeaders?.set ?? {}), ...Object.entries(responseHeaders?.add ?? {})];
@@ -66,64 +82,44 @@ const replyOf = ({ status, responseHeaders }: LocalRateLimit): LocalReply => {
 };
 
 /** Limit, rest, and seconds until the next token (draft-ietf-httpapi-ratelimit-headers-03). */
-const fieldsOf = ({ size, tokens }: Bucket): readonly (readonly [string, string])[] => [
+const fieldsOf = ({ size, tokens }: Left): readonly (readonly [string, string])[] => [
   ['x-ratelimit-limit', String(Math.floor(size.max))],
   ['x-ratelimit-remaining', String(Math.floor(tokens))],
   ['x-ratelimit-reset', String(Math.ceil(Math.max(0, 1 - tokens) / size.perMs / 1000 - 1e-6))],
 ];
 
-interface Size {
-  readonly max: number;
-  readonly perMs: number;
+interface Left {
+  readonly size: BucketSize;
+  readonly tokens: number;
 }
 
-interface Bucket {
-  readonly size: Size;
-  tokens: number;
-  filledAtMs: number;
-}
-
-const sizeOf = (given: Pick<LocalRateLimit, 'maxTokens' | 'perFill' | 'interval'>, share: number): Size => {
+const sizeOf = (given: Pick<LocalRateLimit, 'maxTokens' | 'perFill' | 'interval'>): BucketSize => {
   const intervalMs = durationMs(given.interval) ?? 0;
   if (intervalMs <= 0) throw new L7Error('ERR_L7_UNSUPPORTED', 'a token bucket without fill interval');
-  return { max: Math.max(1, given.maxTokens * share), perMs: ((given.perFill || 1) * share) / intervalMs };
-};
-
-const newBucket = (size: Size, nowMs: number): Bucket => ({ size, tokens: size.max, filledAtMs: nowMs });
-
-const take = (bucket: Bucket, nowMs: number): boolean => {
-  const grown = Math.max(0, nowMs - bucket.filledAtMs) * bucket.size.perMs;
-  bucket.tokens = Math.min(bucket.size.max, bucket.tokens + grown);
-  bucket.filledAtMs = nowMs;
-  if (bucket.tokens < 1) return false;
-  bucket.tokens -= 1;
-  return true;
+  return { max: Math.max(1, given.maxTokens), perMs: (given.perFill || 1) / intervalMs };
 };
 
 interface CompiledDescriptor {
-  bucketOf(request: RequestView, nowMs: number): Bucket | undefined;
+  readonly size: BucketSize;
+  /** Name of the request's bucket; undefined when it belongs to none. */
+  readonly bucketOf: (request: RequestView) => string | undefined;
 }
 
-const compileDescriptor = (descriptor: Descriptor, share: number): CompiledDescriptor => {
-  const size = sizeOf(descriptor, share);
+const compileDescriptor = (descriptor: Descriptor, policy: string, index: number): CompiledDescriptor => {
+  const size = sizeOf(descriptor);
   const keys = descriptor.keys.map((action) => ({ name: action.key, read: compileAction(action) }));
   const wanted = new Map(Object.entries(descriptor.values));
-  const buckets = new Map<string, Bucket>();
   return {
-    bucketOf: (request, nowMs) => {
-      const values: string[] = [];
+    size,
+    bucketOf: (request) => {
+      const values: string[] = [String(index)];
       for (const { name, read } of keys) {
         const value = read(request);
         const only = wanted.get(name);
         if (value === undefined || (only !== undefined && only !== value)) return undefined;
         values.push(value);
       }
-      const key = values.join('\u001f');
-      const bucket = buckets.get(key) ?? newBucket(size, nowMs);
-      buckets.delete(key);
-      buckets.set(key, bucket);
-      if (buckets.size > maxBuckets) buckets.delete(buckets.keys().next().value as string);
-      return bucket;
+      return nameOf(policy, values.join('\u001f'), size);
     },
   };
 };

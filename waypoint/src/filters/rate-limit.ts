@@ -1,11 +1,15 @@
 /** Step 6c: rate limits of the frontend and of the chosen rule, local ones first (spec/waypoint.md 4.5). Data thread. */
+import { hrtime } from 'node:process';
 import { type GlobalRateCheck, globalRateErrorReply, type LocalReply, type RateLimiter } from '@ambit/l7';
 import type { Filter, RequestContext } from './request-context.ts';
+
+/** Milliseconds of a clock that is the same in all threads of the process. */
+const processMs = (): number => Number(hrtime.bigint()) / 1e6;
 
 /** Takes tokens, or answers 429. */
 export const rateLimit: Filter = (context) => {
   for (const limiter of limitersOf(context)) {
-    const { reply, fields } = limiter.limit(context.request, performance.now(), context.random);
+    const { reply, fields } = limiter.limit(context.request, processMs(), context.random);
     if (fields.length > 0)
       context.onResponse.push((headers) => {
         for (const [name, value] of fields) headers.append(name, value);

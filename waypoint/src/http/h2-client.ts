@@ -17,6 +17,7 @@ import { sendTrailers } from './send-trailers.ts';
 import { StreamSink } from './stream-sink.ts';
 import { tunnelSocket } from './tunnel-socket.ts';
 import type {
+  ConnectionRules,
   InterimListener,
   OpenConnection,
   UpstreamCall,
@@ -51,6 +52,9 @@ interface PooledSession {
   /** Resolves with the first SETTINGS of the peer, or when the session is over. */
   readonly settled: Promise<void>;
   streams: number;
+  requests: number;
+  readonly rules: ConnectionRules | undefined;
+  readonly bornMs: number;
   idleTimer: NodeJS.Timeout | undefined;
 }
 
@@ -59,12 +63,13 @@ export const createHttp2Client = (): Http2Client => {
   const pool = new SessionPool();
   return {
     takesWebsockets: async (key, open) => {
-      const pooled = await pool.take(key, open);
+      const pooled = await pool.take(key, open, undefined);
       await settledOf(pooled);
       pool.rest(pooled);
       return pooled.session.remoteSettings?.enableConnectProtocol === true;
     },
     send: (key, open, request, onInterim) => new Http2Call(pool, key, open, request, onInterim),
+    retire: (isGone, limitMs, reason) => pool.retire(isGone, limitMs, reason),
     close: () => pool.close(),
   };
 };
@@ -74,13 +79,13 @@ class SessionPool {
   readonly #dialling = new Map<string, Promise<PooledSession>>();
 
   /** A session with room; dials at most one at a time per key. */
-  async take(key: string, open: OpenConnection): Promise<PooledSession> {
+  async take(key: string, open: OpenConnection, rules: ConnectionRules | undefined): Promise<PooledSession> {
     for (;;) {
       const ready = this.#sessions.get(key)?.find((pooled) => hasRoom(pooled));
       if (ready !== undefined) return ready;
       let dial = this.#dialling.get(key);
       if (dial === undefined) {
-        dial = this.#dial(key, open).finally(() => this.#dialling.delete(key));
+        dial = this.#dial(key, open, rules).finally(() => this.#dialling.delete(key));
         this.#dialling.set(key, dial);
       }
       const made = await dial;
@@ -88,14 +93,22 @@ class SessionPool {
     }
   }
 
-  async #dial(key: string, open: OpenConnection): Promise<PooledSession> {
+  async #dial(key: string, open: OpenConnection, rules: ConnectionRules | undefined): Promise<PooledSession> {
     const socket = tunnelSocket(await open());
     const session = connect('http://upstream', { createConnection: () => socket, ...sessionOptions });
     const settled = new Promise<void>((resolve) => {
       session.once('remoteSettings', () => resolve());
       session.once('close', () => resolve());
     });
-    const pooled: PooledSession = { session, settled, streams: 0, idleTimer: undefined };
+    const pooled: PooledSession = {
+      session,
+      settled,
+      streams: 0,
+      requests: 0,
+      rules,
+      bornMs: performance.now(),
+      idleTimer: undefined,
+    };
     const list = this.#sessions.get(key) ?? [];
     list.push(pooled);
     this.#sessions.set(key, list);
@@ -123,9 +136,28 @@ class SessionPool {
 
   /** A session that nobody uses is closed after a while. */
   rest(pooled: PooledSession): void {
-    if (pooled.streams > 0 || pooled.session.closed) return;
+    const { session, streams, rules } = pooled;
+    if (session.closed) return;
+    if (isUsedUp(pooled)) session.close(); // what is open finishes
+    if (streams > 0) return;
     clearTimeout(pooled.idleTimer);
-    pooled.idleTimer = setTimeout(() => pooled.session.close(), idleMs).unref();
+    pooled.idleTimer = setTimeout(() => session.close(), rules?.idleMs ?? idleMs).unref();
+  }
+
+  /** Sessions of these keys take no further request; at the limit what is left of them ends. */
+  retire(isGone: (key: string) => boolean, limitMs: number, reason: Error): void {
+    const left: ClientHttp2Session[] = [];
+    for (const [key, list] of this.#sessions) {
+      if (!isGone(key)) continue;
+      for (const { session, streams } of list) {
+        if (streams > 0) left.push(session);
+        session.close();
+      }
+    }
+    if (left.length === 0) return;
+    setTimeout(() => {
+      for (const session of left) if (!session.destroyed) session.destroy(reason);
+    }, limitMs).unref();
   }
 
   close(): void {
@@ -133,10 +165,15 @@ class SessionPool {
   }
 }
 
-const hasRoom = ({ session, streams }: PooledSession): boolean =>
-  !session.closed &&
-  !session.destroyed &&
-  streams < Math.min(maxStreams, session.remoteSettings?.maxConcurrentStreams ?? maxStreams);
+const hasRoom = (pooled: PooledSession): boolean => {
+  const { session, streams, rules } = pooled;
+  if (session.closed || session.destroyed || isUsedUp(pooled)) return false;
+  const own = Math.min(maxStreams, rules?.maxStreams ?? maxStreams);
+  return streams < Math.min(own, session.remoteSettings?.maxConcurrentStreams ?? own);
+};
+
+const isUsedUp = ({ rules, requests, bornMs }: PooledSession): boolean =>
+  rules !== undefined && (requests >= rules.maxRequests || performance.now() - bornMs >= rules.maxAgeMs);
 
 const settledOf = async ({ settled }: PooledSession): Promise<void> => {
   const late = Promise.withResolvers<void>();
@@ -184,10 +221,11 @@ class Http2Call implements UpstreamCall {
     request: UpstreamRequest,
     onInterim: InterimListener,
   ): Promise<UpstreamResponse> {
-    const pooled = await pool.take(key, open);
+    const pooled = await pool.take(key, open, request.rules);
     if (this.#cancelled !== undefined) throw this.#cancelled;
     clearTimeout(pooled.idleTimer);
     pooled.streams += 1;
+    pooled.requests += 1;
     const { promise, resolve, reject } = Promise.withResolvers<UpstreamResponse>();
     let stream: ClientHttp2Stream;
     try {

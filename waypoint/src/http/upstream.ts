@@ -8,6 +8,22 @@ import type { BodySource } from './body.ts';
 import type { Upgraded } from './exchange.ts';
 import type { RequestBody } from './request-body.ts';
 
+/** What a backend says about its connections (DestinationRule `connectionPool`, spec/waypoint.md 5.2, 5.3). */
+export interface ConnectionRules {
+  /** Requests that one connection carries; Infinity = any number. */
+  readonly maxRequests: number;
+  /** Streams of one HTTP/2 connection at a time; Infinity = what the peer allows. */
+  readonly maxStreams: number;
+  /** How long a connection may be free; undefined = the client's own time. */
+  readonly idleMs: number | undefined;
+  /** Older connections take no further request; Infinity = none is too old. */
+  readonly maxAgeMs: number;
+  /** A place for one more connection; undefined when there are as many as may be. */
+  connection(): Disposable | undefined;
+  /** A place to wait for a connection; undefined when there is none. */
+  pending(): Disposable | undefined;
+}
+
 /** One request as a backend gets it. */
 export interface UpstreamRequest {
   readonly method: string;
@@ -22,6 +38,8 @@ export interface UpstreamRequest {
   readonly isWebsocket: boolean;
   /** Several `cookie` fields (HTTP/2) become one line in HTTP/1.1. */
   readonly foldsCookies: boolean;
+  /** Undefined when the backend has no rules. */
+  readonly rules: ConnectionRules | undefined;
 }
 
 /** A response whose body is still to come. */
@@ -57,5 +75,10 @@ export type InterimListener = (status: number, headers: HeaderList) => void;
 export interface UpstreamClient {
   /** `key` is equal for endpoints that may share connections. */
   send(key: string, open: OpenConnection, request: UpstreamRequest, onInterim: InterimListener): UpstreamCall;
+  /**
+   * The endpoints of these keys are gone: free connections close, requests in work may end within the limit (ms), what is left
+   * then ends with the reason.
+   */
+  retire(isGone: (key: string) => boolean, limitMs: number, reason: Error): void;
   close(): void;
 }

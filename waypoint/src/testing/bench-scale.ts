@@ -143,12 +143,12 @@ const firstMessages = () => ({
 
 const before = heapBytes();
 const store = createStateStore();
-let config = compileConfig(emptyConfig, 1);
+let config = compileConfig(emptyConfig);
 /** Applies the first messages and compiles every table; the time of it. */
 const load = (): number => {
   const first = firstMessages();
   const startedMs = performance.now();
-  config = compileConfig(applyConfigDiff(config.snapshot, first.config), 1);
+  config = compileConfig(applyConfigDiff(config.snapshot, first.config));
   store.applyDiff(first.state);
   for (let index = 0; index < SERVICES; index++) decide(config, index);
   return performance.now() - startedMs;
@@ -161,7 +161,7 @@ for (let change = 0; change < CHANGES; change++) {
   const key = `${keyOf(change)}:80`;
   const diff = { kinds: { routeTable: { upsert: [[key, tableOf(change, 'other')]], remove: [] } } };
   const startedMs = performance.now();
-  config = compileConfig(applyConfigDiff(config.snapshot, structuredClone(diff) as unknown as ConfigDiff), 1);
+  config = compileConfig(applyConfigDiff(config.snapshot, structuredClone(diff) as unknown as ConfigDiff));
   if (decide(config, change) !== 'route-3') throw new Error('the changed table does not decide');
   changes.push(performance.now() - startedMs);
 }

@@ -24,6 +24,7 @@ import {
 import { silentLogger } from '@ambit/runtime/log';
 import { createStateStore, type Workload } from '@ambit/state';
 import { createDataPlane } from '../threads/data-plane.ts';
+import { createSharedMemory } from '../threads/shared-memory.ts';
 import type { ConfigDiff } from '../updates/config-store.ts';
 
 const host = '127.0.0.1';
@@ -51,7 +52,7 @@ const plane = createDataPlane({
     logFormat: 'plain',
     accessLog: 'TEXT',
     reusePort: false,
-    dataThreads: 1,
+    shared: createSharedMemory(),
     byteEngine,
   },
   log: silentLogger as never,

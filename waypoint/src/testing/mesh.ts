@@ -38,6 +38,7 @@ import { createStateStore, type Service, type StateStore, type Workload } from '
 import { tunnelSocket } from '../http/tunnel-socket.ts';
 import { createDataPlane, type DataPlane } from '../threads/data-plane.ts';
 import type { FromDataThread } from '../threads/messages.ts';
+import { createSharedMemory } from '../threads/shared-memory.ts';
 import type { ConfigDiff } from '../updates/config-store.ts';
 import type { ResolveName } from '../upstream/names.ts';
 
@@ -74,14 +75,21 @@ export interface TestMesh {
   configure(config: TestConfig): void;
   /** Starts a workload at 127.0.0.<n> that serves HTTP/1.1 in tunnels. */
   addWorkload(n: number, options?: WorkloadOptions): Workload;
-  /** Publishes services and workloads. */
-  publish(update: { readonly services?: readonly Service[]; readonly workloads?: readonly Workload[] }): void;
+  /** Publishes services and workloads, and what is gone. */
+  publish(update: Published): void;
   /** Opens a tunnel as a client. */
   tunnel(authority?: string, serviceAccount?: string, headers?: Record<string, string>): Promise<Endpoint>;
   /** One HTTP/1.1 request over a tunnel of its own. */
   get(path: string, options?: RequestOptions): Promise<SeenResponse>;
   metrics(): Promise<string>;
   close(): void;
+}
+
+/** A change of services and workloads; `removed` are uids. */
+export interface Published {
+  readonly services?: readonly Service[];
+  readonly workloads?: readonly Workload[];
+  readonly removed?: readonly string[];
 }
 
 /** Options of a request. */
@@ -188,7 +196,7 @@ class Mesh implements TestMesh {
         logFormat: 'plain',
         accessLog,
         reusePort: false,
-        dataThreads: 1,
+        shared: createSharedMemory(),
         byteEngine: 'http2',
       },
       log: log ?? this.#log,
@@ -252,8 +260,8 @@ class Mesh implements TestMesh {
     this.plane.receive({ kind: 'config', diff: structuredClone(diff) });
   }
 
-  publish(update: { readonly services?: readonly Service[]; readonly workloads?: readonly Workload[] }): void {
-    const { diff } = this.store.apply(update);
+  publish({ removed = [], ...update }: Published): void {
+    const { diff } = this.store.apply({ ...update, addresses: { updated: [], removed } });
     this.plane.receive({ kind: 'state', diff: structuredClone(diff) });
   }
 

@@ -10,8 +10,8 @@ import type { Backend } from '@ambit/proto/waypoint';
 import { background } from '@ambit/runtime/background';
 import type { RootLogger } from '@ambit/runtime/log';
 import { createMetricsRegistry } from '@ambit/runtime/metrics';
-import { noPeer, peerFactsOf } from '@ambit/l7';
-import { addressKey, createStateStore, findWorkload, formatIpPort, type Workload } from '@ambit/state';
+import { createTokenBuckets, noPeer, peerFactsOf } from '@ambit/l7';
+import { addressKey, createStateStore, findWorkload, formatIpPort, type StateDiff, type Workload } from '@ambit/state';
 import { createConnectionRegistry } from '../connections/registry.ts';
 import { serveTcp } from '../connections/tcp.ts';
 import { WaypointError } from '../errors.ts';
@@ -39,6 +39,7 @@ import { createServiceAsker } from '../upstream/ask-service.ts';
 import { createBreakers } from '../upstream/breakers.ts';
 import { createBackendCaller } from '../upstream/call-backend.ts';
 import { createRouter } from '../upstream/forward.ts';
+import { goneAddresses, leadsTo } from '../upstream/gone.ts';
 import { createMirrors } from '../upstream/mirror.ts';
 import { createNames, type ResolveName } from '../upstream/names.ts';
 import { createPicker, type UpstreamEndpoint } from '../upstream/pick.ts';
@@ -85,7 +86,8 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
   const store = createStateStore();
   const ending = new AbortController();
   const lookups = createLookups((key) => post({ kind: 'lookup', key }));
-  let config = compileConfig(emptyConfig, settings.dataThreads);
+  const buckets = createTokenBuckets(settings.shared.buckets);
+  let config = compileConfig(emptyConfig, buckets);
   const tokens = createJwtVerifier({
     secret: (key) => config.snapshot.secret.get(key),
     want: (uri) => post({ kind: 'jwks-wanted', uri }),
@@ -106,7 +108,7 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
   const picker = createPicker({ names });
   const connections = createConnectionRegistry();
   const tls = createTlsPlanner();
-  const breakers = createBreakers(settings.dataThreads);
+  const breakers = createBreakers(settings.shared.counts);
   const shared = {
     picker,
     transport,
@@ -262,14 +264,27 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     registry.close();
   };
 
+  /** Connections to endpoints that are gone are drained: no new request, those in work may end. */
+  const applyState = (diff: StateDiff): void => {
+    const before = store.snapshot();
+    store.applyDiff(diff);
+    const gone = goneAddresses(before, store.snapshot(), diff);
+    if (gone.size === 0) return;
+    const { drainMs } = config.settings;
+    const reason = new WaypointError('ERR_WAYPOINT_DRAIN', `the endpoint has been gone for ${drainMs} ms`);
+    http1.retire(leadsTo(gone), drainMs, reason);
+    http2.retire(leadsTo(gone), drainMs, reason);
+    transport.retire(gone);
+  };
+
   const receive = (message: ToDataThread): void => {
     switch (message.kind) {
       case 'config':
-        config = compileConfig(applyConfigDiff(config.snapshot, message.diff), settings.dataThreads);
+        config = compileConfig(applyConfigDiff(config.snapshot, message.diff), buckets);
         connections.recheck(config);
         return;
       case 'state':
-        store.applyDiff(message.diff);
+        applyState(message.diff);
         return;
       case 'certificate':
         own = identityFrom(message.certificate);

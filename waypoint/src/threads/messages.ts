@@ -9,6 +9,7 @@ import type { LogThreshold } from '@ambit/runtime/log';
 import type { StateDiff } from '@ambit/state';
 import type { AccessLogEncoding } from '../telemetry/access-log.ts';
 import type { ConfigDiff } from '../updates/config-store.ts';
+import type { SharedMemory } from './shared-memory.ts';
 
 /** Fixed for the life of a data thread. */
 export interface DataThreadSettings {
@@ -24,8 +25,8 @@ export interface DataThreadSettings {
   /** Encoding of access lines; `mesh` = what the mesh configures, none by default. */
   readonly accessLog: AccessLogEncoding | 'mesh' | 'off';
   readonly reusePort: boolean;
-  /** How many data threads there are. */
-  readonly dataThreads: number;
+  /** Memory of all data threads. */
+  readonly shared: SharedMemory;
   /** The engine that the main thread chose; a data thread tests it once more for itself. */
   readonly byteEngine: ByteEngineName;
 }

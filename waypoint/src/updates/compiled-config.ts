@@ -11,6 +11,7 @@ import {
   type CompiledRouteTable,
   compileRetryPlan,
   createRateLimiter,
+  createTokenBuckets,
   compileRouteTable,
   type ExtAuthzCheck,
   type GlobalRateCheck,
@@ -19,6 +20,7 @@ import {
   L7Error,
   type RateLimiter,
   type RouteDecision,
+  type TokenBuckets,
 } from '@ambit/l7';
 import {
   type Backend,
@@ -31,6 +33,7 @@ import {
   type PolicyRef,
   type RouteTable,
 } from '@ambit/proto/waypoint';
+import { threadId } from 'node:worker_threads';
 import type { Tracing } from '../tracing/start.ts';
 import { type ProxySettings, settingsOf } from './proxy-settings.ts';
 import { type ConfigSnapshot, PROXY_CONFIG_KEY } from './config-store.ts';
@@ -99,8 +102,8 @@ export interface RulePolicies {
 }
 
 /** Wraps a snapshot; nothing is compiled before it is asked for. */
-export const compileConfig = (snapshot: ConfigSnapshot, dataThreads = 1): CompiledConfig => {
-  const settings = settingsOf(snapshot.proxy.get(PROXY_CONFIG_KEY), dataThreads);
+export const compileConfig = (snapshot: ConfigSnapshot, buckets = createTokenBuckets()): CompiledConfig => {
+  const settings = settingsOf(snapshot.proxy.get(PROXY_CONFIG_KEY));
   const gatewayPolicies = [...snapshot.listener.values()]
     .filter((listener) => listener.protocol === Listener_Protocol.HBONE)
     .flatMap((listener) => listener.policies);
@@ -116,7 +119,7 @@ export const compileConfig = (snapshot: ConfigSnapshot, dataThreads = 1): Compil
       if (known !== undefined) return known;
       const frontend = snapshot.frontend.get(frontendKey);
       if (frontend === undefined) return 'no-frontend';
-      const made = makePort(snapshot, settings, gatewayPolicies, frontendKey, frontend, port);
+      const made = makePort(snapshot, settings, buckets, gatewayPolicies, frontendKey, frontend, port);
       if (typeof made !== 'string') ports.set(cacheKey, made);
       return made;
     },
@@ -132,7 +135,7 @@ export const compileConfig = (snapshot: ConfigSnapshot, dataThreads = 1): Compil
       if (compiled === undefined) {
         const input = { refs: route.policies, port, lookup: lookupIn(snapshot), provider: providerIn(settings) };
         const authorizer = compileAuthorizer({ ...input, protocol: 'http', scope: 'route' });
-        const rateLimiters = rateLimitersOf(input, settings.dataThreads);
+        const rateLimiters = rateLimitersOf(input, buckets);
         const globalRateLimits = globalRateLimitsOf(input);
         compiled = { authorizer, extAuthz: compileExtAuthz(input), rateLimiters, globalRateLimits };
         byPort.set(port, compiled);
@@ -164,7 +167,7 @@ const rateLimitersOf = (
     readonly port: number;
     readonly lookup: (key: string) => Policy | undefined;
   },
-  dataThreads: number,
+  buckets: TokenBuckets,
 ): RateLimiter[] =>
   input.refs.flatMap((ref) => {
     const policy = input.lookup(ref.policy);
@@ -173,7 +176,7 @@ const rateLimitersOf = (
     let limiter = limiters.get(policy);
     if (limiter === undefined) {
       try {
-        limiter = createRateLimiter(policy.body.value, 1 / dataThreads);
+        limiter = createRateLimiter(policy.body.value, { buckets, name: ref.policy, thread: String(threadId) });
       } catch (error) {
         if (L7Error.is(error)) return [];
         throw error;
@@ -197,6 +200,7 @@ const indexByHostname = (snapshot: ConfigSnapshot): Map<string, string[]> => {
 const makePort = (
   snapshot: ConfigSnapshot,
   settings: ProxySettings,
+  buckets: TokenBuckets,
   gatewayPolicies: readonly PolicyRef[],
   key: string,
   frontend: Frontend,
@@ -224,7 +228,7 @@ const makePort = (
     tcpAuthorizer: authorizer('tcp'),
     jwt: lazy(() => compileJwt(input)),
     extAuthz: lazy(() => compileExtAuthz(input)),
-    rateLimiters: lazy(() => rateLimitersOf(input, settings.dataThreads)),
+    rateLimiters: lazy(() => rateLimitersOf(input, buckets)),
     tracing: lazy(() => tracingAt(settings, input)),
     telemetry: lazy(() => telemetryAt(settings, refs, input.lookup)),
     globalRateLimits: lazy(() => globalRateLimitsOf(input)),

@@ -49,15 +49,17 @@ export interface ProxySettings {
   readonly includeClientIdentity: boolean;
   readonly sendBaggage: boolean;
   readonly connectTimeoutMs: number;
+  /** How long requests of endpoints that are gone may go on. */
+  readonly drainMs: number;
   /** Form of access lines on standard output; undefined when the mesh wants none. */
   readonly accessLog: AccessLogFormatter | undefined;
-  /** Threads that share what is counted for the whole process. */
-  readonly dataThreads: number;
   /** How requests are traced; undefined when the mesh has no tracing provider. */
   readonly tracing: Tracing | undefined;
   readonly source: ProxyConfig | undefined;
 }
 
+/** Upstream's `drainDuration` (spec/waypoint.md 0.1). */
+const defaultDrainMs = 45_000;
 const defaultConnectTimeoutMs = 10_000;
 
 const normalizations: Readonly<Record<number, PathNormalization>> = {
@@ -80,7 +82,7 @@ const defaultHeadersMs = 60_000;
 const underscoreRules: Readonly<Record<number, ProxySettings['underscores']>> = { 0: 'allow', 1: 'reject', 2: 'drop' };
 
 /** Fills in the defaults; an absent message is all defaults. */
-export const settingsOf = (proxy: ProxyConfig | undefined, dataThreads: number): ProxySettings => {
+export const settingsOf = (proxy: ProxyConfig | undefined): ProxySettings => {
   const trustDomain = proxy?.trustDomain ?? '';
   const http = proxy?.http;
   const serverName = http?.serverName || 'istio-envoy';
@@ -120,9 +122,9 @@ export const settingsOf = (proxy: ProxyConfig | undefined, dataThreads: number):
     },
     includeClientIdentity: proxy?.xfccIncludeClientIdentity ?? false,
     sendBaggage: proxy?.sendBaggage ?? false,
+    drainMs: positiveMs(proxy?.drain) ?? defaultDrainMs,
     connectTimeoutMs: durationMs(proxy?.connectTimeout) || defaultConnectTimeoutMs,
     accessLog: accessLogOf(proxy),
-    dataThreads,
     tracing: tracingOf(proxy),
     source: proxy,
   };

@@ -12,6 +12,11 @@ export class ActiveCounts {
     return this.#counts.get(key) ?? 0;
   }
 
+  /** True when something is in work. */
+  has(key: string): boolean {
+    return this.#counts.has(key);
+  }
+
   /** One more, until disposed. Disposing twice is harmless. */
   hold(key: string): Disposable {
     this.#counts.set(key, this.of(key) + 1);

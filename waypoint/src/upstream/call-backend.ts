@@ -121,6 +121,7 @@ const callOnce = async (
       trailers: () => [],
       isWebsocket: false,
       foldsCookies: false,
+      rules: undefined,
     },
     () => undefined,
   );

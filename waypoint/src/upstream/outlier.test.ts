@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { BackendSchema, OutlierSchema } from '@ambit/proto/waypoint';
 import { createBreakers } from './breakers.ts';
+import { COUNTS_BYTES } from './shared-counts.ts';
 import { createOutlierDetector, type TryResult } from './outlier.ts';
 
 const status = (code: number): TryResult => ({ kind: 'response', status: code });
@@ -60,11 +61,13 @@ test('not more than the allowed share is ejected: ten percent of few endpoints i
   assert.equal(few.isEjected(0, 'b'), false);
 });
 
-test('breakers give as many places as the limit, shared among threads', () => {
-  const backend = create(BackendSchema, { hostname: 'h', pool: { maxRequests: 4, maxRetries: 1 } });
-  const breakers = createBreakers(2);
+test('breakers give as many places as the limit, whichever thread asks', () => {
+  const memory = new SharedArrayBuffer(COUNTS_BYTES);
+  const other = createBreakers(memory);
+  const backend = create(BackendSchema, { hostname: 'h', pool: { maxRequests: 2, maxRetries: 1 } });
+  const breakers = createBreakers(memory);
   const first = breakers.enter(backend, 'request');
-  assert.ok(first && breakers.enter(backend, 'request'));
+  assert.ok(first && other.enter(backend, 'request'));
   assert.equal(breakers.enter(backend, 'request'), undefined);
   first[Symbol.dispose]();
   first[Symbol.dispose]();
@@ -78,7 +81,7 @@ test('breakers give as many places as the limit, shared among threads', () => {
 
 test('a retry budget is a part of the requests in work, but never less than its minimum', () => {
   const backend = create(BackendSchema, { hostname: 'h', retryBudget: { percent: 50, minConcurrency: 1 } });
-  const breakers = createBreakers(1);
+  const breakers = createBreakers(new ArrayBuffer(COUNTS_BYTES));
   assert.ok(breakers.enter(backend, 'retry'));
   assert.equal(breakers.enter(backend, 'retry'), undefined);
   for (let index = 0; index < 4; index++) breakers.enter(backend, 'request');

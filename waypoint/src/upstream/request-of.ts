@@ -5,7 +5,7 @@
 import type { CompiledRewrite, OperatorValues } from '@ambit/l7';
 import type { RequestContext } from '../filters/request-context.ts';
 import type { RequestBody } from '../http/request-body.ts';
-import type { UpstreamRequest } from '../http/upstream.ts';
+import type { ConnectionRules, UpstreamRequest } from '../http/upstream.ts';
 import type { ForwardDecision } from './forward.ts';
 
 /** Builds the request of try number `attempt`. */
@@ -15,6 +15,7 @@ export const upstreamRequestOf = (
   attempt: number,
   body: RequestBody,
   timeoutMs: number | undefined,
+  rules: ConnectionRules | undefined,
 ): UpstreamRequest => {
   const { request, exchange } = context;
   const headers = request.headers.clone();
@@ -41,6 +42,7 @@ export const upstreamRequestOf = (
     trailers: () => trailersFor(context),
     isWebsocket: exchange.isWebsocket,
     foldsCookies: exchange.protocol === 'HTTP/2',
+    rules,
   };
 };
 

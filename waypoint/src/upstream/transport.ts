@@ -37,6 +37,8 @@ export interface Transport {
     endpoint: UpstreamEndpoint,
     options: { readonly timeoutMs: number; readonly headers: TunnelHeaders },
   ): Promise<Endpoint>;
+  /** Tunnels to these addresses take no new streams; open ones finish. */
+  retire(addresses: ReadonlySet<string>): void;
   /** No new tunnels; open ones finish. */
   close(): void;
   destroy(): void;
@@ -60,6 +62,7 @@ export const createTransport = (options: TransportOptions): Transport => {
         throw connectFailure(error);
       }
     },
+    retire: (addresses) => pool.forget(({ destination }) => addresses.has(hostOf(destination))),
     close: () => pool.close(),
     destroy: () => pool.destroy(new WaypointError('ERR_WAYPOINT_DRAIN', 'waypoint stopped')),
   };
@@ -71,9 +74,8 @@ const makePool = (options: TransportOptions): HbonePool =>
     dial: async (key) => {
       const own = options.identity();
       if (own === undefined) throw new Error('no certificate yet');
-      const colon = key.destination.lastIndexOf(':');
-      const host = key.destination.slice(0, colon).replace('[', '').replace(']', '');
-      const socket = await connect(options.domain, { host, port: Number(key.destination.slice(colon + 1)) });
+      const port = Number(key.destination.slice(key.destination.lastIndexOf(':') + 1));
+      const socket = await connect(options.domain, { host: hostOf(key.destination), port });
       const verifyPeer = createPeerVerifier({
         roots: own.trust,
         peerRole: 'server',
@@ -83,6 +85,10 @@ const makePool = (options: TransportOptions): HbonePool =>
       return secureClient(socket, own.tls, { verifyPeer, timeoutMs: 10_000 });
     },
   });
+
+/** The address of `ip:port` or `[ip]:port`. */
+const hostOf = (destination: string): string =>
+  destination.slice(0, destination.lastIndexOf(':')).replace('[', '').replace(']', '');
 
 const connectFailure = (error: unknown): UpstreamError => {
   if (codesOf(error).some((code) => code.includes('TIMEOUT') || code === 'ETIMEDOUT')) {

@@ -85,7 +85,8 @@ export class Tries {
     const place = breakers.enter(this.#backend, 'request');
     if (place === undefined) return new UpstreamError({ kind: 'overflow' }, false);
     const counted = picker.begin(endpoint);
-    const request = upstreamRequestOf(this.#context, this.#decision, attempt, this.#body, this.#timeoutMs);
+    const rules = breakers.rulesOf(this.#backend);
+    const request = upstreamRequestOf(this.#context, this.#decision, attempt, this.#body, this.#timeoutMs, rules);
     if (attempt === 1) this.#options.mirror(this.#context, this.#decision, request);
     const startedMs = performance.now();
     const call = this.#send(endpoint, request);
@@ -107,7 +108,8 @@ export class Tries {
       picker.report(this.#backend, endpoint, { kind: 'response', status: statusForHealth(response) });
       return response;
     } catch (error) {
-      if (!this.#context.isOver()) picker.report(this.#backend, endpoint, { kind: 'local' });
+      const isOverflow = error instanceof UpstreamError && error.failure.kind === 'overflow';
+      if (!this.#context.isOver() && !isOverflow) picker.report(this.#backend, endpoint, { kind: 'local' });
       return error instanceof UpstreamError ? error : new UpstreamError({ kind: 'closed' }, call.requestSent, error);
     } finally {
       clearTimeout(perTry);

@@ -36,7 +36,7 @@ export interface CallEvents {
 
 /** What happens to a free connection. */
 export interface IdleEvents {
-  onIdleEnd(connection: ClientConnection): void;
+  readonly onIdleEnd: () => void;
 }
 
 /** A connection. */
@@ -134,6 +134,11 @@ export class ClientConnection {
     this.#isOver = true;
     this.#body?.break(reason);
     this.#endpoint.destroy(reason);
+  }
+
+  /** Ends the request in work, which hears of it. */
+  end(reason: Error): void {
+    if (!this.#isOver) this.#fail(new UpstreamError({ kind: 'closed' }, true, reason));
   }
 
   #target(head: string, isChunked: boolean, request: UpstreamRequest): BodyTarget {
@@ -320,6 +325,6 @@ export class ClientConnection {
   #endIdle(): void {
     if (this.#isOver) return;
     this.close();
-    this.#idle.onIdleEnd(this);
+    this.#idle.onIdleEnd();
   }
 }

@@ -4,6 +4,7 @@
  */
 import { UpstreamError } from '../../errors.ts';
 import type {
+  ConnectionRules,
   InterimListener,
   OpenConnection,
   UpstreamCall,
@@ -12,7 +13,7 @@ import type {
   UpstreamResponse,
 } from '../upstream.ts';
 import { ClientConnection } from './client-connection.ts';
-import { ConnectionPool } from './pool.ts';
+import { ConnectionPool, type Pooled } from './pool.ts';
 
 /** Settings of {@link createHttp1Client}. */
 export interface Http1ClientOptions {
@@ -26,6 +27,7 @@ export const createHttp1Client = (options: Http1ClientOptions = {}): UpstreamCli
   const keepSpelling = options.keepSpelling ?? (() => false);
   return {
     send: (key, open, request, onInterim) => new Http1Call(pool, key, open, request, onInterim, keepSpelling()),
+    retire: (isGone, limitMs, reason) => pool.retire(isGone, limitMs, reason),
     close: () => pool.close(),
   };
 };
@@ -43,8 +45,11 @@ class Http1Call implements UpstreamCall {
   readonly #onInterim: InterimListener;
   readonly #open: OpenConnection;
   readonly #keepSpelling: boolean;
-  #connection: ClientConnection | undefined;
+  #pooled: Pooled | undefined;
   #cancelled: Error | undefined;
+  /** Waiting for a connection: its place among those that wait, and the way out of the line. */
+  #pending: Disposable | undefined;
+  #leaveLine: (() => void) | undefined;
   #resolve!: (response: UpstreamResponse) => void;
   #reject!: (reason: Error) => void;
 
@@ -68,47 +73,104 @@ class Http1Call implements UpstreamCall {
     });
     const kept = pool.take(key);
     if (kept !== undefined) this.#start(kept, true);
-    else this.#dial();
+    else if (request.rules === undefined) this.#dial(undefined);
+    else this.#dialWithin(request.rules);
   }
 
   cancel(reason: Error): void {
     if (this.#cancelled !== undefined) return;
     this.#cancelled = reason;
     this.#request.body.detach();
-    this.#connection?.destroy(reason);
+    const pooled = this.#pooled;
+    if (pooled !== undefined) {
+      pooled.connection.destroy(reason);
+      this.#pool.gone(pooled);
+    }
     this.#reject(reason);
     this.#done();
   }
 
-  #dial(): void {
+  /** Dials when the backend may have one more connection, else waits for one. */
+  #dialWithin(rules: ConnectionRules): void {
+    this.#pending ??= rules.pending();
+    if (this.#pending === undefined) {
+      this.#failed(new UpstreamError({ kind: 'overflow' }, false));
+      return;
+    }
+    const place = rules.connection();
+    if (place !== undefined || this.#pool.isEmpty(this.#key)) {
+      this.#dial(place);
+      return;
+    }
+    const take = (pooled: Pooled) => {
+      this.#leaveLine = undefined;
+      this.#start(pooled, true);
+    };
+    const tryAgain = () => {
+      this.#leaveLine = undefined;
+      this.#dialWithin(rules);
+    };
+    this.#leaveLine = this.#pool.wait(this.#key, { take, tryAgain });
+  }
+
+  #dial(place: Disposable | undefined): void {
+    const dialling = this.#pool.dialling(this.#key);
     this.#open().then(
       (endpoint) => {
-        const connection = new ClientConnection(endpoint, this.#keepSpelling, this.#pool.idleEvents(this.#key));
-        if (this.#cancelled === undefined) this.#start(connection, false);
-        else this.#pool.give(this.#key, connection);
+        dialling[Symbol.dispose]();
+        let pooled: Pooled | undefined;
+        const onIdleEnd = () => {
+          if (pooled !== undefined) this.#pool.gone(pooled);
+        };
+        const connection = new ClientConnection(endpoint, this.#keepSpelling, { onIdleEnd });
+        pooled = this.#pool.add(this.#key, connection, this.#request.rules, place);
+        if (this.#cancelled === undefined) this.#start(pooled, false);
+        else this.#pool.give(pooled);
       },
-      (error: unknown) => this.#failed(error instanceof Error ? error : new Error('connect failed', { cause: error })),
+      (error: unknown) => {
+        dialling[Symbol.dispose]();
+        place?.[Symbol.dispose]();
+        this.#pool.dialFailed(this.#key);
+        this.#failed(error instanceof Error ? error : new Error('connect failed', { cause: error }));
+      },
     );
   }
 
-  #start(connection: ClientConnection, isKept: boolean): void {
-    this.#connection = connection;
+  #start(pooled: Pooled, isKept: boolean): void {
+    this.#pooled = pooled;
+    this.#endWait();
     this.requestSent = true;
-    connection.send(this.#request, {
+    pooled.requests += 1;
+    pooled.connection.send(this.#request, {
       onInterim: this.#onInterim,
       onResponse: (response) => this.#resolve(response),
       onFree: () => {
-        this.#pool.give(this.#key, connection);
+        this.#pooled = undefined;
+        this.#pool.give(pooled);
         this.#done();
       },
       onFailed: (error, isUnanswered) => {
-        this.#connection = undefined;
+        this.#pooled = undefined;
+        this.#pool.gone(pooled);
         const mayRepeat = isKept && isUnanswered && this.#cancelled === undefined;
-        if (mayRepeat && repeatable.has(this.#request.method) && this.#request.body.isReplayable) this.#dial();
-        else this.#failed(error);
+        const { method, body, rules } = this.#request;
+        if (!mayRepeat || !repeatable.has(method) || !body.isReplayable) this.#failed(error);
+        else if (rules === undefined) this.#dial(undefined);
+        else this.#dialWithin(rules);
       },
-      onEnded: () => this.#done(),
+      onEnded: () => {
+        this.#pooled = undefined;
+        this.#pool.gone(pooled);
+        this.#done();
+      },
     });
+  }
+
+  #endWait(): void {
+    this.#leaveLine?.();
+    this.#leaveLine = undefined;
+    this.#pending?.[Symbol.dispose]();
+    this.#pending = undefined;
   }
 
   #failed(error: Error): void {
@@ -120,6 +182,7 @@ class Http1Call implements UpstreamCall {
   }
 
   #done(): void {
+    this.#endWait();
     const { onDone } = this;
     this.onDone = undefined;
     onDone?.();
