@@ -23,7 +23,8 @@ import { watchChartValues } from './sources/chart-values.ts';
 import { type ClusterState, watchCluster } from './sources/cluster-state.ts';
 import { meshConfigName, type MeshSettings, meshTextOf, settingsOf, watchMeshConfig } from './sources/mesh-config.ts';
 import { PodIndex } from './sources/pod-index.ts';
-import { connectRemote, type RemoteClient, watchRemoteClusters } from './sources/remote-clusters.ts';
+import { connectRemote, watchRemoteClusters } from './sources/remote-clusters.ts';
+import type { RemoteClient } from './sources/remote-connection.ts';
 import { watchRevisionTags } from './sources/revision-tags.ts';
 import { createForeignWaypoints } from './status/foreign-waypoints.ts';
 import { createStatusWriter } from './status/writer.ts';
@@ -96,7 +97,10 @@ export async function startControlPlane(parts: AppParts): Promise<ControlPlane> 
     cluster,
     connect: parts.connectRemote ?? connectRemote,
     timeoutMs: config.PILOT_REMOTE_CLUSTER_TIMEOUT,
-    onCount: (count) => series.onRemoteClusters(count),
+    events: {
+      secret: (event) => series.remote.secret?.(event),
+      clusters: (infos) => series.remote.clusters?.(infos),
+    },
     log: log.child('clusters'),
   });
   stack.defer(() => remotes.close());

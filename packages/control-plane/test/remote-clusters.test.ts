@@ -159,6 +159,47 @@ test('a cluster that is down or cannot be used holds nobody up, and keeps what w
   assert.ok(m.has('down//Pod/apps/web-down'), 'a list that fails deletes nothing');
 });
 
+test('keys that give no cluster are listed with the reason, and an id that becomes free goes to who waited', async () => {
+  const [one, two] = [apiOf('c2', '10.0.2.1'), apiOf('c2', '10.0.2.2')];
+  await using m = await mesh({ one, two }, [
+    secret('first', { c2: 'one', '': 'one', '  ': 'one', bad: 'no kubeconfig', Kubernetes: 'one' }),
+  ]);
+  await m.until('the cluster', () => m.has('c2//Pod/apps/web-c2'));
+  m.local.put(secret('second', { c2: 'two' }));
+  const listed = async (): Promise<string[]> => {
+    const answer = await fetch(`http://127.0.0.1:${m.app.ports.monitoring}/debug/clusterz`);
+    const infos = (await answer.json()) as { id: string; secretName: string; error?: string; syncStatus: string }[];
+    return infos
+      .map(({ id, secretName, error, syncStatus }) => `${id} ${secretName} ${error ?? syncStatus}`)
+      .toSorted();
+  };
+  const wanted = [
+    ' istio-system/first its id is empty',
+    '   istio-system/first its id is empty',
+    'Kubernetes  synced',
+    'Kubernetes istio-system/first its id is that of this cluster',
+    'bad istio-system/first not usable',
+    'c2 istio-system/first synced',
+    'c2 istio-system/second its id is taken by Secret istio-system/first',
+  ].toSorted();
+  let last: string[] = [];
+  for (const deadline = Date.now() + 30_000; last.length < wanted.length && Date.now() < deadline;)
+    last = await listed();
+  assert.deepEqual(last, wanted);
+  const metrics = await (await fetch(`http://127.0.0.1:${m.app.ports.monitoring}/metrics`)).text();
+  for (const line of [
+    'istiod_managed_clusters{cluster_type="remote"} 1',
+    'istiod_remote_cluster_sync_status{cluster="c2",cluster_type="remote",state="synced"} 1',
+    'istiod_remote_cluster_sync_status{cluster="c2",cluster_type="remote",state="syncing"} 0',
+  ])
+    assert.ok(metrics.includes(line), `${line} in\n${metrics}`);
+
+  two.put(testPod('apps', 'waited', '10.0.2.7', { labels: { app: 'web' } }));
+  m.local.remove({ kind: 'Secret', namespace: 'istio-system', name: 'first' });
+  await m.until('the one that waited', () => m.has('c2//Pod/apps/waited'));
+  assert.deepEqual(await listed(), ['Kubernetes  synced', 'c2 istio-system/second synced']);
+});
+
 test('policies of our cluster hold for workloads of another one, and a new mesh configuration keeps it', async () => {
   await using m = await mesh({ far: apiOf('c2', '10.0.2.1') }, [secret('one', { c2: 'far' })]);
   const uid = 'c2//Pod/apps/web-c2';

@@ -14,6 +14,8 @@ const MAX_BODY_BYTES = 256 * 1024 * 1024;
 /** Largest text that is read (a container's log): 64 MiB. */
 const MAX_TEXT_BYTES = 64 * 1024 * 1024;
 const PAGE_SIZE = '500';
+/** How much later than asked for a server may end a watch. */
+const WATCH_GRACE_SECONDS = 60;
 const CONTENT_TYPES: Readonly<Record<PatchType, string>> = {
   merge: 'application/merge-patch+json',
   json: 'application/json-patch+json',
@@ -183,21 +185,29 @@ async function* watch(
   resourceVersion: string,
   { namespace, labelSelector, fieldSelector, signal }: ListOptions,
 ): AsyncGenerator<WatchEvent> {
-  const timeoutSeconds = String(300 + Math.floor(Math.random() * 300));
+  const lifeSeconds = 300 + Math.floor(Math.random() * 300);
   const parameters = {
     watch: 'true',
     allowWatchBookmarks: 'true',
     resourceVersion,
     labelSelector,
     fieldSelector,
-    timeoutSeconds,
+    timeoutSeconds: String(lifeSeconds),
   };
   const path = apiPath(kind, namespace) + query(parameters);
-  const response = await send({ method: 'GET', path, signal, timeoutMs: 0 });
+  // A server answers a watch at once, long before the first event.
+  const response = await send({ method: 'GET', path, signal });
   const status = response.statusCode ?? 0;
   if (status !== 200) throw statusError(status, await readBody(response), `watch ${path}`);
-  // The server ends a watch by itself after `timeoutSeconds`; a dead connection is noticed by keep-alive probes.
+  response.socket.setTimeout(0);
+  // The server ends a watch by itself after `timeoutSeconds`; a dead connection is noticed by keep-alive probes, a server that hangs by
+  // this timer.
   response.socket.setKeepAlive(true, 30_000);
+  const late = setTimeout(
+    () => response.destroy(new Error('the server did not end it in time')),
+    (lifeSeconds + WATCH_GRACE_SECONDS) * 1000,
+  );
+  late.unref();
   try {
     for await (const line of jsonLines(response)) yield eventOf(line, path);
   } catch (error) {
@@ -205,6 +215,7 @@ async function* watch(
     const text = error instanceof Error ? error.message : String(error);
     throw new KubeError('ERR_KUBE_UNREACHABLE', `watch ${path} broke: ${text}`, { cause: error });
   } finally {
+    clearTimeout(late);
     response.destroy();
   }
 }

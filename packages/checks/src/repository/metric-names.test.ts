@@ -8,7 +8,7 @@ const prefixes = [
   'ambit_',
   'pilot_',
   'istiod_',
-  'istiod_',
+  'remote_cluster_',
   'citadel_',
   'ztunnel_',
   'nodeagent_',

@@ -12,6 +12,8 @@ export interface ClusterInfo {
   /** `<namespace>/<name>` of the Secret with its credentials; empty for our own. */
   readonly secretName: string;
   readonly syncStatus: 'synced' | 'syncing' | 'timeout' | 'closed';
+  /** Why it is closed though a Secret names it. */
+  readonly error?: string;
 }
 
 /** Parts that the pages show. */
@@ -50,7 +52,7 @@ export function debugPages({ cluster, xds, clusters }: DebugParts): DebugPages {
         .status()
         .map((c) => ({ connectionId: connectionIdOf(c), connectedAt: timeOf(c.connectedAtMs), address: c.peer })),
     ambientz: () => ambientz(cluster),
-    clusterz: () => clusters().map(({ id, secretName, syncStatus }) => ({ id, secretName, syncStatus })),
+    clusterz: () => clusters().map(({ id, secretName, syncStatus, error }) => ({ id, secretName, syncStatus, error })),
     config_dump: (query, namespace) => configDump(xds, query.get('proxyID') ?? '', namespace),
     mesh: () => cluster.model.options,
     networkz: () => ({ network: cluster.model.view().network() }),

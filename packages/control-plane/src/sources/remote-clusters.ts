@@ -1,19 +1,16 @@
 // Other clusters of the mesh (spec control-plane 8.3): each key of a Secret with label istio/multiCluster=true is a cluster id, its value a
 // kubeconfig. In: Secrets. Out: RemoteClusters in the model, and clients and pods for authentication. Owned by app.ts; main thread.
 // A cluster comes into the model when all of it was listed once, is exchanged when another kubeconfig is synced, and goes when its key goes:
-// a cluster that cannot be reached keeps its last state and disturbs no other.
+// a cluster that cannot be reached keeps its last state and disturbs no other. What cannot be used is listed with its reason.
 import { hash } from 'node:crypto';
-import { createRestClient, type Informer, type KubeClient, remoteAccess, startInformer } from '@ambit/kube';
-import { type ObjectChange, RemoteCluster } from '@ambit/model';
+import { createRestClient, type KubeClient, remoteAccess, startInformer } from '@ambit/kube';
 import type { KubernetesObject, Secret } from '@ambit/resources';
-import { explain } from '@ambit/runtime/errors';
+import { explain, messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
 import type { ClusterInfo } from '../admin/debug-pages.ts';
-import { type ClusterState, withoutUnread } from './cluster-state.ts';
-import { PodIndex } from './pod-index.ts';
-
-/** A client that owns connections. */
-export type RemoteClient = KubeClient & { close(): void };
+import type { ClusterState } from './cluster-state.ts';
+import type { PodIndex } from './pod-index.ts';
+import { type Connection, openConnection, policiesIn, type RemoteClient } from './remote-connection.ts';
 
 /** Settings of {@link watchRemoteClusters}. */
 export interface RemoteClustersOptions {
@@ -25,9 +22,16 @@ export interface RemoteClustersOptions {
   /** Throws KubeError for a kubeconfig that cannot be used. */
   readonly connect: (kubeconfig: string) => RemoteClient;
   readonly timeoutMs: number;
-  /** Told the number of clusters after every change of a Secret. */
-  readonly onCount?: (count: number) => void;
+  readonly events?: RemoteClusterEvents;
   readonly log: Logger;
+}
+
+/** What is told as it happens. */
+export interface RemoteClusterEvents {
+  /** A Secret was added, changed or deleted. */
+  secret?(event: 'update' | 'delete'): void;
+  /** The clusters as they are now, after each change of one of them. */
+  clusters?(infos: readonly ClusterInfo[]): void;
 }
 
 /** The other clusters. */
@@ -36,28 +40,14 @@ export interface RemoteClusters {
   readonly isSettled: boolean;
   /** By id: whom to ask about tokens, and which pods run there. Only clusters that are synced. */
   get(id: string): { readonly client: KubeClient; readonly pods: PodIndex } | undefined;
+  /** All that Secrets name, those that cannot be used with the reason. */
   infos(): ClusterInfo[];
   close(): void;
 }
 
 const LABEL = 'istio/multiCluster';
-const KINDS = ['Namespace', 'Node', 'Pod', 'Service', 'EndpointSlice', 'GatewayClass', 'Gateway'] as const;
-/** Kinds of our own cluster that hold for workloads there as well (M7). */
-const POLICIES = ['AuthorizationPolicy', 'PeerAuthentication'] as const;
-const POLICY_KINDS: ReadonlySet<string> = new Set(POLICIES);
-/** Most changes that are applied in one turn. */
-const BATCH = 500;
 /** Most clusters; more are refused. */
 const MAX_CLUSTERS = 100;
-
-/** One connection to one cluster. */
-interface Connection {
-  readonly client: RemoteClient;
-  readonly pods: PodIndex;
-  readonly digest: string;
-  state: 'syncing' | 'timeout' | 'synced' | 'closed';
-  close(): void;
-}
 
 interface Entry {
   readonly secretName: string;
@@ -74,112 +64,71 @@ export function connectRemote(kubeconfig: string): RemoteClient {
 
 /** Follows the Secrets until closed. */
 export function watchRemoteClusters(options: RemoteClustersOptions): RemoteClusters {
-  const { client, namespace, ownId, cluster, timeoutMs, log } = options;
+  const { client, namespace, ownId, cluster, events = {}, log } = options;
   const entries = new Map<string, Entry>();
-  const rebuilds = new Map<Connection, () => void>();
+  /** Keys that give no cluster, by Secret and key. */
+  const refused = new Map<string, ClusterInfo>();
   let isListed = false;
 
-  const open = (id: string, kubeconfig: string, digest: string): Connection => {
-    const remote = options.connect(kubeconfig);
-    const pods = new PodIndex();
-    const queue: ObjectChange[] = [];
-    let picture = new RemoteCluster(id, cluster.model.options);
-    let isListedThere = false;
-    let isScheduled = false;
-    const isInModel = (): boolean => connection.state === 'synced';
-    const takeOver = (): void => {
-      const entry = entries.get(id);
-      if (entry?.next !== connection) return;
-      const before = entry.current;
-      entry.current = connection;
-      entry.next = undefined;
-      connection.state = 'synced';
-      cluster.setRemote(id, picture);
-      before?.close();
-      log.info('remote cluster synced', { cluster: id });
-    };
-    const run = (): void => {
-      isScheduled = false;
-      if (connection.state === 'closed') return;
-      const batch = queue.splice(0, BATCH);
-      pods.apply(batch);
-      if (isInModel()) cluster.applyRemote(id, batch);
-      else picture.apply(batch);
-      if (queue.length > 0) schedule();
-      else if (isListedThere && !isInModel()) takeOver();
-    };
-    const schedule = (): void => {
-      if (isScheduled) return;
-      isScheduled = true;
-      setImmediate(run);
-    };
-    const informers: Informer[] = KINDS.map((kind) =>
-      startInformer({
-        client: remote,
-        kind,
-        // The role of readers, upstream's and ours, does not show them.
-        isOptional: kind === 'GatewayClass',
-        log: log.child(id),
-        strip: withoutUnread,
-        onChanges(changes) {
-          for (const change of changes) queue.push(change);
-          schedule();
-        },
-      }),
-    );
-    const timer = setTimeout(() => {
-      if (connection.state !== 'syncing') return;
-      connection.state = 'timeout';
-      log.warn('remote cluster not synced in time, going on without it', { cluster: id, timeoutMs });
-    }, timeoutMs);
-    timer.unref();
-    const connection: Connection = {
-      client: remote,
-      pods,
-      digest,
-      state: 'syncing',
-      close() {
-        connection.state = 'closed';
-        rebuilds.delete(connection);
-        clearTimeout(timer);
-        for (const informer of informers) informer.close();
-        remote.close();
-      },
-    };
-    const policies = (): ObjectChange[] => POLICIES.flatMap((kind) => [...cluster.list(kind)].map(upsert));
-    queue.push(...policies());
-    rebuilds.set(connection, () => {
-      picture = new RemoteCluster(id, cluster.model.options);
-      picture.apply([...policies(), ...informers.flatMap((informer) => [...informer.list()].map(upsert))]);
-      if (isInModel()) cluster.setRemote(id, picture);
-    });
-    const synced = Promise.all(informers.map((informer) => informer.synced)).then(() => {
-      isListedThere = true;
-      schedule();
-    });
-    synced.catch((error: unknown) => log.error('remote cluster stopped', { cluster: id, error: explain(error) }));
-    return connection;
-  };
+  const infos = (): ClusterInfo[] => [
+    ...[...entries].map(([id, { secretName, current, next }]) => ({
+      id,
+      secretName,
+      syncStatus: (next ?? current)?.state ?? 'closed',
+    })),
+    ...refused.values(),
+  ];
+  const tell = (): void => events.clusters?.(infos());
 
+  const takeOver = (id: string, connection: Connection): void => {
+    const entry = entries.get(id);
+    if (entry?.next !== connection) return;
+    const before = entry.current;
+    entry.current = connection;
+    entry.next = undefined;
+    connection.enter();
+    before?.close();
+    log.info('remote cluster synced', { cluster: id });
+  };
+  const open = (id: string, kubeconfig: string, digest: string): Connection =>
+    openConnection(id, {
+      client: options.connect(kubeconfig),
+      digest,
+      cluster,
+      timeoutMs: options.timeoutMs,
+      onListed: (connection) => takeOver(id, connection),
+      onState: tell,
+      log,
+    });
+
+  /** Why this key cannot give a cluster, if it cannot. */
+  const obstacle = (id: string, secretName: string): string | undefined => {
+    if (id.trim() === '') return 'its id is empty';
+    if (id === ownId) return 'its id is that of this cluster';
+    const known = entries.get(id);
+    if (known !== undefined && known.secretName !== secretName) return `its id is taken by Secret ${known.secretName}`;
+    if (known === undefined && entries.size >= MAX_CLUSTERS) return `there are ${MAX_CLUSTERS} clusters already`;
+    return undefined;
+  };
+  const refuse = (id: string, secretName: string, why: string): void => {
+    log.error('remote cluster cannot be used', { cluster: id, secret: secretName, error: why });
+    refused.set(`${secretName}/${id}`, { id, secretName, syncStatus: 'closed', error: why });
+  };
   const set = (id: string, secretName: string, kubeconfig: string): void => {
+    refused.delete(`${secretName}/${id}`);
+    const why = obstacle(id, secretName);
+    if (why !== undefined) return refuse(id, secretName, why);
     const digest = hash('sha256', kubeconfig);
     const known = entries.get(id);
-    if (id === ownId || (known !== undefined && known.secretName !== secretName)) {
-      log.warn('cluster id is taken, ignored', { cluster: id, secret: secretName });
-      return;
-    }
     if ((known?.next ?? known?.current)?.digest === digest) return;
-    if (known === undefined && entries.size >= MAX_CLUSTERS) {
-      log.error('too many remote clusters, ignored', { cluster: id, limit: MAX_CLUSTERS });
-      return;
-    }
     try {
       const next = open(id, kubeconfig, digest);
       known?.next?.close();
       if (known === undefined) entries.set(id, { secretName, current: undefined, next });
       else known.next = next;
     } catch (error) {
-      log.error('remote cluster cannot be used', { cluster: id, secret: secretName, error: explain(error) });
+      log.debug('kubeconfig refused', { cluster: id, error: explain(error) });
+      refuse(id, secretName, messageOf(error));
     }
   };
   const remove = (id: string): void => {
@@ -187,15 +136,26 @@ export function watchRemoteClusters(options: RemoteClustersOptions): RemoteClust
     if (entry === undefined) return;
     entries.delete(id);
     entry.next?.close();
-    if (entry.current === undefined) return;
-    entry.current.close();
-    cluster.setRemote(id, undefined);
+    if (entry.current !== undefined) {
+      entry.current.close();
+      cluster.setRemote(id, undefined);
+    }
     log.info('remote cluster removed', { cluster: id });
   };
 
   const takeSecret = (secretName: string, data: Readonly<Record<string, string>>): void => {
-    for (const [id, entry] of entries) if (entry.secretName === secretName && !Object.hasOwn(data, id)) remove(id);
-    for (const [id, value] of Object.entries(data)) set(id, secretName, Buffer.from(value, 'base64').toString('utf8'));
+    const gone = [...entries].filter(([id, entry]) => entry.secretName === secretName && !Object.hasOwn(data, id));
+    for (const [id] of gone) remove(id);
+    for (const [key, { id, secretName: owner }] of refused)
+      if (owner === secretName && !Object.hasOwn(data, id)) refused.delete(key);
+    for (const [id, value] of Object.entries(data)) set(id, secretName, kubeconfigOf(value));
+    // An id that became free goes to a Secret that had to wait for it.
+    if (gone.length > 0) for (const { id, secretName: owner } of Array.from(refused.values())) retry(id, owner);
+  };
+  const retry = (id: string, secretName: string): void => {
+    const [from = '', name = ''] = secretName.split('/');
+    const value = clustersIn(secrets.get(from, name) as Secret | undefined)[id];
+    if (value !== undefined) set(id, secretName, kubeconfigOf(value));
   };
   const secrets = startInformer({
     client,
@@ -208,8 +168,9 @@ export function watchRemoteClusters(options: RemoteClustersOptions): RemoteClust
       for (const change of changes) {
         if (change.type === 'delete') takeSecret(`${change.namespace}/${change.name}`, {});
         else takeSecret(nameOf(change.object), clustersIn(change.object as Secret));
+        events.secret?.(change.type === 'delete' ? 'delete' : 'update');
       }
-      options.onCount?.(entries.size);
+      tell();
     },
   });
   secrets.synced
@@ -217,15 +178,11 @@ export function watchRemoteClusters(options: RemoteClustersOptions): RemoteClust
     .catch((error: unknown) => log.error('remote clusters are not followed', { error: explain(error) }));
 
   cluster.onChange((changes, diff) => {
+    const open = [...entries.values()].flatMap(({ current, next }) => [current, next]);
     // A new model has no other clusters yet.
-    if (diff === undefined) for (const rebuild of rebuilds.values()) rebuild();
-    const policies = changes.filter((change) => POLICY_KINDS.has(kindOfChange(change)));
-    if (policies.length === 0) return;
-    for (const [id, { current, next }] of entries) {
-      if (current !== undefined) cluster.applyRemote(id, policies);
-      const rebuild = next && rebuilds.get(next);
-      rebuild?.();
-    }
+    if (diff === undefined) for (const connection of open) connection?.rebuild();
+    const policies = policiesIn(changes);
+    if (policies.length > 0) for (const connection of open) connection?.applyPolicies(policies);
   });
 
   return {
@@ -238,12 +195,7 @@ export function watchRemoteClusters(options: RemoteClustersOptions): RemoteClust
     get(id) {
       return entries.get(id)?.current;
     },
-    infos: () =>
-      [...entries].map(([id, { secretName, current, next }]) => ({
-        id,
-        secretName,
-        syncStatus: (next ?? current)?.state ?? 'closed',
-      })),
+    infos,
     close() {
       secrets.close();
       for (const { current, next } of entries.values()) {
@@ -255,12 +207,10 @@ export function watchRemoteClusters(options: RemoteClustersOptions): RemoteClust
   };
 }
 
-const upsert = (object: KubernetesObject): ObjectChange => ({ type: 'upsert', object });
-const kindOfChange = (change: ObjectChange): string =>
-  change.type === 'delete' ? change.kind : (change.object.kind ?? '');
 const nameOf = ({ metadata }: KubernetesObject): string => `${metadata?.namespace ?? ''}/${metadata?.name ?? ''}`;
+const kubeconfigOf = (base64: string): string => Buffer.from(base64, 'base64').toString('utf8');
 
 /** Kubeconfigs by cluster id; none without the label. */
-function clustersIn({ metadata, data }: Secret): Readonly<Record<string, string>> {
-  return metadata.labels?.[LABEL] === 'true' ? (data ?? {}) : {};
+function clustersIn(secret: Secret | undefined): Readonly<Record<string, string>> {
+  return secret?.metadata.labels?.[LABEL] === 'true' ? (secret.data ?? {}) : {};
 }

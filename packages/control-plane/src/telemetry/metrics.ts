@@ -6,7 +6,9 @@ import type { ModelDiff } from '@ambit/model';
 import type { MetricsRegistry } from '@ambit/runtime/metrics';
 import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL, WORKLOAD_TYPE_URL } from '@ambit/proto/type-urls';
 import type { ClientInfo, ServerEvents } from '@ambit/xds/server';
+import type { RemoteClusterEvents } from '../sources/remote-clusters.ts';
 import { type Convergence, createConvergence } from './convergence.ts';
+import { remoteClusterEvents } from './remote-clusters.ts';
 
 /** Result of one certificate request. */
 export type CaResult = Parameters<NonNullable<CaServiceOptions<never>['onResult']>>[0];
@@ -25,8 +27,8 @@ export interface ControlPlaneMetrics {
   onCaResult(result: CaResult): void;
   onDiff(diff: ModelDiff | undefined): void;
   onValidation(isAllowed: boolean): void;
-  /** Number of remote clusters. */
-  onRemoteClusters(count: number): void;
+  /** For the remote clusters. */
+  readonly remote: RemoteClusterEvents;
   /** For the xDS server. */
   readonly xds: ServerEvents;
 }
@@ -44,13 +46,6 @@ export function registerMetrics(registry: MetricsRegistry, sources: MetricSource
   registry
     .gauge({ name: 'istio_build', help: 'Component and version.', labels: ['component', 'tag'] })
     .set({ component: 'pilot', tag: version }, 1);
-  const clusters = registry.gauge({
-    name: 'istiod_managed_clusters',
-    help: 'Clusters that are watched.',
-    labels: ['cluster_type'],
-  });
-  clusters.set({ cluster_type: 'local' }, 1);
-  clusters.set({ cluster_type: 'remote' }, 0);
   gauge('istiod_uptime_seconds', 'Age of this process.', () => (Date.now() - startedAtMs) / 1000);
   gauge('pilot_services', 'Services known.', sources.services);
   gauge('pilot_virt_services', 'VirtualServices known.', sources.virtualServices);
@@ -78,6 +73,7 @@ export function registerMetrics(registry: MetricsRegistry, sources: MetricSource
 
   return {
     xds: xdsEvents(registry, convergence),
+    remote: remoteClusterEvents(registry),
     onCaResult(result) {
       csrs.add();
       if (result === 'issued') issued.add();
@@ -95,7 +91,6 @@ export function registerMetrics(registry: MetricsRegistry, sources: MetricSource
       if (isConfig) triggers.add({ type: 'config' });
       if (diff === undefined || isAmbient || isConfig) convergence.changed();
     },
-    onRemoteClusters: (count) => clusters.set({ cluster_type: 'remote' }, count),
     onValidation(isAllowed) {
       if (isAllowed) passed.add();
       else failed.add({ reason: 'invalid_resource' });
