@@ -8,6 +8,8 @@ import type { FramedStream } from './framed-stream.ts';
 
 /** This much is sent without waiting for the end of the turn. */
 const SEND_NOW_BYTES = 64 * 1024;
+/** So many turns with one message at most make a busy connection quiet again. */
+const QUIET_TURNS = 20;
 /** Pieces up to this size are copied out instead of keeping their block from its pool. */
 const COPY_BYTES = 1024;
 /** Time for the last frames (GOAWAY) of a connection that failed to leave before it is cut. */
@@ -36,8 +38,8 @@ export class FramedTransport {
   #isReading = false;
   #isBlocked = false;
   #isTurnScheduled = false;
-  /** The turn before this one sent more than once: small frames wait for each other. */
-  #isBusy = false;
+  /** While above 0 the connection is busy: a turn not long ago sent more than once, and small frames wait for each other. */
+  #busyTurns = 0;
   #sendsInTurn = 0;
   /** Nothing is framed or looked at any more. */
   #isClosed = false;
@@ -133,7 +135,7 @@ export class FramedTransport {
     const { bytes } = this.connection.output;
     if (bytes === 0) return;
     this.#sendsInTurn += 1;
-    if (bytes >= SEND_NOW_BYTES || (!this.#isBusy && this.#sendsInTurn === 1)) this.flush();
+    if (bytes >= SEND_NOW_BYTES || (this.#busyTurns === 0 && this.#sendsInTurn === 1)) this.flush();
     if (!this.#isTurnScheduled) {
       this.#isTurnScheduled = true;
       setImmediate(this.#onTurnEnd);
@@ -226,7 +228,7 @@ export class FramedTransport {
 
   readonly #onTurnEnd = (): void => {
     this.#isTurnScheduled = false;
-    this.#isBusy = this.#sendsInTurn > 1;
+    this.#busyTurns = this.#sendsInTurn > 1 ? QUIET_TURNS : Math.max(0, this.#busyTurns - 1);
     this.#sendsInTurn = 0;
     this.flush();
   };
