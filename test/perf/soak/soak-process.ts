@@ -1,6 +1,7 @@
 // One soak run as a process: `<engine> <seconds> <tunnels> <rotate every s>`, started with --expose-gc; ends when both the
 // time and the number of tunnels are reached, after three times the time at the latest. Tunnels of mixed sizes are opened,
-// hashed both ways, half-closed, closed or reset, while certificates rotate. Prints one JSON line.
+// hashed both ways, half-closed, closed or reset, while certificates rotate. Between two rotations, while nothing is under
+// way and what is free has been given back, memory is looked at. Prints one JSON line.
 import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -28,6 +29,7 @@ import {
 } from '@ambit/net';
 import { closed, collect, writeAll } from '@ambit/net/testing';
 import { silentLogger as log } from '@ambit/runtime/log';
+import { giveBackFreeMemory } from './free-memory.ts';
 
 /** What a run found. */
 export interface SoakResult {
@@ -40,7 +42,7 @@ export interface SoakResult {
   /** Tunnels whose bytes came back changed, or that failed although nobody reset them. */
   readonly wrong: number;
   readonly firstProblem: string | undefined;
-  /** Resident memory after warm-up and at the end, after garbage collection, KB. */
+  /** Resident memory after warm-up and at the end, what is free given back, KB. */
   readonly rssKb: readonly number[];
   /** Straight lines through the second half of the samples, KB per minute. */
   readonly slopes: {
@@ -68,7 +70,6 @@ const BULK_EVERY = 20;
 /** Of the wished time: where a run ends that has not reached its number of tunnels. */
 const MAX_OVERTIME = 3;
 const PARALLEL = 16;
-const SAMPLES = 80;
 const LOOK_MS = 20;
 /** A tunnel that is not over by then is not waited for. */
 const MAX_LOOKS = 500;
@@ -200,25 +201,19 @@ async function worker(): Promise<void> {
 const descriptors = (): number => readdirSync('/proc/self/fd').length;
 const before = descriptors();
 let rotations = 0;
-const rotation = setInterval(
-  () => {
-    issue().then(
-      (made) => {
-        context = made;
-        rotations += 1;
-        pool.forget(() => true);
-      },
-      (error: Error) => (firstProblem ??= error.message),
-    );
-  },
-  Number(rotateText) * 1000,
-);
+async function rotate(): Promise<void> {
+  context = await issue();
+  rotations += 1;
+  pool.forget(() => true);
+}
+
 const samples: { readonly minutes: number; readonly residentKb: number; readonly usedKb: number }[] = [];
-// Memory is looked at while nothing is under way: what is measured then is what stays, not what 16 tunnels happen to hold.
+// What is measured while nothing is under way is what stays, not what 16 tunnels happen to hold; midway between two rotations there is
+// one certificate, whichever was the last.
 async function sample(): Promise<void> {
   for (let look = 0; working > 0 && look < MAX_LOOKS; look += 1) await sleep(LOOK_MS);
   for (let round = 0; round < 2; round += 1) {
-    globalThis.gc?.();
+    giveBackFreeMemory();
     await sleep(LOOK_MS);
   }
   const { rss, heapUsed, external } = process.memoryUsage();
@@ -226,17 +221,15 @@ async function sample(): Promise<void> {
   samples.push({ minutes, residentKb: rss / 1024, usedKb: (heapUsed + external) / 1024 });
 }
 
-const sampling = setInterval(
-  () => {
-    if (measured !== undefined) return;
-    measured = sample().finally(() => (measured = undefined));
-  },
-  (seconds * 1000) / SAMPLES,
-);
+let halfTurns = 0;
+const turning = setInterval(() => {
+  halfTurns += 1;
+  if (halfTurns % 2 === 0) rotate().catch((error: Error) => (firstProblem ??= error.message));
+  else measured ??= sample().finally(() => (measured = undefined));
+}, (Number(rotateText) * 1000) / 2);
 
 await Promise.all(Array.from({ length: PARALLEL }, worker));
-clearInterval(rotation);
-clearInterval(sampling);
+clearInterval(turning);
 const elapsed = (performance.now() - started) / 1000;
 pool.close();
 server.close();
