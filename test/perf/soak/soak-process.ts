@@ -1,7 +1,7 @@
 // One soak run as a process: `<engine> <seconds> <tunnels> <rotate every s>`, started with --expose-gc; ends when both the
 // time and the number of tunnels are reached, after three times the time at the latest. Tunnels of mixed sizes are opened,
 // hashed both ways, half-closed, closed or reset, while certificates rotate. Between two rotations, while nothing is under
-// way and what is free has been given back, memory is looked at. Prints one JSON line.
+// way and what is free has been given back, memory is looked at: a line on standard error. Prints one JSON line.
 import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -218,15 +218,22 @@ async function sample(): Promise<void> {
   }
   const { rss, heapUsed, external } = process.memoryUsage();
   const minutes = (performance.now() - started) / 60_000;
-  samples.push({ minutes, residentKb: rss / 1024, usedKb: (heapUsed + external) / 1024 });
+  const [residentKb, usedKb] = [rss / 1024, (heapUsed + external) / 1024];
+  samples.push({ minutes, residentKb, usedKb });
+  process.stderr.write(
+    `${engineName}: ${minutes.toFixed(1)} min, ${tunnels} tunnels, ${Math.round(residentKb)} KB resident, ${Math.round(usedKb)} KB in use\n`,
+  );
 }
 
 let halfTurns = 0;
-const turning = setInterval(() => {
-  halfTurns += 1;
-  if (halfTurns % 2 === 0) rotate().catch((error: Error) => (firstProblem ??= error.message));
-  else measured ??= sample().finally(() => (measured = undefined));
-}, (Number(rotateText) * 1000) / 2);
+const turning = setInterval(
+  () => {
+    halfTurns += 1;
+    if (halfTurns % 2 === 0) rotate().catch((error: Error) => (firstProblem ??= error.message));
+    else measured ??= sample().finally(() => (measured = undefined));
+  },
+  (Number(rotateText) * 1000) / 2,
+);
 
 await Promise.all(Array.from({ length: PARALLEL }, worker));
 clearInterval(turning);

@@ -1,26 +1,32 @@
-// Suite `soak`: the engines that are not core http2, thirty minutes and a million tunnels each (AMBIT_SOAK_SECONDS makes it
-// shorter), certificates rotating every minute. In: nothing. Out: figures; the short form with pass and fail is
+// Suite `soak`: every engine, core http2 as the control, thirty minutes and a million tunnels each (AMBIT_SOAK_SECONDS and
+// AMBIT_BENCH_ENGINES choose otherwise), certificates rotating every minute. In: nothing. Out: figures; the short form with pass and fail is
 // test/loopback/soak.test.ts. Called by main.ts.
 import { execFile } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { ENGINES } from '../l4/processes.ts';
 import type { BenchFigure, BenchReport } from '../report.ts';
 import type { SoakResult } from './soak-process.ts';
 
 const SECONDS = Number(process.env['AMBIT_SOAK_SECONDS'] ?? 1800);
+/** `AMBIT_BENCH_ENGINES=framed` measures that only. */
+const WANTED = process.env['AMBIT_BENCH_ENGINES']?.split(',') ?? [...ENGINES];
 const TUNNELS = 1_000_000;
 const ROTATE_SECONDS = 60;
 
-/** Runs one engine in a process of its own. */
+/** Runs one engine in a process of its own. `progress` gets a line per look at memory. */
 export async function soak(
   engine: string,
   limits: { readonly seconds: number; readonly tunnels: number; readonly rotateSeconds: number },
+  progress?: NodeJS.WritableStream,
 ): Promise<SoakResult> {
   const script = join(import.meta.dirname, 'soak-process.ts');
   const values = [engine, `${limits.seconds}`, `${limits.tunnels}`, `${limits.rotateSeconds}`];
   const argv = ['--expose-gc', '--conditions=@ambit/source', script, ...values];
-  const { stdout } = await promisify(execFile)(process.execPath, argv);
+  const running = promisify(execFile)(process.execPath, argv);
+  if (progress !== undefined) running.child.stderr?.pipe(progress, { end: false });
+  const { stdout } = await running;
   return JSON.parse(stdout) as SoakResult;
 }
 
@@ -29,9 +35,10 @@ export async function runSoak(): Promise<BenchReport> {
   const startedMs = performance.now();
   const figures: BenchFigure[] = [];
   const notes: string[] = [];
-  for (const engine of ['framed', 'libssl']) {
+  for (const engine of ENGINES.filter((name) => WANTED.includes(name))) {
     process.stderr.write(`soak ${engine}: ${SECONDS} s and ${TUNNELS} tunnels\n`);
-    const result = await soak(engine, { seconds: SECONDS, tunnels: TUNNELS, rotateSeconds: ROTATE_SECONDS });
+    const limits = { seconds: SECONDS, tunnels: TUNNELS, rotateSeconds: ROTATE_SECONDS };
+    const result = await soak(engine, limits, process.stderr);
     const row = (quantity: string, unit: string, value: number): void => {
       figures.push({ quantity, unit, path: engine, median: value, rounds: [value], ratio: undefined, engine });
     };
