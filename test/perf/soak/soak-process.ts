@@ -27,9 +27,8 @@ import {
   secureClient,
   smallBlocks,
 } from '@ambit/net';
-import { closed, collect, writeAll } from '@ambit/net/testing';
+import { closed, collect, giveBackFreeMemory, writeAll } from '@ambit/net/testing';
 import { silentLogger as log } from '@ambit/runtime/log';
-import { giveBackFreeMemory } from './free-memory.ts';
 
 /** What a run found. */
 export interface SoakResult {
@@ -73,6 +72,8 @@ const PARALLEL = 16;
 const LOOK_MS = 20;
 /** A tunnel that is not over by then is not waited for. */
 const MAX_LOOKS = 500;
+/** A collection that also gives committed pages of the heap back. */
+const LAST_RESORT = { type: 'major', execution: 'sync', flavor: 'last-resort' } as const;
 const HOST = '127.0.0.1';
 
 const [engineName, secondsText = '20', tunnelsText = '0', rotateText = '5'] = process.argv.slice(2);
@@ -213,6 +214,7 @@ const samples: { readonly minutes: number; readonly residentKb: number; readonly
 async function sample(): Promise<void> {
   for (let look = 0; working > 0 && look < MAX_LOOKS; look += 1) await sleep(LOOK_MS);
   for (let round = 0; round < 2; round += 1) {
+    (globalThis.gc as ((options: typeof LAST_RESORT) => void) | undefined)?.(LAST_RESORT);
     giveBackFreeMemory();
     await sleep(LOOK_MS);
   }
