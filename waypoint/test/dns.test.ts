@@ -52,3 +52,42 @@ test('names are resolved before the first try; an unknown name is no endpoint', 
     app.close();
   }
 });
+
+test('a wildcard host answers for the names below it, and tells when one cannot be resolved', async () => {
+  const asked: string[] = [];
+  const mesh = await startTestMesh({
+    resolveName: async (name) => {
+      asked.push(name);
+      if (name === 'inside.example.com') return [{ address: '127.0.0.1', ttl: 60 }];
+      throw Object.assign(new Error('unknown'), { code: 'ENOTFOUND' });
+    },
+  });
+  try {
+    const hostname = '*.example.com';
+    mesh.configure({
+      frontends: {
+        'apps/*.example.com': {
+          hostname,
+          namespace: 'apps',
+          wildcardHost: true,
+          ports: [{ port: 80, protocol: 1, backend: 'wild' }],
+        },
+      },
+      backends: { wild: { hostname, kind: Backend_Kind.DYNAMIC_DNS, port: 80, protocol: 1 } },
+    });
+    const get = async (host: string) => {
+      const { status, body } = await mesh.get('/', { authority: 'any.example.com:80', headers: { host } });
+      return [status, body];
+    };
+    assert.deepEqual(await get('no.example.com'), [503, 'DNS resolution failure']);
+    assert.match(mesh.accessLines.at(-1) ?? '', / 503 DF dns_resolution_failure /);
+    assert.deepEqual(await get('No.Example.com:80'), [503, 'DNS resolution failure']);
+    assert.deepEqual(asked, ['no.example.com'], 'one question for one name');
+    assert.deepEqual(await get('inside.example.com'), [503, 'DNS resolution failure'], 'never this machine itself');
+    assert.deepEqual(await get('example.com'), [404, '']);
+    assert.deepEqual(await get('no.example.com.evil.org'), [404, '']);
+    assert.deepEqual(await get('127.0.0.1'), [404, '']);
+  } finally {
+    mesh.close();
+  }
+});

@@ -8,6 +8,7 @@ import {
 } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import { connect as tlsConnect } from 'node:tls';
 import { HOSTNAME, startTestMesh, type TestMesh, VIP } from '../src/testing/index.ts';
 import { tunnelSocket } from '../src/http/tunnel-socket.ts';
 
@@ -189,6 +190,88 @@ describe('HTTP/2 and raw TCP through a data plane', () => {
         '220 ready\r\n',
       );
       socket.destroy();
+    });
+
+    describe('TLS that is not ended here', () => {
+      /** Backends `a` and `b`, each with the one workload that has the bytes of a connection. */
+      const twoBackends = (protocol: number) => {
+        const arrived = Promise.withResolvers<number>();
+        for (const n of [2, 3])
+          mesh.addWorkload(n, { raw: (socket) => void socket.once('data', () => arrived.resolve(n)) });
+        const backend = (n: number) => ({
+          hostname: HOSTNAME,
+          port: 80,
+          serviceNamespace: 'apps',
+          serviceName: 'reviews',
+          subset: `s${n}`,
+          members: [`cluster//Pod/apps/reviews-${n}`],
+        });
+        mesh.configure({
+          frontends: {
+            [frontendKey]: {
+              hostname: HOSTNAME,
+              namespace: 'apps',
+              policies: [{ policy: 'no-evil' }],
+              ports: [
+                {
+                  port: 80,
+                  protocol,
+                  backend: 'a',
+                  l4Routes: [
+                    { sni: ['other.example.com'], targets: [{ backend: 'missing' }] },
+                    { sni: ['*.b.example.com'], targets: [{ backend: 'b' }] },
+                  ],
+                },
+              ],
+            },
+          },
+          backends: { a: backend(2), b: backend(3) },
+          policies: {
+            'no-evil': {
+              body: {
+                case: 'authz',
+                value: {
+                  action: 1,
+                  rules: [
+                    {
+                      when: [{ key: 'connection.sni', values: [{ m: { case: 'exact', value: 'evil.example.com' } }] }],
+                    },
+                  ],
+                },
+              },
+            },
+          },
+        });
+        return arrived.promise;
+      };
+      const sayHello = async (servername: string) => {
+        const socket = tunnelSocket(await mesh.tunnel());
+        const client = tlsConnect({ socket, servername });
+        client.on('error', () => undefined);
+        return { client, closed: new Promise<string>((resolve) => socket.once('close', () => resolve('closed'))) };
+      };
+
+      for (const protocol of [5, 0]) {
+        test(`is routed by the name that the client asks for, on a port of protocol ${protocol}`, async () => {
+          const arrived = twoBackends(protocol);
+          const { client } = await sayHello('x.b.example.com');
+          assert.equal(await arrived, 3);
+          client.destroy();
+        });
+      }
+
+      test('goes to the default destination when no route has the name', async () => {
+        const arrived = twoBackends(5);
+        const { client } = await sayHello('b.example.com');
+        assert.equal(await arrived, 2);
+        client.destroy();
+      });
+
+      test('is subject to policies of the name', async () => {
+        const arrived = twoBackends(5);
+        const { closed } = await sayHello('evil.example.com');
+        assert.equal(await Promise.race([closed, arrived]), 'closed');
+      });
     });
 
     test('a port of unknown protocol is sniffed', async () => {

@@ -1,5 +1,6 @@
 /** Pure L7 decisions of the mesh: what to do with a request, never how to move it. No sockets, no `node:` imports. */
 export { type Authorization, type Authorizer, type AuthorizerInput, compileAuthorizer } from './authorize.ts';
+export { compileCidrs } from './authorize/cidr.ts';
 export { type CompiledCors, compileCors } from './cors.ts';
 export { durationMs, positiveMs } from './duration.ts';
 export { L7Error, type L7ErrorCode } from './errors.ts';

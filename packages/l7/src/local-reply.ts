@@ -113,6 +113,7 @@ export const replies = {
     localReply(gatewaySemantics ? 500 : 503, '', 'cluster_not_found', { flag: 'NC' }),
   noBackends: localReply(500, '', 'direct_response'),
   noHealthyUpstream: localReply(503, 'no healthy upstream', 'no_healthy_upstream', { flag: 'UH' }),
+  dnsFailure: localReply(503, 'DNS resolution failure', 'dns_resolution_failure', { flag: 'DF' }),
   responseTimeout: localReply(504, 'upstream request timeout', 'response_timeout', { flag: 'UT' }),
   accessDenied: (policy: string): LocalReply =>
     localReply(403, 'RBAC: access denied', `rbac_access_denied_matched_policy[${policy}]`),

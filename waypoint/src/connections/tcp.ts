@@ -2,8 +2,9 @@
  * Raw connections of a tunnel: policy, destination, relay (spec/waypoint.md 3.1 TCP order, 4.1.5).
  * In: an accepted tunnel whose bytes are not HTTP. Out: relayed bytes and TCP series. Data thread.
  */
-import { chooseByWeight, hashOfConnection, positiveMs } from '@ambit/l7';
-import { type Backend, type L4Route, LoadBalancer_Algo, type Target } from '@ambit/proto/waypoint';
+import { isIP } from 'node:net';
+import { chooseByWeight, compileCidrs, hashOfConnection, L7Error, positiveMs } from '@ambit/l7';
+import { type Backend, type Cidr, type L4Route, LoadBalancer_Algo, type Target } from '@ambit/proto/waypoint';
 import { type Endpoint, fromDuplex, Region, relay } from '@ambit/net';
 import { findWorkload, type Snapshot } from '@ambit/state';
 import { messageOf } from '@ambit/runtime/errors';
@@ -66,7 +67,8 @@ export const serveTcp = async (client: Endpoint, head: Buffer, tunnel: Tunnel, o
   const key = chooseBackend(frontend.l4Routes, frontend.backend, tunnel, frontend.port, options.random);
   const backend = key === '' ? undefined : config.backend(key);
   if (key !== '' && backend === undefined) return refuse(client, tunnel, options, 'NC', 'backend is not known');
-  await options.picker.prepare(backend, options.snapshot());
+  const host = tunnel.serverName ?? nameOf(tunnel.authority);
+  await options.picker.prepare(backend, options.snapshot(), host);
   const endpoint = options.picker.pick({
     backend,
     frontend,
@@ -74,6 +76,7 @@ export const serveTcp = async (client: Endpoint, head: Buffer, tunnel: Tunnel, o
     snapshot: options.snapshot(),
     network: config.settings.network,
     self: findWorkload(options.snapshot(), config.settings.network, options.ownIp),
+    host,
     avoid: new Set(),
     hashed: hashedBy(backend, tunnel.sourceIp),
     random: options.random,
@@ -82,6 +85,12 @@ export const serveTcp = async (client: Endpoint, head: Buffer, tunnel: Tunnel, o
   using place = options.breakers.enter(backend, 'connection');
   if (place === undefined) return refuse(client, tunnel, options, 'UO', 'too many connections');
   await relayTo(client, head, endpoint, backend, tunnel, connectTimeoutOf(backend, config.settings), options);
+};
+
+/** The name in the authority of a tunnel that was opened to a name. */
+const nameOf = (authority: string): string | undefined => {
+  const host = authority.slice(0, authority.lastIndexOf(':'));
+  return isIP(host.replace('[', '').replace(']', '')) === 0 ? host : undefined;
 };
 
 const hashedBy = (backend: Backend | undefined, sourceIp: string): PickInput['hashed'] => {
@@ -165,6 +174,32 @@ const relayTo = async (
   }
 };
 
+/** `*.example.com` stands for every name below it. */
+const isNamed = (pattern: string, name: string | undefined): boolean => {
+  if (name === undefined) return false;
+  const lower = pattern.toLowerCase();
+  return lower.startsWith('*') ? name.endsWith(lower.slice(1)) && name.length >= lower.length : name === lower;
+};
+
+/** True without blocks; blocks that cannot be read contain nothing. */
+const isIn = (blocks: readonly Cidr[], ip: string | undefined): boolean => {
+  if (blocks.length === 0) return true;
+  let test = compiledBlocks.get(blocks);
+  if (test === undefined) compiledBlocks.set(blocks, (test = compileBlocks(blocks)));
+  return test(ip);
+};
+
+const compiledBlocks = new WeakMap<readonly Cidr[], (ip: string | undefined) => boolean>();
+
+const compileBlocks = (blocks: readonly Cidr[]): ((ip: string | undefined) => boolean) => {
+  try {
+    return compileCidrs(blocks) ?? (() => true);
+  } catch (error) {
+    if (L7Error.is(error)) return () => false;
+    throw error;
+  }
+};
+
 /** First L4 route that fits, else the default destination. */
 const chooseBackend = (
   routes: readonly L4Route[],
@@ -183,6 +218,8 @@ const chooseBackend = (
 
 const fits = (route: L4Route, tunnel: Tunnel, port: number): boolean =>
   (route.ports.length === 0 || route.ports.includes(port)) &&
-  route.sni.length === 0 &&
+  (route.sni.length === 0 || route.sni.some((pattern) => isNamed(pattern, tunnel.serverName))) &&
+  isIn(route.dst, tunnel.destinationIp) &&
+  isIn(route.src, tunnel.sourceIp) &&
   Object.keys(route.sourceLabels).length === 0 &&
   (route.sourceNamespaces.length === 0 || route.sourceNamespaces.includes(tunnel.peer.namespace ?? ''));

@@ -47,7 +47,7 @@ export const connectionViewOf = (tunnel: Tunnel, port: number): ConnectionView =
   remoteIp: tunnel.sourceIp,
   destinationIp: tunnel.destinationIp,
   port,
-  sni: undefined,
+  sni: tunnel.serverName,
 });
 
 /** Checks and cleans one request. */

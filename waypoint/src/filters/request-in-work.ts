@@ -4,18 +4,19 @@
  *
  * A class whose methods need no closures of their own: what a request allocates is what the garbage collector later pays for.
  */
-import type {
-  CompiledRoute,
-  CompiledRouteTable,
-  ExtAuthzCheck,
-  ExtAuthzQuestion,
-  ExtAuthzVerdict,
-  GlobalRateCheck,
-  GlobalRateVerdict,
-  HeaderList,
-  JwtCheck,
-  LocalReply,
-  RouteDecision,
+import {
+  type CompiledRoute,
+  type CompiledRouteTable,
+  type ExtAuthzCheck,
+  type ExtAuthzQuestion,
+  type ExtAuthzVerdict,
+  type GlobalRateCheck,
+  type GlobalRateVerdict,
+  type HeaderList,
+  type JwtCheck,
+  type LocalReply,
+  replies,
+  type RouteDecision,
 } from '@ambit/l7';
 import type { RateLimitRequest } from '@ambit/proto/rate-limit';
 import type { Snapshot } from '@ambit/state';
@@ -201,13 +202,23 @@ export class RequestInWork implements RequestContext {
   /** Chooses the rule and writes it into the record. */
   #choose(): void {
     const { record, config } = this;
-    const decision = this.table?.select(this.request, this.random);
+    const { hostname } = this.frontend;
+    // A wildcard answers for the names below it, every other frontend for whatever the client calls it (spec/waypoint.md 3.2).
+    const isOurs = !hostname.startsWith('*') || isBelow(hostname, this.request.authority);
+    const decision = isOurs ? this.table?.select(this.request, this.random) : notOurs;
     this.decision = decision;
     this.route = decision?.route;
     record.routeName = decision?.route?.name;
     record.backend = decision?.kind === 'forward' ? config.backend(decision.target.backend) : undefined;
   }
 }
+
+const notOurs: RouteDecision = { kind: 'reply', route: undefined, reply: replies.routeNotFound };
+
+const isBelow = (wildcard: string, authority: string): boolean => {
+  const host = authority.toLowerCase().split(':', 1)[0] ?? '';
+  return host.endsWith(wildcard.slice(1).toLowerCase()) && host.length >= wildcard.length;
+};
 
 const limitsOf = ({ route, exchange }: RequestContext, settings: ProxySettings): Limits => {
   if (exchange.isWebsocket) return noLimits;

@@ -81,6 +81,16 @@ const dispatchAddress = (authority: Authority, ip: string, config: CompiledConfi
 
 const dispatchHostname = (authority: Authority, config: CompiledConfig): Dispatch => {
   const [key] = config.frontendsByHostname(authority.host);
+  if (key === undefined) return dispatchWildcard(authority, config);
+  return frontendOf(key, authority.port, config, undefined);
+};
+
+/** `a.b.example.com` belongs to `*.b.example.com`, else to `*.example.com`. */
+const dispatchWildcard = (authority: Authority, config: CompiledConfig): Dispatch => {
+  let key: string | undefined;
+  let dot = authority.host.indexOf('.');
+  for (; dot !== -1 && key === undefined; dot = authority.host.indexOf('.', dot + 1))
+    [key] = config.frontendsByHostname(`*${authority.host.slice(dot)}`);
   if (key === undefined) return notServed('unknown host name');
   return frontendOf(key, authority.port, config, undefined);
 };

@@ -10,7 +10,7 @@ import { background } from '@ambit/runtime/background';
 import { messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
 import { formatIpPort, type Snapshot } from '@ambit/state';
-import { sniff, type Sniffed } from '../http/sniff.ts';
+import { peekServerName, sniff, type Sniffed } from '../http/sniff.ts';
 import type { CompiledConfig } from '../updates/compiled-config.ts';
 import { AppProtocol } from '../updates/compiled-config.ts';
 import type { OwnIdentity } from '../upstream/transport.ts';
@@ -19,6 +19,8 @@ import { forwardedFor, type Tunnel } from './tunnel.ts';
 
 /** Silence after which a connection to a port of unknown protocol is raw TCP (spec/waypoint.md 1.5). */
 const sniffTimeoutMs = 200;
+/** How long a client of a TLS port may take for its first message; upstream waits as long. */
+const helloTimeoutMs = 15_000;
 /** Streams per connection (spec/waypoint.md 1.2). */
 const maxConcurrentStreams = 100;
 
@@ -86,15 +88,21 @@ const onTunnel = async (request: TunnelRequest<PeerIdentity>, options: TunnelSer
   const tunnel = tunnelOf(request, found);
   const endpoint = request.accept();
   const { protocol } = found.frontend;
-  if (protocol === AppProtocol.tcp || protocol === AppProtocol.tls) {
-    options.onTcp(endpoint, Buffer.alloc(0), tunnel);
-    return;
-  }
+  if (protocol === AppProtocol.tcp) return options.onTcp(endpoint, Buffer.alloc(0), tunnel);
+  if (protocol === AppProtocol.tls) return onTls(endpoint, Buffer.alloc(0), tunnel, options);
   const httpOnly = protocol !== AppProtocol.unknown;
   const sniffed = await sniff(endpoint, { httpOnly, timeoutMs: httpOnly ? undefined : sniffTimeoutMs });
   if (sniffed === undefined) endpoint.close();
   else if (sniffed.protocol === 'http1' || sniffed.protocol === 'http2') options.onHttp(endpoint, sniffed, tunnel);
+  else if (sniffed.protocol === 'tls') await onTls(endpoint, sniffed.head, tunnel, options);
   else options.onTcp(endpoint, sniffed.head, tunnel);
+};
+
+/** TLS goes on as it is, once the name that the client asks for is known. */
+const onTls = async (endpoint: Endpoint, head: Buffer, tunnel: Tunnel, options: TunnelServerOptions): Promise<void> => {
+  const peeked = await peekServerName(endpoint, head, helloTimeoutMs);
+  if (peeked === undefined) endpoint.close();
+  else options.onTcp(endpoint, peeked.head, { ...tunnel, serverName: peeked.serverName });
 };
 
 const resolve = async (request: TunnelRequest, options: TunnelServerOptions): Promise<Dispatch> => {

@@ -19,6 +19,8 @@ export interface Tunnel {
   /** Frontend at the time of the CONNECT. Requests look it up again in the current configuration. */
   readonly frontend: FrontendPort;
   readonly headers: TunnelHeaders;
+  /** What the client of a TLS port asks for. */
+  readonly serverName?: string | undefined;
 }
 
 /** Client address of a `forwarded` header (`for="ip:port"`), undefined when there is none. */

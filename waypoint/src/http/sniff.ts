@@ -3,6 +3,7 @@
  * Path 4, step 4: called by hbone-in/listener.ts on the data thread. `classify` is pure; `sniff` waits for bytes.
  */
 import { AGAIN, type Endpoint, EOF } from '@ambit/net';
+import { type ServerName, serverNameOf } from './client-hello.ts';
 
 /** What the inner bytes are. */
 export type InnerProtocol = 'http1' | 'http2' | 'tls' | 'tcp';
@@ -88,3 +89,40 @@ export const sniff = (endpoint: Endpoint, options: SniffOptions): Promise<Sniffe
     if (options.timeoutMs !== undefined) timer = setTimeout(() => settle('tcp'), options.timeoutMs).unref();
     onReadable();
   });
+
+/** Reads on until the server name of a TLS client is known; `head` is what was read before. Resolves undefined when the endpoint closed. */
+export const peekServerName = (
+  endpoint: Endpoint,
+  head: Buffer,
+  timeoutMs: number,
+): Promise<{ readonly head: Buffer; readonly serverName: string | undefined } | undefined> =>
+  new Promise((resolve) => {
+    let read: Buffer = head;
+    const settle = (found: ServerName): void => {
+      clearTimeout(timer);
+      endpoint.onReadable = undefined;
+      endpoint.onClose = undefined;
+      resolve({ head: read, serverName: found.kind === 'name' ? found.name : undefined });
+    };
+    const onReadable = (): void => {
+      for (;;) {
+        const found = serverNameOf(read);
+        if (found.kind !== 'more') return settle(found);
+        const region = endpoint.read();
+        if (region === AGAIN) return;
+        if (region === EOF) return settle(none);
+        read = Buffer.concat([read, region.bytes]);
+        region.release();
+      }
+    };
+    const timer = setTimeout(() => settle(none), timeoutMs).unref();
+    const onClose = () => {
+      clearTimeout(timer);
+      resolve(undefined);
+    };
+    endpoint.onClose = onClose;
+    endpoint.onReadable = onReadable;
+    onReadable();
+  });
+
+const none: ServerName = { kind: 'none' };

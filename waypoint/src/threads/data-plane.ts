@@ -259,6 +259,7 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     http2.close();
     transport.destroy();
     lookups.close();
+    names.close();
     spans.close();
     tokens.close();
     registry.close();

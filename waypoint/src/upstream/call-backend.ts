@@ -88,10 +88,11 @@ const callOnce = async (
   const { network } = config.settings;
   const connectTimeoutMs = connectTimeoutOf(backend, config.settings);
   const self = findWorkload(snapshot, network, ownIp);
-  await picker.prepare(backend, snapshot);
+  await picker.prepare(backend, snapshot, call.authority);
   const endpoint = picker.pick({
     backend,
-    frontend: frontend,
+    frontend,
+    host: call.authority,
     destinationIp: undefined,
     snapshot,
     network,

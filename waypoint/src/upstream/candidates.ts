@@ -13,6 +13,7 @@ import {
   targetPortOf,
   type Workload,
 } from '@ambit/state';
+import { isHostName } from '../http/client-hello.ts';
 import type { Names } from './names.ts';
 import type { PickInput, UpstreamEndpoint } from './pick.ts';
 
@@ -55,14 +56,46 @@ export const candidatesOf = (input: PickInput, names: Names | undefined): readon
     case Backend_Kind.DNS:
     case Backend_Kind.DNS_ROUND_ROBIN:
       return namedCandidates(backend, snapshot, names);
+    case Backend_Kind.DYNAMIC_DNS:
+      return dynamicCandidates(backend, input.host, names);
     default:
-      return []; // names of requests, and inference pools: not yet
+      return []; // inference pools: not yet
   }
 };
 
 /** True for backends whose endpoints are names. */
-export const isNamed = (backend: Backend | undefined): backend is Backend =>
-  backend !== undefined && (backend.kind === Backend_Kind.DNS || backend.kind === Backend_Kind.DNS_ROUND_ROBIN);
+export const isNamed = ({ kind }: Backend): boolean =>
+  kind === Backend_Kind.DNS || kind === Backend_Kind.DNS_ROUND_ROBIN;
+
+/** The name of a request as it is resolved; undefined when the backend does not answer for it. */
+export const dynamicNameOf = ({ hostname }: Backend, host: string | undefined): string | undefined => {
+  const name = hostOf(host);
+  const suffix = hostname.startsWith('*') ? hostname.slice(1).toLowerCase() : undefined;
+  if (name === undefined || !isHostName(name)) return undefined;
+  const isOurs = suffix === undefined ? name === hostname : name.endsWith(suffix) && name.length > suffix.length;
+  return isOurs ? name : undefined;
+};
+
+/** `Host` without port and the dot of the root. */
+const hostOf = (authority: string | undefined): string | undefined => {
+  const host = authority?.toLowerCase().split(':', 1)[0];
+  return host?.endsWith('.') === true ? host.slice(0, -1) : host;
+};
+
+/**
+ * Addresses of the name that the client chose. Never this machine: who owns a name under the wildcard must not reach the admin
+ * port of the waypoint.
+ */
+const dynamicCandidates = (backend: Backend, host: string | undefined, names: Names | undefined): Candidate[] => {
+  const name = dynamicNameOf(backend, host);
+  const addresses = name === undefined ? [] : (names?.addressesOf(name) ?? []);
+  return addresses.filter((ip) => !isOwnMachine(ip)).map((ip) => plain(ip, backend.port, 1));
+};
+
+const isOwnMachine = (ip: string): boolean => {
+  const plainIp = ip.startsWith('::ffff:') ? ip.slice('::ffff:'.length) : ip;
+  return plainIp.startsWith('127.') || plainIp.startsWith('0.') || plainIp === '::1' || plainIp === '::';
+};
 
 interface NamedHost {
   readonly host: string;

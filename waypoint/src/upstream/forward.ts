@@ -13,7 +13,7 @@ import {
   upstreamFailureReply,
   wantsRetry,
 } from '@ambit/l7';
-import type { Backend } from '@ambit/proto/waypoint';
+import { type Backend, Backend_Kind } from '@ambit/proto/waypoint';
 import { setTimeout as pause } from 'node:timers/promises';
 import { UpstreamError, WaypointError } from '../errors.ts';
 import type { RequestContext } from '../filters/request-context.ts';
@@ -93,7 +93,8 @@ const forward = async (
     retrying?.[Symbol.dispose]();
     record.requestBodyBytes = body.bytes;
     if (context.isOver()) return undefined;
-    if (outcome === 'no-endpoint') return replies.noHealthyUpstream;
+    if (outcome === 'no-endpoint')
+      return backend?.kind === Backend_Kind.DYNAMIC_DNS ? replies.dnsFailure : replies.noHealthyUpstream;
     const mayRetry =
       body.isReplayable && !context.exchange.isWebsocket && wantsRetry(plan, request.method, asOutcome(outcome));
     retrying = mayRetry && attempt <= plan.maxRetries ? options.breakers.enter(backend, 'retry') : undefined;

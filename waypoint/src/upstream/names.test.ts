@@ -69,3 +69,34 @@ test('an unknown name is asked for again, but not at once', async () => {
   await names.prepare(['a.example']);
   assert.equal(names.addressesOf('a.example').length, 1);
 });
+
+test('names in use are kept fresh without a request that waits, others are not', async () => {
+  const { state, names } = start();
+  await names.prepare(['a.example']);
+  state.nowMs = 10_000;
+  state.answer = ['192.0.2.2'];
+  names.refresh();
+  await turn();
+  assert.deepEqual([names.addressesOf('a.example'), state.asked], [['192.0.2.2'], 2]);
+  state.nowMs = 400_000;
+  names.refresh();
+  assert.equal(state.asked, 2, 'nobody has asked for five minutes');
+  names.close();
+});
+
+test('clients cannot make the name server busy with names of their own', async () => {
+  const asked: string[] = [];
+  const names = createNames({
+    log: silentLogger,
+    resolve: (name) => {
+      asked.push(name);
+      return new Promise(() => undefined);
+    },
+  });
+  for (let index = 0; index < 1000; index++) void names.prepare([`n${index}.example`], 'dynamic');
+  assert.equal(asked.length, 100);
+  assert.equal(names.prepare(['late.example'], 'dynamic'), undefined, 'no answer, and nothing to wait for');
+  void names.prepare(['configured.example']);
+  assert.equal(asked.length, 101);
+  names.close();
+});

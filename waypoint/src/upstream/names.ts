@@ -1,7 +1,7 @@
 /**
  * Host names of backends -> addresses, kept as long as their TTL says (spec/waypoint.md 5.9).
- * In: names that a try needs. Out: addresses known now. One per data thread; answers are refreshed when they are used, without
- * timers. Uses c-ares with the system's servers, never the thread pool.
+ * In: names that a try needs. Out: addresses known now. One per data thread. Names in use are asked for again whenever their time is
+ * over, so that nobody waits. Uses c-ares with the system's servers, never the thread pool.
  */
 import { Resolver } from 'node:dns/promises';
 import { isIP } from 'node:net';
@@ -16,6 +16,11 @@ const retryMs = 60_000;
 const graceMs = 30_000;
 /** Names that are remembered; the one asked for longest ago is forgotten. */
 const maxNames = 10_000;
+/** Names of clients' choice that are asked for at a time; what comes on top has no answer. */
+const maxDynamic = 100;
+/** How long a name is kept fresh after its last use. */
+const keepMs = 300_000;
+const sweepMs = 1000;
 
 /** One question to the servers; rejects when there is no answer. */
 export type ResolveName = (name: string) => Promise<readonly { readonly address: string; readonly ttl: number }[]>;
@@ -32,9 +37,12 @@ export interface NamesOptions {
 /** Known addresses. */
 export interface Names {
   /** Resolves when every name has an answer, or none can be had now. Never rejects. */
-  prepare(names: readonly string[]): Promise<void> | undefined;
+  prepare(names: readonly string[], source?: 'configured' | 'dynamic'): Promise<void> | undefined;
   /** Addresses of a name, empty while none is known; an address is its own answer. */
   addressesOf(name: string): readonly string[];
+  /** Asks again for what is in use and no longer fresh; runs by itself. */
+  refresh(): void;
+  close(): void;
 }
 
 interface Entry {
@@ -44,11 +52,13 @@ interface Entry {
   /** The addresses count at all. */
   validUntilMs: number;
   asking: Promise<void> | undefined;
+  usedMs: number;
 }
 
 /** Makes the cache of a data thread. */
 export const createNames = ({ log, resolve = resolveBoth, now = () => performance.now() }: NamesOptions): Names => {
   const entries = new Map<string, Entry>();
+  let dynamic = 0;
 
   const ask = async (name: string, entry: Entry): Promise<void> => {
     try {
@@ -72,19 +82,39 @@ export const createNames = ({ log, resolve = resolveBoth, now = () => performanc
       freshUntilMs: Number.NEGATIVE_INFINITY,
       validUntilMs: Number.POSITIVE_INFINITY,
       asking: undefined,
+      usedMs: 0,
     };
+    entry.usedMs = now();
     entries.delete(name);
     entries.set(name, entry);
     if (entries.size > maxNames) entries.delete(entries.keys().next().value as string);
     return entry;
   };
+  const refresh = (): void => {
+    const nowMs = now();
+    for (const [name, entry] of entries) {
+      const isInUse = nowMs - entry.usedMs < keepMs && entry.addresses.length > 0;
+      if (isInUse && entry.freshUntilMs <= nowMs) entry.asking ??= ask(name, entry);
+    }
+  };
+  const timer = setInterval(refresh, sweepMs).unref();
   return {
-    prepare: (names) => {
+    refresh,
+    close: () => clearInterval(timer),
+    prepare: (names, source = 'configured') => {
       const waiting: Promise<void>[] = [];
       for (const name of names) {
         if (isIP(name) !== 0) continue;
         const entry = entryOf(name);
-        if (entry.freshUntilMs <= now()) entry.asking ??= ask(name, entry);
+        if (entry.freshUntilMs <= now() && entry.asking === undefined) {
+          if (source === 'configured') entry.asking = ask(name, entry);
+          else if (dynamic < maxDynamic) {
+            dynamic += 1;
+            entry.asking = ask(name, entry).finally(() => {
+              dynamic -= 1;
+            });
+          }
+        }
         if (entry.addresses.length === 0 && entry.asking !== undefined) waiting.push(entry.asking);
       }
       return waiting.length === 0 ? undefined : Promise.all(waiting).then(() => undefined);

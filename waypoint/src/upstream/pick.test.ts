@@ -5,6 +5,8 @@ import { Backend_Kind, BackendSchema, LoadBalancer_Algo } from '@ambit/proto/way
 import { createStateStore } from '@ambit/state';
 import { memberOf, testService, testWorkload } from '@ambit/state/testing';
 import type { FrontendPort } from '../updates/compiled-config.ts';
+import { silentLogger } from '@ambit/runtime/log';
+import { createNames } from './names.ts';
 import { createPicker, type PickInput } from './pick.ts';
 
 const service = testService('cart', { vips: [{ network: '', ip: '10.96.0.20' }] });
@@ -106,4 +108,26 @@ test('static endpoints are reached plainly; one that should be tunnelled needs n
   assert.equal(picker.pick(input(snapshot, { kind: Backend_Kind.STATIC, endpoints }))?.ip, '192.0.2.1');
   const tunnelled = [{ address: '192.0.2.1', port: 443, hbone: true }];
   assert.equal(picker.pick(input(snapshot, { kind: Backend_Kind.STATIC, endpoints: tunnelled })), undefined);
+});
+
+test('a wildcard backend goes where the name of the request leads, but not to this machine', async () => {
+  const known: Record<string, string[]> = {
+    'a.example.com': ['192.0.2.7'],
+    'rebound.example.com': ['127.0.0.1', '::1', '0.0.0.0', '::ffff:127.0.0.9'],
+  };
+  const resolve = async (name: string) => (known[name] ?? []).map((address) => ({ address, ttl: 60 }));
+  const names = createNames({ log: silentLogger, resolve });
+  const picker = createPicker({ names });
+  const { snapshot } = input(snapshotOf());
+  const pickFor = async (host: string) => {
+    const wanted = input(snapshot, { hostname: '*.example.com', kind: Backend_Kind.DYNAMIC_DNS, port: 443 }, { host });
+    await picker.prepare(wanted.backend, snapshot, host);
+    const picked = picker.pick(wanted);
+    return picked === undefined ? undefined : `${picked.ip}:${picked.port}`;
+  };
+  assert.equal(await pickFor('A.example.com:8443'), '192.0.2.7:443', 'the port is that of the frontend');
+  assert.equal(await pickFor('rebound.example.com'), undefined);
+  assert.equal(await pickFor('a.example.com.other.org'), undefined);
+  assert.equal(await pickFor('.example.com'), undefined);
+  names.close();
 });

@@ -3,11 +3,11 @@
  * Path 4, step 7. Pure apart from the counters of active requests; data thread.
  */
 import type { Hash64 } from '@ambit/l7';
-import { type Backend, LoadBalancer_Algo } from '@ambit/proto/waypoint';
+import { type Backend, Backend_Kind, LoadBalancer_Algo } from '@ambit/proto/waypoint';
 import type { Snapshot, Workload } from '@ambit/state';
 import type { FrontendPort } from '../updates/compiled-config.ts';
 import { ActiveCounts } from './active-counts.ts';
-import { type Candidate, candidatesOf, hostsOf, isNamed } from './candidates.ts';
+import { type Candidate, candidatesOf, dynamicNameOf, hostsOf, isNamed } from './candidates.ts';
 import { HashTables, type TableShape } from './hash-tables.ts';
 import type { Names } from './names.ts';
 import { createOutlierDetector, type TryResult } from './outlier.ts';
@@ -39,6 +39,8 @@ export interface PickInput {
   readonly self: Workload | undefined;
   /** True for the endpoint that a session is bound to. */
   readonly prefers?: ((endpoint: UpstreamEndpoint) => boolean) | undefined;
+  /** Name that the request is for (`Host`, or the server name of TLS), for DYNAMIC_DNS. */
+  readonly host?: string | undefined;
   /** Keys of endpoints that this request has already tried and should avoid. */
   readonly avoid: ReadonlySet<string>;
   /** Consistent hashing: the same hash leads to the same endpoint. */
@@ -49,8 +51,8 @@ export interface PickInput {
 
 /** Chooses endpoints and knows how busy each is. One per data thread. */
 export interface Picker {
-  /** Waits for the addresses of a backend that has names; undefined when there is nothing to wait for. */
-  prepare(backend: Backend | undefined, snapshot: Snapshot): Promise<void> | undefined;
+  /** Waits for the addresses of a backend that has names, or of the name of the request; undefined when there is nothing to wait for. */
+  prepare(backend: Backend | undefined, snapshot: Snapshot, host: string | undefined): Promise<void> | undefined;
   /** Undefined: no usable endpoint (503 UH). */
   pick(input: PickInput): UpstreamEndpoint | undefined;
   /** Counts how a try ended, for outlier detection. */
@@ -89,8 +91,12 @@ export const createPicker = (options: PickerOptions = {}): Picker => {
   const warm = (backend: Backend, all: readonly Candidate[]): readonly Candidate[] =>
     warmUp.apply(backendKeyOf(backend), backend.lb, all, now());
   return {
-    prepare: (backend, snapshot) =>
-      isNamed(backend) ? names?.prepare(hostsOf(backend, snapshot).map(({ host }) => host)) : undefined,
+    prepare: (backend, snapshot, host) => {
+      if (backend === undefined) return undefined;
+      if (isNamed(backend)) return names?.prepare(hostsOf(backend, snapshot).map((named) => named.host));
+      const name = backend.kind === Backend_Kind.DYNAMIC_DNS ? dynamicNameOf(backend, host) : undefined;
+      return name === undefined ? undefined : names?.prepare([name], 'dynamic');
+    },
     pick: (input) => {
       const known = candidatesOf(input, names);
       const all = withoutOutliers(input.backend, known);

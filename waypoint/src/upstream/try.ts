@@ -76,17 +76,17 @@ export class Tries {
     const { record, snapshot } = this.#context;
     const { picker, breakers } = this.#options;
     record.attempts = attempt;
-    const named = picker.prepare(this.#backend, snapshot);
+    const rules = breakers.rulesOf(this.#backend);
+    const request = upstreamRequestOf(this.#context, this.#decision, attempt, this.#body, this.#timeoutMs, rules);
+    const named = picker.prepare(this.#backend, snapshot, request.authority);
     if (named !== undefined) await named;
-    const endpoint = this.#pick();
+    const endpoint = this.#pick(request.authority);
     if (endpoint === undefined) return 'no-endpoint';
     record.endpoint = endpoint;
     if (this.#decision.route.retry.avoidPrevious) this.#avoid.add(endpoint.key);
     const place = breakers.enter(this.#backend, 'request');
     if (place === undefined) return new UpstreamError({ kind: 'overflow' }, false);
     const counted = picker.begin(endpoint);
-    const rules = breakers.rulesOf(this.#backend);
-    const request = upstreamRequestOf(this.#context, this.#decision, attempt, this.#body, this.#timeoutMs, rules);
     if (attempt === 1) this.#options.mirror(this.#context, this.#decision, request);
     const startedMs = performance.now();
     const call = this.#send(endpoint, request);
@@ -116,7 +116,7 @@ export class Tries {
     }
   }
 
-  #pick(): UpstreamEndpoint | undefined {
+  #pick(host: string): UpstreamEndpoint | undefined {
     const { frontend, tunnel, snapshot, config, random } = this.#context;
     const { network } = config.settings;
     return this.#options.picker.pick({
@@ -126,6 +126,7 @@ export class Tries {
       snapshot,
       network,
       self: findWorkload(snapshot, network, this.#options.ownIp),
+      host,
       avoid: this.#avoid,
       hashed: this.#hashed(),
       prefers: this.#session?.prefers,
