@@ -252,6 +252,7 @@ export async function startControlPlane(parts: AppParts): Promise<ControlPlane> 
   const webhook = await listenWebhook(host, wanted.webhook, certificate, {
     log: log.child('validation'),
     onVerdict: (isAllowed) => series.onValidation(isAllowed),
+    onInjection: (isAsked) => series.onInjection(isAsked),
   });
   stack.defer(() => webhook.destroy());
   const webhooks = keepWebhooks({

@@ -262,20 +262,20 @@ test('an API server that restarts and forgets its history loses nothing', async 
   assert.equal(app.cluster.model.addresses.size, before + 1);
 });
 
-test('the webhook refuses what has no meaning, and only its own certificate is shown', async () => {
+test('the webhooks refuse what has no meaning, inject nothing, and show only their own certificate', async () => {
   const policy = {
     apiVersion: 'security.istio.io/v1',
     kind: 'AuthorizationPolicy',
     metadata: { name: 'x', namespace: 'apps' },
     spec: { action: 'DENY' },
   };
-  const ask = async (type: string, text: string): Promise<{ status: number; body: string }> => {
+  const ask = async (type: string, text: string, path = '/validate'): Promise<{ status: number; body: string }> => {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       const call = request(
         {
           host: '127.0.0.1',
           port: app.ports.webhook,
-          path: '/validate',
+          path,
           method: 'POST',
           ca: app.rootPem,
           servername: 'istiod.istio-system.svc',
@@ -302,7 +302,24 @@ test('the webhook refuses what has no meaning, and only its own certificate is s
   assert.match(answer.response.status.message, /DENY action without `rules` is meaningless/u);
   assert.equal((await ask('text/plain', 'x')).status, 415);
   assert.equal((await ask('application/json', '')).status, 400);
-  assert.equal((await ask('application/json', '{')).status, 400);
+  for (const path of ['/validate', '/inject', '/inject/cluster/c1/net/n1']) {
+    assert.equal((await ask('application/json', '{', path)).status, 400, path);
+    assert.equal((await ask('application/json', JSON.stringify({ kind: 'Pod' }), path)).status, 400, path);
+  }
+  assert.equal((await ask('application/json', '{}', '/injected')).status, 404);
+  assert.equal((await ask('application/json', `"${'x'.repeat(3 * 1024 * 1024)}"`, '/inject')).status, 413);
+
+  const pod = {
+    kind: { group: '', version: 'v1', kind: 'Pod' },
+    namespace: 'apps',
+    object: { metadata: {}, spec: {} },
+  };
+  const asked = { ...review, request: { uid: '2', operation: 'CREATE', ...pod } };
+  const injected = await ask('application/json', JSON.stringify(asked), '/inject/cluster/c1');
+  const { response } = JSON.parse(injected.body) as {
+    response: { allowed: boolean; warnings: string[]; patch?: string };
+  };
+  assert.deepEqual([response.allowed, response.patch, response.warnings.length], [true, undefined, 1]);
 });
 
 test('certificates, verdicts and services are counted under the names that dashboards know', async () => {
@@ -319,6 +336,7 @@ test('certificates, verdicts and services are counted under the names that dashb
   assert.ok(valueOf('citadel_server_success_cert_issuance_count') > 0);
   assert.ok(valueOf('citadel_server_root_cert_expiry_seconds') > 0);
   assert.equal(valueOf('galley_validation_failed{reason="invalid_resource"}'), 1);
+  assert.equal(valueOf('sidecar_injection_skip_total'), 1);
   assert.ok(valueOf('pilot_services') > 0);
   assert.ok(valueOf('pilot_xds{version="unknown"}') > 0);
   assert.ok(valueOf('pilot_xds_pushes{type="wds"}') > 0);

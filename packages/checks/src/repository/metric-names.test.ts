@@ -9,6 +9,7 @@ const prefixes = [
   'pilot_',
   'istiod_',
   'remote_cluster_',
+  'sidecar_injection_',
   'citadel_',
   'ztunnel_',
   'nodeagent_',

@@ -27,6 +27,8 @@ export interface ControlPlaneMetrics {
   onCaResult(result: CaResult): void;
   onDiff(diff: ModelDiff | undefined): void;
   onValidation(isAllowed: boolean): void;
+  /** A pod that somebody may want to have injected. */
+  onInjection(isAsked: boolean): void;
   /** For the remote clusters. */
   readonly remote: RemoteClusterEvents;
   /** For the xDS server. */
@@ -69,6 +71,12 @@ export function registerMetrics(registry: MetricsRegistry, sources: MetricSource
     labels: ['reason'],
   });
 
+  const pods = counter('sidecar_injection_requests_total', 'Pods that the webhook for injection was asked about.');
+  const skipped = counter(
+    'sidecar_injection_skip_total',
+    'Pods of them that asked for an injection, which this mesh has not.',
+  );
+
   const convergence = createConvergence(registry);
 
   return {
@@ -90,6 +98,10 @@ export function registerMetrics(registry: MetricsRegistry, sources: MetricSource
       if (isAmbient) triggers.add({ type: 'ambient' });
       if (isConfig) triggers.add({ type: 'config' });
       if (diff === undefined || isAmbient || isConfig) convergence.changed();
+    },
+    onInjection(isAsked) {
+      pods.add();
+      if (isAsked) skipped.add();
     },
     onValidation(isAllowed) {
       if (isAllowed) passed.add();

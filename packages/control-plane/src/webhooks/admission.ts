@@ -21,16 +21,44 @@ export interface AdmissionAnswer {
   };
 }
 
-/** Decides one review. Only CREATE and UPDATE are judged. */
-export function review(body: unknown): AdmissionAnswer | undefined {
+/** A review as it came in. */
+export interface AdmissionRequest {
+  readonly operation: unknown;
+  readonly kind: unknown;
+  readonly namespace: unknown;
+  readonly object: unknown;
+  /** The review that answers it, under its uid and in its version. */
+  readonly answer: (response: Omit<AdmissionAnswer['response'], 'uid'>) => AdmissionAnswer;
+}
+
+/** Reads a body; undefined when it is no AdmissionReview. */
+export function requestOf(body: unknown): AdmissionRequest | undefined {
   const { apiVersion, kind, request } = fieldsOf(body);
   if (kind !== 'AdmissionReview' || typeof apiVersion !== 'string') return undefined;
-  const { uid, operation, object } = fieldsOf(request);
-  const answer = (response: Omit<AdmissionAnswer['response'], 'uid'>): AdmissionAnswer => ({
-    apiVersion,
-    kind: 'AdmissionReview',
-    response: { uid: typeof uid === 'string' ? uid : '', ...response },
-  });
+  const { uid, operation, kind: objectKind, namespace, object } = fieldsOf(request);
+  return {
+    operation,
+    kind: objectKind,
+    namespace,
+    object,
+    answer: (response) => ({
+      apiVersion,
+      kind: 'AdmissionReview',
+      response: { uid: typeof uid === 'string' ? uid : '', ...response },
+    }),
+  };
+}
+
+/** Warnings as a response carries them; none leave the field away. */
+export function warningsOf(warnings: readonly string[]): Pick<AdmissionAnswer['response'], 'warnings'> {
+  return warnings.length === 0 ? {} : { warnings: warnings.map((text) => text.slice(0, MAX_WARNING)) };
+}
+
+/** Decides one review. Only CREATE and UPDATE are judged. */
+export function review(body: unknown): AdmissionAnswer | undefined {
+  const request = requestOf(body);
+  if (request === undefined) return undefined;
+  const { operation, object, answer } = request;
   if (operation !== 'CREATE' && operation !== 'UPDATE') return answer({ allowed: true });
   const given = fieldsOf(object) as KubernetesObject;
   if (!isValidated(given)) {
@@ -38,7 +66,7 @@ export function review(body: unknown): AdmissionAnswer | undefined {
     return answer({ allowed: false, status: { code: 400, message } });
   }
   const { errors, warnings } = validateObject(given);
-  const told = warnings.length === 0 ? {} : { warnings: warnings.map((text) => text.slice(0, MAX_WARNING)) };
+  const told = warningsOf(warnings);
   if (errors.length === 0) return answer({ allowed: true, ...told });
   return answer({ allowed: false, status: { code: 400, message: explain(errors) }, ...told });
 }
@@ -51,6 +79,7 @@ function explain(errors: readonly string[]): string {
   return `configuration is invalid: ${errors.length} errors occurred:\n\t* ${errors.join('\n\t* ')}\n\n`;
 }
 
-function fieldsOf(value: unknown): Record<string, unknown> {
+/** The fields of a JSON object; none of anything else. */
+export function fieldsOf(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
 }

@@ -1,13 +1,15 @@
-// Keeps ValidatingWebhookConfigurations of this revision usable (spec control-plane 7.6): our root goes into `caBundle`, and
-// `failurePolicy` becomes Fail once the API server is seen to refuse what must be refused. Any replica may write; main thread.
-import { type KubeClient, KubeError, startInformer } from '@ambit/kube';
-import type { KubernetesObject } from '@ambit/resources';
+// Keeps the webhook configurations of this revision usable (spec control-plane 7.6): our root goes into `caBundle`, and `failurePolicy` of the
+// validating ones becomes Fail once the API server is seen to refuse what must be refused. Any replica may write; main thread.
+import { type Informer, type KubeClient, KubeError, startInformer } from '@ambit/kube';
+import type { KindName, KubernetesObject } from '@ambit/resources';
 import { background } from '@ambit/runtime/background';
 import { explain, messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
 
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 60_000;
+/** How names of webhooks for pods end; others in such a configuration are somebody else's. */
+const INJECTOR = 'sidecar-injector.istio.io';
 
 /** Settings of {@link keepWebhooks}. */
 export interface WebhookOptions {
@@ -35,11 +37,17 @@ export function wantedWebhooks(
   const webhooks = configuration['webhooks'];
   if (!Array.isArray(webhooks)) return undefined;
   const caBundle = Buffer.from(rootPem).toString('base64');
-  const wanted = webhooks.map((webhook: Record<string, unknown>) => ({
-    ...webhook,
-    clientConfig: { ...(webhook['clientConfig'] as Record<string, unknown> | undefined), caBundle },
-    ...(isProven && { failurePolicy: 'Fail' }),
-  }));
+  const isOurs = ({ name }: Record<string, unknown>): boolean =>
+    configuration.kind !== 'MutatingWebhookConfiguration' || (typeof name === 'string' && name.endsWith(INJECTOR));
+  const wanted = webhooks.map((webhook: Record<string, unknown>) =>
+    !isOurs(webhook)
+      ? webhook
+      : {
+          ...webhook,
+          clientConfig: { ...(webhook['clientConfig'] as Record<string, unknown> | undefined), caBundle },
+          ...(isProven && { failurePolicy: 'Fail' }),
+        },
+  );
   return JSON.stringify(wanted) === JSON.stringify(webhooks) ? undefined : wanted;
 }
 
@@ -51,13 +59,16 @@ export function keepWebhooks({ client, revision, systemNamespace, rootPem, log }
   let retryMs = FIRST_RETRY_MS;
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
-  const informer = startInformer({
-    client,
-    kind: 'ValidatingWebhookConfiguration',
-    labelSelector: `istio.io/rev=${revision === '' ? 'default' : revision}`,
-    log,
-    onChanges: want,
-  });
+  const follow = (kind: 'ValidatingWebhookConfiguration' | 'MutatingWebhookConfiguration'): Informer =>
+    startInformer({
+      client,
+      kind,
+      labelSelector: `istio.io/rev=${revision === '' ? 'default' : revision}`,
+      log,
+      onChanges: want,
+    });
+  const validating = follow('ValidatingWebhookConfiguration');
+  const mutating = follow('MutatingWebhookConfiguration');
 
   function want(): void {
     isWanted = true;
@@ -68,22 +79,26 @@ export function keepWebhooks({ client, revision, systemNamespace, rootPem, log }
     try {
       while (isWanted && !isClosed) {
         isWanted = false;
-        const mine = [...informer.list()].filter((c) => c.metadata?.labels?.['istio.io/rev'] !== undefined);
-        for (const configuration of mine) await write(configuration);
+        const isMine = (c: KubernetesObject): boolean => c.metadata?.labels?.['istio.io/rev'] !== undefined;
+        const mine = [...validating.list()].filter(isMine);
+        for (const configuration of mine) await write('ValidatingWebhookConfiguration', configuration);
+        for (const configuration of [...mutating.list()].filter(isMine))
+          await write('MutatingWebhookConfiguration', configuration);
         if (mine.length > 0 && !isProven) await prove();
       }
     } finally {
       isRunning = false;
     }
   }
-  async function write(configuration: KubernetesObject): Promise<void> {
-    const webhooks = wantedWebhooks(configuration, rootPem(), isProven);
+  async function write(kind: KindName, configuration: KubernetesObject): Promise<void> {
+    const isEnforced = kind === 'ValidatingWebhookConfiguration' && isProven;
+    const webhooks = wantedWebhooks({ ...configuration, kind }, rootPem(), isEnforced);
     if (webhooks === undefined) return;
     const { name = '', resourceVersion } = configuration.metadata ?? {};
     try {
       const body = { metadata: { resourceVersion }, webhooks };
-      await client.patch({ kind: 'ValidatingWebhookConfiguration', name }, body, { type: 'merge' });
-      log.info('webhook configuration written', { name, failurePolicy: isProven ? 'Fail' : 'as it was' });
+      await client.patch({ kind, name }, body, { type: 'merge' });
+      log.info('webhook configuration written', { name, failurePolicy: isEnforced ? 'Fail' : 'as it was' });
     } catch (error) {
       if (KubeError.is(error, 'ERR_KUBE_CONFLICT', 'ERR_KUBE_NOT_FOUND')) return;
       log.warn('webhook configuration not written, trying again', { name, error: explain(error) });
@@ -118,7 +133,8 @@ export function keepWebhooks({ client, revision, systemNamespace, rootPem, log }
     close() {
       isClosed = true;
       clearTimeout(timer);
-      informer.close();
+      validating.close();
+      mutating.close();
     },
   };
 }

@@ -1,4 +1,4 @@
-// HTTPS on 15017: the validating webhook (spec control-plane 10.1). In: AdmissionReviews of the API server. Out: verdicts.
+// HTTPS on 15017: `/validate` judges Istio objects (spec control-plane 10.1), `/inject` answers for pods. In: AdmissionReviews. Out: verdicts.
 // The API server knows us by our certificate; callers need no identity, as nothing is told that the caller did not send.
 // Owned by app.ts; main thread. Limits: 3 MiB of body (the API server's own), 10 s per request.
 import { createServer, type Server } from 'node:https';
@@ -8,11 +8,11 @@ import type { WorkloadCertificate } from '@ambit/identity';
 import { messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
 import { ControlPlaneError } from '../errors.ts';
-import { review } from './admission.ts';
+import { type AdmissionAnswer, review } from './admission.ts';
+import { injectionReview } from './injection.ts';
 
 const MAX_BODY_BYTES = 3 * 1024 * 1024;
 const REQUEST_TIMEOUT_MS = 10_000;
-const PATH = '/validate';
 
 /** A bound webhook server. */
 export interface WebhookServer {
@@ -27,6 +27,8 @@ export interface WebhookServerOptions {
   readonly log: Logger;
   /** Called for every verdict. */
   readonly onVerdict: (isAllowed: boolean) => void;
+  /** Called for every pod that `/inject` was asked about; `isAsked`: somebody wants an injection and is told that there is none. */
+  readonly onInjection: (isAsked: boolean) => void;
 }
 
 /** Binds the webhook. Throws ERR_CONTROL_PLANE_LISTEN. */
@@ -77,7 +79,7 @@ async function listening(server: Server, host: string, port: number): Promise<vo
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  { log, onVerdict }: WebhookServerOptions,
+  options: WebhookServerOptions,
 ): Promise<void> {
   const path = (request.url ?? '').split('?')[0] ?? '';
   const end = (status: number, text: string): void => {
@@ -85,7 +87,8 @@ async function answer(
     response.end(text);
   };
   if (path === '/httpsReady') return end(200, '');
-  if (path !== PATH && !path.startsWith(`${PATH}/`)) return end(404, 'not found\n');
+  const decide = DECISIONS.get(path.split('/')[1] ?? '');
+  if (decide === undefined) return end(404, 'not found\n');
   if (request.method !== 'POST') return end(405, 'method not allowed\n');
   if ((request.headers['content-type'] ?? '').split(';')[0] !== 'application/json') {
     return end(415, 'invalid Content-Type, want `application/json`\n');
@@ -93,13 +96,31 @@ async function answer(
   const body = await bodyOf(request);
   if (body === undefined) return end(413, `body is larger than ${MAX_BODY_BYTES} bytes\n`);
   if (body.length === 0) return end(400, 'no body found\n');
-  const verdict = review(parsed(body));
+  const verdict = decide(parsed(body), options);
   if (verdict === undefined) return end(400, 'could not decode body: not an AdmissionReview\n');
-  onVerdict(verdict.response.allowed);
-  if (!verdict.response.allowed) log.info('configuration refused', { message: verdict.response.status?.message ?? '' });
   response.writeHead(200, { 'content-type': 'application/json' });
   response.end(JSON.stringify(verdict));
 }
+
+function validate(body: unknown, { log, onVerdict }: WebhookServerOptions): AdmissionAnswer | undefined {
+  const verdict = review(body);
+  if (verdict === undefined) return undefined;
+  onVerdict(verdict.response.allowed);
+  if (!verdict.response.allowed) log.info('configuration refused', { message: verdict.response.status?.message ?? '' });
+  return verdict;
+}
+
+function inject(body: unknown, { onInjection }: WebhookServerOptions): AdmissionAnswer | undefined {
+  const answered = injectionReview(body);
+  if (answered !== undefined) onInjection(answered.isAsked);
+  return answered?.review;
+}
+
+/** By the first part of the path; more parts may follow, as the charts of upstream write them. */
+const DECISIONS: ReadonlyMap<string, typeof validate> = new Map([
+  ['validate', validate],
+  ['inject', inject],
+]);
 
 async function bodyOf(request: IncomingMessage): Promise<Buffer | undefined> {
   const parts: Buffer[] = [];

@@ -43,3 +43,17 @@ test('a configuration gets our root, and Fail only when the webhook is proven', 
   assert.equal(proven?.[0]?.['failurePolicy'], 'Fail');
   assert.equal(wantedWebhooks({ webhooks: proven }, 'PEM', true), undefined);
 });
+
+test('webhooks for pods get our root and keep their policy, those of others in the same configuration stay', () => {
+  const configuration = {
+    kind: 'MutatingWebhookConfiguration',
+    webhooks: [
+      { name: 'rev.namespace.sidecar-injector.istio.io', clientConfig: {}, failurePolicy: 'Ignore' },
+      { name: 'other.example.com', clientConfig: { caBundle: 'b3RoZXI=' } },
+    ],
+  };
+  assert.deepEqual(wantedWebhooks(configuration, 'PEM', false), [
+    { name: 'rev.namespace.sidecar-injector.istio.io', clientConfig: { caBundle: 'UEVN' }, failurePolicy: 'Ignore' },
+    { name: 'other.example.com', clientConfig: { caBundle: 'b3RoZXI=' } },
+  ]);
+});
