@@ -17,19 +17,20 @@ import { countUnprotected, type PodState, podStates } from './enrol/pod-states.t
 import { Reconciler } from './enrol/reconciler.ts';
 import { releasePods } from './enrol/release.ts';
 import { Enrolment } from './enrol/sequence.ts';
-import { unprotectedRoutes, unprotectedSocketName } from './enrol/unprotected-routes.ts';
 import { hasPluginExecutable, type Installer } from './install/installer.ts';
 import { keepListening } from './keep-socket.ts';
 import { installPlugin } from './install/install-plugin.ts';
 import { cmdAddRoute, decideAndAddRoute, pluginSocketName } from './plugin/cmdadd-route.ts';
 import { pluginLogRoute, pluginLogSocketName } from './plugin/log-route.ts';
-import { UnprotectedConnections } from './enrol/unprotected.ts';
-import { watchUnprotected } from './enrol/watch-unprotected.ts';
 import { repairPods } from './repair/watch-repair.ts';
 import { serveStatus } from './serve-status.ts';
 import { parseSelectors } from './select/selection-config.ts';
 import { createNodeAgentMetrics } from './telemetry/metrics.ts';
 import { keepServing } from './unix-server.ts';
+import { UnprotectedConnections } from './unprotected/connections.ts';
+import { watchUnprotected } from './unprotected/publish.ts';
+import { UnprotectedRecord, unprotectedRecordFolder } from './unprotected/record.ts';
+import { unprotectedRoutes, unprotectedSocketName } from './unprotected/routes.ts';
 import { listenForProxies } from './zds/listen.ts';
 import { ZdsServer } from './zds/server.ts';
 
@@ -102,7 +103,10 @@ export async function startNodeAgent(config: NodeAgentConfig, source: PodSource,
   );
   const capture = await startCapture(config, stack, log);
   stack.defer(() => cache.close());
-  const unprotected = new UnprotectedConnections();
+  const record = capture.hasNamespaces
+    ? new UnprotectedRecord(join(config.CNI_AGENT_RUN_DIR, unprotectedRecordFolder), log.child('unprotected'))
+    : undefined;
+  const unprotected = new UnprotectedConnections(record);
   const enrolment = new Enrolment({ cache, zds, source, capture, unprotected, log: log.child('enrol') });
   const reconciler = new Reconciler({
     source,
@@ -120,7 +124,8 @@ export async function startNodeAgent(config: NodeAgentConfig, source: PodSource,
     onNamespace: (namespace) => void (isAdopting || reconciler.onNamespace(namespace)),
   });
   stack.defer(() => source.close());
-  await adoptEnrolled(source, cache, capture, log.child('adopt'));
+  record?.keepOnly(new Set(source.pods().map((pod) => pod.metadata?.uid ?? '')));
+  await adoptEnrolled(source, cache, capture, unprotected, log.child('adopt'));
   isAdopting = false;
   const stopListening = await keepListening(
     config.ZTUNNEL_UDS_ADDRESS,
@@ -157,8 +162,10 @@ export async function startNodeAgent(config: NodeAgentConfig, source: PodSource,
     {
       cache,
       unprotected,
+      enrolment,
       source,
-      log,
+      capture,
+      log: log.child('unprotected'),
       onTotal: (total) => {
         metrics.unprotected.set({}, total);
         tellUnprotected(countUnprotected(states()));
@@ -172,6 +179,7 @@ export async function startNodeAgent(config: NodeAgentConfig, source: PodSource,
       cache,
       capture,
       enrolment,
+      unprotected,
       source,
       log: log.child('drift'),
       onRound: ({ pods, host }) => {

@@ -14,7 +14,9 @@ export type NodeAgentErrorCode =
   /** The node proxy left, was silent for too long, or sent something that is no ZDS message. */
   | 'ERR_NODE_AGENT_ZDS'
   /** The node proxy refused the pod; the message has its reason. */
-  | 'ERR_NODE_AGENT_NACK';
+  | 'ERR_NODE_AGENT_NACK'
+  /** What an earlier agent recorded of unprotected connections cannot be read, or this one's record cannot be written. */
+  | 'ERR_NODE_AGENT_RECORD';
 
 /** Why a pod could not be enrolled or removed. Whether a retry can help is the sequence's decision, by code. */
 export class NodeAgentError extends CodedError<NodeAgentErrorCode> {

@@ -2,6 +2,7 @@
 // no rules and no namespaces. Called by app.ts.
 import type { CaptureBackend } from '../enrol/capture-backend.ts';
 import { NodeAgentError } from '../errors.ts';
+import { podConnections } from '../unprotected/pod-table.ts';
 
 /** Capture without rules. */
 export const loopbackCapture: CaptureBackend = {
@@ -12,6 +13,11 @@ export const loopbackCapture: CaptureBackend = {
     throw new NodeAgentError('ERR_NODE_AGENT_NETNS', `loopback capture has no namespaces, not even ${path}`);
   },
   prepare: async () => undefined,
+  connections: podConnections,
+  // A connection between two pods of the machine is in its table twice, and once more per proxy: nothing tells which one a proxy carries. The
+  // first agent that sees the pod counts what is open then.
+  uncarried: (pod) =>
+    pod.capture === 'new' ? podConnections(pod).filter(({ remoteAddress }) => !pod.ips.includes(remoteAddress)) : [],
   installRules: async () => undefined,
   removeRules: async () => undefined,
   printRules: async () => '',

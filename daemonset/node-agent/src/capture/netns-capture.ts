@@ -14,6 +14,8 @@ import { HostRules } from '../rules/host.ts';
 import { findKubeletUid } from '../rules/kubelet-uid.ts';
 import { isInterfaceName, type PodRuleSettings } from '../rules/plan.ts';
 import type { RuleBackend } from '../rules/rule-backend.ts';
+import { uncarriedTwice } from '../unprotected/carried.ts';
+import { lookAt, podConnections } from '../unprotected/pod-table.ts';
 
 /** User whose probes are exempt where no kubelet process tells (decisions W8). */
 const fallbackProbeUid = 0;
@@ -91,6 +93,24 @@ export function createNetnsCapture(
     openPath: (path) => openPath(config, path),
     prepare: async (pod) => {
       if (pod.netns !== undefined) preparePod(pod.netns.fd, log);
+    },
+    connections: podConnections,
+    uncarried: (pod, object) => {
+      const { bypassInbound, probeIp, probeIpv6 } = ruleSettingsOf(object, config, log);
+      let listening: ReadonlySet<number> = new Set();
+      const connections = uncarriedTwice(() => {
+        const view = lookAt(pod.netns);
+        listening = view.listening;
+        return view;
+      });
+      return connections.filter(
+        ({ localAddress, localPort, remoteAddress }) =>
+          !localAddress.startsWith('127.') &&
+          !pod.ips.includes(remoteAddress) &&
+          // New ones would not be captured either: probes of the node, and what reaches a gateway from outside.
+          ![probeIp, probeIpv6].includes(remoteAddress) &&
+          !(bypassInbound && listening.has(localPort)),
+      );
     },
     installRules: async (pod, object) => {
       if (pod.netns !== undefined) await applyPodRules(rules, pod.netns.fd, ruleSettingsOf(object, config, log), log);

@@ -5,8 +5,8 @@ import { silentLogger } from '@ambit/runtime/log';
 import { adoptEnrolled } from './adopt.ts';
 import { type EnrolmentWorld, enrolmentWorld, podOf } from './enrolment-world.ts';
 
-const adopt = async ({ source, cache, capture }: EnrolmentWorld): Promise<void> =>
-  adoptEnrolled(source, cache, capture, silentLogger);
+const adopt = async ({ source, cache, capture, unprotected }: EnrolmentWorld): Promise<void> =>
+  adoptEnrolled(source, cache, capture, unprotected, silentLogger);
 
 test('pods annotated enabled that have not ended are taken over, whole and at once; others are not', async () => {
   const world = enrolmentWorld([

@@ -3,6 +3,7 @@
 import { messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
 import type { PodSource } from '../cluster/pod-source.ts';
+import type { UnprotectedConnections } from '../unprotected/connections.ts';
 import { addressesOf, groupUidOf, hasEnded } from '../select/pod-events.ts';
 import type { CaptureBackend } from './capture-backend.ts';
 import type { NetnsCache } from './netns-cache.ts';
@@ -18,6 +19,7 @@ export async function adoptEnrolled(
   source: PodSource,
   cache: NetnsCache,
   capture: CaptureBackend,
+  unprotected: UnprotectedConnections,
   log: Logger,
 ): Promise<void> {
   const pods = source
@@ -31,8 +33,13 @@ export async function adoptEnrolled(
     const held = cache.get(uid);
     if (held === undefined || (capture.hasNamespaces && held.netns === undefined)) continue;
     try {
+      unprotected.begin(uid, held.netns?.inode, {
+        connections: () => capture.connections(held),
+        uncarried: () => capture.uncarried(held, pod),
+      });
       await capture.installRules(held, pod);
       cache.put({ ...held, capture: 'installed' });
+      unprotected.settle(uid);
     } catch (error) {
       log.warn('rules of an enrolled pod could not be renewed', {
         pod: pod.metadata?.name,

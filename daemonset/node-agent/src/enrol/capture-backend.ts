@@ -3,6 +3,7 @@ import type { NetnsHandle } from '@ambit/net';
 import type { KubernetesObject } from '@ambit/resources';
 import type { WantedPod } from '../netns/find.ts';
 import type { HostRules } from '../rules/host.ts';
+import type { TableConnection } from '../unprotected/table.ts';
 import type { HeldPod } from './netns-cache.ts';
 
 /** How pods are captured on this node. */
@@ -15,6 +16,10 @@ export interface CaptureBackend {
   readonly openPath: (path: string) => NetnsHandle;
   /** What must be so in the pod before a proxy listens there. */
   readonly prepare: (pod: HeldPod) => Promise<void>;
+  /** The established connections of the pod. */
+  readonly connections: (pod: HeldPod) => readonly TableConnection[];
+  /** What is open in the pod now and would be carried by a node proxy if it were new, and is not. */
+  readonly uncarried: (pod: HeldPod, object: KubernetesObject) => readonly TableConnection[];
   /** Throws ERR_NODE_AGENT_RULES. Idempotent. */
   readonly installRules: (pod: HeldPod, object: KubernetesObject) => Promise<void>;
   readonly removeRules: (pod: HeldPod) => Promise<void>;

@@ -4,6 +4,7 @@ import { messageOf } from '@ambit/runtime/errors';
 import type { KubernetesObject } from '@ambit/resources';
 import type { Logger } from '@ambit/runtime/log';
 import type { PodSource } from '../cluster/pod-source.ts';
+import type { UnprotectedConnections } from '../unprotected/connections.ts';
 import type { CaptureBackend } from './capture-backend.ts';
 import type { HeldPod, NetnsCache } from './netns-cache.ts';
 import { repeat } from './repeat.ts';
@@ -14,6 +15,7 @@ export interface DriftParts {
   readonly cache: NetnsCache;
   readonly capture: CaptureBackend;
   readonly enrolment: Enrolment;
+  readonly unprotected: Pick<UnprotectedConnections, 'unsettle'>;
   readonly source: PodSource;
   readonly log: Logger;
   /** Told after every round: how many pods, and whether the node's rules, had to be put right. */
@@ -62,7 +64,7 @@ export class DriftCheck {
   }
 
   async #checkPod(pod: HeldPod, object: KubernetesObject, hasMoved: boolean): Promise<boolean> {
-    const { enrolment, capture, cache, log, source } = this.#parts;
+    const { enrolment, capture, cache, unprotected, log, source } = this.#parts;
     if (!hasMoved) {
       const look = await enrolment.whileStill(pod.uid, async () => {
         const current = cache.get(pod.uid);
@@ -82,6 +84,8 @@ export class DriftCheck {
       reason: hasMoved ? 'its network namespace is a new one' : 'its rules had been changed',
     });
     this.#printed.delete(pod.uid);
+    // Without rules connections were opened that nobody carries: they count too.
+    unprotected.unsettle(pod.uid);
     await enrolment.enrol(object, pod.ips);
     await source.tell(object, {
       type: 'Warning',

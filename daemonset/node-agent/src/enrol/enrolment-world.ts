@@ -11,13 +11,13 @@ import type { HostBackend } from '../rules/host-backend.ts';
 import { HostRules } from '../rules/host.ts';
 import { standardSelectors } from '../select/eligible.ts';
 import type { ZdsChannel } from '../zds/channel.ts';
+import { UnprotectedConnections } from '../unprotected/connections.ts';
 import { ZdsServer } from '../zds/server.ts';
 import type { CaptureBackend } from './capture-backend.ts';
 import { NetnsCache } from './netns-cache.ts';
 import { Reconciler } from './reconciler.ts';
 import { Enrolment } from './sequence.ts';
 import { redirectionAnnotation } from './status.ts';
-import { UnprotectedConnections } from './unprotected.ts';
 
 /** Steps that a test can make fail: named as in the list, with or without the pod (`rules`, `rules a`). */
 type Failing = Set<string>;
@@ -99,6 +99,7 @@ export interface EnrolmentWorld {
   readonly zds: ZdsServer;
   readonly capture: CaptureBackend;
   readonly source: PodSource;
+  readonly unprotected: UnprotectedConnections;
   readonly enrolment: Enrolment;
   readonly reconciler: Reconciler;
   /** Connects a node proxy; resolves when it has its snapshot. */
@@ -151,6 +152,9 @@ export function enrolmentWorld(pods: readonly KubernetesObject[]): EnrolmentWorl
         }),
       ),
     openPath: (path) => handleOf(BigInt(path.length)),
+    // The tables of a pod are read inside its namespace; here there is none to enter.
+    connections: () => [],
+    uncarried: () => [],
     prepare: async ({ uid }) => step('prepare', uid),
     installRules: async ({ uid }) => step('rules', uid),
     removeRules: async ({ uid }) => step('no-rules', uid),
@@ -160,8 +164,7 @@ export function enrolmentWorld(pods: readonly KubernetesObject[]): EnrolmentWorl
   const zds = new ZdsServer({ pods: cache, onProxies: () => undefined, log: silentLogger });
   const log = silentLogger;
   const unprotected = new UnprotectedConnections();
-  // The connections of a pod are read inside its namespace; here there is none to enter.
-  const enrolment = new Enrolment({ cache, zds, source, capture, unprotected, log, connections: () => [] });
+  const enrolment = new Enrolment({ cache, zds, source, capture, unprotected, log });
   const rules = { selectors: standardSelectors, excludedNamespaces: [] };
   const reconciler = new Reconciler({ source, enrolment, rules, log, onEvent: () => undefined });
   return {
@@ -174,6 +177,7 @@ export function enrolmentWorld(pods: readonly KubernetesObject[]): EnrolmentWorl
     zds,
     capture,
     source,
+    unprotected,
     enrolment,
     reconciler,
     async connectProxy() {

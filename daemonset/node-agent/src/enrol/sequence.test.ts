@@ -65,9 +65,23 @@ test('out of the mesh: probes, rules, proxy, annotation; a deleted pod keeps its
   assert.deepEqual(world.did, ['probes ', 'no-rules a', 'proxy-del a', 'state a none']);
   await world.enrolment.enrol(podOf('a'), ['10.0.0.1']);
   world.did.length = 0;
+  world.pods.delete('a');
   await world.enrolment.remove(podOf('a'), true);
   assert.deepEqual(world.did, ['probes ', 'proxy-del a']);
   assert.equal(world.enrolment.holds('a'), false);
+});
+
+test('a pod that has ended and stays in the API loses its annotation; when the API refuses, that is no failure', async () => {
+  for (const failing of [[], ['state']]) {
+    const world = enrolmentWorld([podOf('a')]);
+    await world.connectProxy();
+    await world.enrolment.enrol(podOf('a'), ['10.0.0.1']);
+    world.did.length = 0;
+    for (const name of failing) world.failing.add(name);
+    await world.enrolment.remove(podOf('a', { phase: 'Succeeded', state: 'enabled' }), true);
+    assert.deepEqual(world.did, ['probes ', 'proxy-del a', ...(failing.length > 0 ? [] : ['state a none'])]);
+    assert.equal(world.enrolment.holds('a'), false);
+  }
 });
 
 test('a removal that fails at the rules still holds the namespace, and the next attempt removes them', async () => {
@@ -95,6 +109,7 @@ test('an address goes to the pod that got it last, and stays with it when the fi
   for (const uid of ['a', 'b']) await world.enrolment.enrol(podOf(uid), ['10.0.0.1']);
   assert.ok(world.did.includes('probes 10.0.0.1=b'));
   world.did.length = 0;
+  world.pods.delete('a');
   await world.enrolment.remove(podOf('a'), true);
   assert.deepEqual(world.did, ['proxy-del a']);
 });

@@ -3,17 +3,17 @@
 // given up only after its rules are gone, and is looked up again when it is not held; G11: a removal needs no namespace object.
 import type { NetnsHandle } from '@ambit/net';
 import type { KubernetesObject } from '@ambit/resources';
+import { messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
 import type { PodSource } from '../cluster/pod-source.ts';
 import { NodeAgentError } from '../errors.ts';
 import { addressesOf, groupUidOf } from '../select/pod-events.ts';
+import type { UnprotectedConnections } from '../unprotected/connections.ts';
 import type { ZdsServer } from '../zds/server.ts';
 import type { CaptureBackend } from './capture-backend.ts';
-import { podConnections } from './connection-table.ts';
 import { KeyedLock } from './lock.ts';
 import type { CaptureState, HeldPod, NetnsCache } from './netns-cache.ts';
 import { redirectionAnnotation, redirectionPatch } from './status.ts';
-import type { TableConnection, UnprotectedConnections } from './unprotected.ts';
 
 /** What the sequence works with. */
 export interface EnrolmentParts {
@@ -23,8 +23,6 @@ export interface EnrolmentParts {
   readonly capture: CaptureBackend;
   readonly unprotected: UnprotectedConnections;
   readonly log: Logger;
-  /** The established connections of a pod. Default: as its namespace's tables have them. */
-  readonly connections?: (pod: HeldPod) => readonly TableConnection[];
 }
 
 const uidOf = (pod: KubernetesObject): string => pod.metadata?.uid ?? '';
@@ -165,17 +163,16 @@ export class Enrolment {
    * the other, and a new pod waits for both. Rejects when the rules failed; resolves with what became of the exemption.
    */
   async #install(held: HeldPod, pod: KubernetesObject): Promise<PromiseSettledResult<void>> {
-    const { cache, capture, unprotected, connections = podConnections } = this.#parts;
-    unprotected.begin(
-      held.uid,
-      connections(held),
-      ({ remoteAddress, localAddress }) =>
-        !held.ips.includes(remoteAddress) && !(held.netns !== undefined && localAddress.startsWith('127.')),
-    );
+    const { cache, capture, unprotected } = this.#parts;
+    unprotected.begin(held.uid, held.netns?.inode, {
+      connections: () => capture.connections(held),
+      uncarried: () => capture.uncarried(held, pod),
+    });
     const exempt = async (): Promise<void> => capture.host?.set(held.uid, held.ips);
     const [installed, exempted] = await Promise.allSettled([capture.installRules(held, pod), exempt()]);
     if (installed.status === 'rejected') throw installed.reason;
     cache.put({ ...held, capture: 'installed' });
+    unprotected.settle(held.uid);
     return exempted;
   }
 
@@ -194,7 +191,7 @@ export class Enrolment {
   }
 
   async #remove(pod: KubernetesObject, gone: boolean): Promise<void> {
-    const { cache, zds, source, capture, unprotected, log } = this.#parts;
+    const { cache, zds, capture, unprotected, log } = this.#parts;
     const uid = uidOf(pod);
     const ips = cache.get(uid)?.ips ?? addressesOf(pod);
     await capture.host?.remove(uid);
@@ -206,8 +203,20 @@ export class Enrolment {
     await zds.delete(uid);
     cache.drop(uid);
     unprotected.forget(uid);
-    if (!gone) await source.patchPodStatus(pod, redirectionPatch(undefined));
+    await this.#unannotate(pod, gone);
     log.info('pod removed from the mesh', { ...fields(pod), gone });
+  }
+
+  /** A pod that has ended may stay in the API for long; for one that is deleted nothing is left to say. Rejects only for a live pod. */
+  async #unannotate(pod: KubernetesObject, gone: boolean): Promise<void> {
+    const { source, log } = this.#parts;
+    if (gone && !source.pods().some((known) => uidOf(known) === uidOf(pod))) return;
+    try {
+      await source.patchPodStatus(pod, redirectionPatch(undefined));
+    } catch (error) {
+      if (!gone) throw error;
+      log.debug('annotation of an ended pod not removed', { ...fields(pod), error: messageOf(error) });
+    }
   }
 
   /** A pod without a process has no rules to remove. */

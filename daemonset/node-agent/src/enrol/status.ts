@@ -1,5 +1,7 @@
 // In: what became of a pod. Out: the annotation that tells the control plane and users. Called by sequence.ts; step 9 of path 5.
 
+import type { KubernetesObject } from '@ambit/resources';
+
 /** `enabled`: peers may send tunnels to the pod. `pending`: rules are in place, no proxy serves them yet. */
 export const redirectionAnnotation = 'ambient.istio.io/redirection';
 
@@ -16,6 +18,12 @@ export function redirectionPatch(state: 'enabled' | 'pending' | undefined): obje
       },
     },
   };
+}
+
+/** The count that a pod's annotation says; 0 without one, NaN for a text that is no number. */
+export function publishedUnprotected(pod: KubernetesObject): number {
+  const text = pod.metadata?.annotations?.[unprotectedAnnotation];
+  return text === undefined ? 0 : text === '' ? Number.NaN : Number(text);
 }
 
 /** Merge patch that publishes the count; 0 removes it. */

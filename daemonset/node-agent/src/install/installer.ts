@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import type { ConfigFile, PluginElement } from './cni-config.ts';
 import { type ConfigWay, planConfig, planRemoval } from './config-plan.ts';
 import { kubeconfigName } from './plugin-element.ts';
-import { copyFile, modeOf, replaceFile } from './write-file.ts';
+import { copyFile, modeOf, replaceFile } from '../write-file.ts';
 
 /** Where everything is. */
 export interface InstallPlaces {

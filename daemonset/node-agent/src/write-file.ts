@@ -1,4 +1,4 @@
-// In: a path, its new content. Out: the file replaced at once. Called by installer.ts.
+// In: a path, its new content. Out: the file replaced at once. Called by the installer and by unprotected/record.ts.
 import {
   chmodSync,
   copyFileSync,

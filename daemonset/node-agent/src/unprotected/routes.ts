@@ -4,10 +4,11 @@
 import type { AdminResponse, AdminRoute } from '@ambit/runtime/admin';
 import { messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
-import { podListeningPorts } from './connection-table.ts';
-import type { HeldPod, NetnsCache } from './netns-cache.ts';
+import { lookAt } from './pod-table.ts';
+import type { HeldPod, NetnsCache } from '../enrol/netns-cache.ts';
 import { resetConnection } from './reset-connection.ts';
-import type { TableConnection, UnprotectedConnections } from './unprotected.ts';
+import type { TableConnection, TableView } from './table.ts';
+import type { UnprotectedConnections } from './connections.ts';
 
 /** Name of the socket, in the folder of the ZDS socket. */
 export const unprotectedSocketName = 'ambit-unprotected.sock';
@@ -22,7 +23,7 @@ export interface UnprotectedRouteParts {
   readonly onReset: () => void;
   /** Replaced in tests. */
   readonly reset?: (netns: number, connection: TableConnection) => Promise<void>;
-  readonly listeningPorts?: (pod: HeldPod) => ReadonlySet<number>;
+  readonly look?: (pod: HeldPod) => TableView;
 }
 
 interface Listed {
@@ -49,15 +50,17 @@ function denialsOf(text: string): readonly { readonly id: string; readonly polic
 
 /** `GET /unprotected` lists, `POST /unprotected` resets by id. */
 export function unprotectedRoutes(parts: UnprotectedRouteParts): Readonly<Record<string, AdminRoute>> {
-  const { cache, unprotected, log, onReset, reset = resetConnection, listeningPorts = podListeningPorts } = parts;
+  const { cache, unprotected, log, onReset, reset = resetConnection, look = ({ netns }) => lookAt(netns) } = parts;
 
+  // As of now, not of the last count: the addresses of one that has ended may be those of one that a proxy carries.
   const accepted = (): readonly Listed[] =>
     cache.list().flatMap((pod) => {
-      const open = unprotected.of(pod.uid);
-      if (open.length === 0) return [];
-      const ports = listeningPorts(pod);
-      return open
-        .filter(({ localPort }) => ports.has(localPort))
+      if (unprotected.count(pod.uid) === 0) return [];
+      const { established, listening } = look(pod);
+      unprotected.refresh(pod.uid, established);
+      return unprotected
+        .of(pod.uid)
+        .filter(({ localPort }) => listening.has(localPort))
         .map((connection) => ({ id: `${pod.uid}/${connection.key}`, pod, connection }));
     });
 

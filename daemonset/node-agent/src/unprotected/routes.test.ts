@@ -3,14 +3,15 @@ import { test } from 'node:test';
 import type { AdminRequest } from '@ambit/runtime/admin';
 import { silentLogger } from '@ambit/runtime/log';
 import fc from 'fast-check';
-import { NetnsCache } from './netns-cache.ts';
-import { unprotectedRoutes } from './unprotected-routes.ts';
-import { connectionsOf, ipv6Of, UnprotectedConnections } from './unprotected.ts';
+import { NetnsCache } from '../enrol/netns-cache.ts';
+import { UnprotectedConnections } from './connections.ts';
+import { unprotectedRoutes } from './routes.ts';
+import { viewOf } from './table.ts';
+import { tableLine, tableOf } from './testing.ts';
 
-const table = `  sl  local_address rem_address   st
-   0: 0100000A:1F90 0200000A:9C40 01 0 0
-   1: 0100000A:9C41 0300000A:1F90 01 0 0
-`;
+const accepted = tableLine('10.0.0.1:8080', '10.0.0.2:40000', '01', 7);
+const opened = tableLine('10.0.0.1:40001', '10.0.0.3:8080', '01', 8);
+const listening = tableLine('0.0.0.0:8080', '0.0.0.0:0', '0A');
 
 function setUp() {
   const cache = new NetnsCache();
@@ -23,7 +24,9 @@ function setUp() {
     capture: 'installed',
   });
   const unprotected = new UnprotectedConnections();
-  unprotected.begin('u1', connectionsOf(table));
+  let view = viewOf([tableOf(accepted, opened, listening)]);
+  const { established } = view;
+  unprotected.begin('u1', 1n, { connections: () => established, uncarried: () => established });
   const resets: string[] = [];
   const routes = unprotectedRoutes({
     cache,
@@ -31,14 +34,17 @@ function setUp() {
     log: silentLogger,
     onReset: () => undefined,
     reset: async (_netns, { remoteAddress }) => void resets.push(remoteAddress),
-    listeningPorts: () => new Set([8080]),
+    look: () => view,
   });
   const ask = async (method: string, body = ''): Promise<{ status: number; body: string }> => {
     const answer = await routes['/unprotected']?.({ method, text: async () => body } as unknown as AdminRequest);
     assert.ok(answer !== undefined && typeof answer.body === 'string');
     return { status: answer.status ?? 200, body: answer.body };
   };
-  return { resets, ask };
+  const change = (...lines: readonly string[]): void => {
+    view = viewOf([tableOf(...lines)]);
+  };
+  return { resets, ask, change };
 }
 
 test('only connections that the pod accepted are listed: the others are judged where they end', async () => {
@@ -73,7 +79,10 @@ test('any body is answered, and what is no list is refused', async () => {
   assert.deepEqual(resets, []);
 });
 
-test('addresses of the IPv6 table are read', () => {
-  assert.equal(ipv6Of('000080FE000000000000000001000000'), 'fe80::1');
-  assert.equal(ipv6Of('00000000000000000000000001000000'), '::1');
+test('one that has ended is not reset when another one has its addresses', async () => {
+  const { ask, resets, change } = setUp();
+  const listed = JSON.parse((await ask('GET')).body) as { id: string }[];
+  change(tableLine('10.0.0.1:8080', '10.0.0.2:40000', '01', 99), opened, listening);
+  const answer = await ask('POST', JSON.stringify([{ id: listed[0]?.id, policy: 'shop/strict' }]));
+  assert.deepEqual([answer.body, resets], ['{"reset":0}', []]);
 });

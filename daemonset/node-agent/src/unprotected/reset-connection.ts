@@ -1,7 +1,7 @@
-// In: a pod's namespace, one of its connections. Out: the connection reset in both directions. Called by unprotected-socket.ts.
+// In: a pod's namespace, one of its connections. Out: the connection reset in both directions. Called by routes.ts.
 import { NodeAgentError } from '../errors.ts';
 import { runInside } from '../rules/run-inside.ts';
-import type { TableConnection } from './unprotected.ts';
+import type { TableConnection } from './table.ts';
 
 const endpoint = (address: string, port: number): string =>
   address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
