@@ -153,6 +153,28 @@ for (const ends of pairs) {
       assert.equal((await collect(a)).length, 0);
     });
 
+    test('a record whose end comes later and alone arrives whole, wherever it was parted', async () => {
+      for (const tailBytes of [1, 100, 1500, 5000]) {
+        const carrier = memoryPair();
+        const [a, b] = await securePair(carrier, ends);
+        const deliver = carrier[0].write.bind(carrier[0]);
+        const partedWrite: Endpoint['write'] = (regions) => {
+          const bytes = Buffer.concat(
+            regions.map(({ block, offset, length }) => block.subarray(offset, offset + length)),
+          );
+          for (const region of regions) region.release();
+          deliver([Region.of(bytes.subarray(0, -tailBytes))]);
+          setImmediate(() => setImmediate(() => deliver([Region.of(bytes.subarray(-tailBytes))])));
+          return 'accepted';
+        };
+        carrier[0].write = partedWrite;
+        const payload = Buffer.alloc(16_000, 'parted');
+        send(a, payload);
+        assert.ok((await readSome(b, payload.length)).equals(payload), `${tailBytes} bytes later`);
+        for (const each of [a, b]) each.destroy(new Error('over'));
+      }
+    });
+
     test('wrong identity, trust domain, roots, an expired and a revoked certificate are refused', async () => {
       const other = testCa();
       const past = testCa({ now: () => Date.now() - 30 * 24 * 3_600_000 });

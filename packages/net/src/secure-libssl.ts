@@ -8,7 +8,7 @@ import { NetError } from './errors.ts';
 import { handshakeFailed, handshakeTimedOut, peerRefused } from './handshake-errors.ts';
 import { CiphertextBatch } from './native/tls/ciphertext-batch.ts';
 import { SslContext } from './native/tls/ssl-context.ts';
-import { CLOSE_NOTIFY, SslHandle, WANT_INPUT } from './native/tls/ssl-handle.ts';
+import { CLOSE_NOTIFY, SslHandle } from './native/tls/ssl-handle.ts';
 import { BLOCK_BYTES, fullBlocks, HEADROOM_BYTES, Region, SMALL_BLOCK_BYTES, smallBlocks } from './region.ts';
 import { NodeStreamEndpoint } from './node-stream-endpoint.ts';
 import type { SecureOptions } from './secure-options.ts';
@@ -279,7 +279,7 @@ class LibsslEndpoint<Peer> implements SecureEndpoint<Peer> {
         const got = this.#ssl.read(block, HEADROOM_BYTES + fill, room - fill);
         if (got > 0) fill += got;
         else if (got === CLOSE_NOTIFY) this.#isReadEnded = true;
-        if (got === CLOSE_NOTIFY || (got === WANT_INPUT && (isSmall || !this.#nextInput()))) break;
+        if (got === CLOSE_NOTIFY || (!this.#ssl.hasInput && (isSmall || !this.#nextInput()))) break;
       }
       if (this.#ssl.outputBytes > 0) this.#flush();
     } catch (error) {

@@ -15,6 +15,8 @@ const BIO_SET_MEM_EOF_RETURN = 130;
 const TLS1_3_VERSION = 0x0304;
 const MAX_CHAIN = 10;
 const DER_CHUNK_BYTES = 16_384;
+/** Up to this size a block of ciphertext is asked whether it is used up: bigger ones hold several records, and the question costs a call. */
+const SMALL_INPUT_BYTES = 4096;
 
 /** What `read` and `handshake` answer when more ciphertext is needed. */
 export const WANT_INPUT = -1;
@@ -34,6 +36,8 @@ export class SslHandle {
   #output: Pointer;
   /** The block that the input BIO reads from: it may not be given back while OpenSSL can look at it. */
   #input: Region | undefined;
+  /** The BIO over that block. Owned by the connection. */
+  #inputBio: Pointer = 0n;
   #isDone = false;
 
   constructor(context: SslContext, isServer: boolean) {
@@ -67,6 +71,7 @@ export class SslHandle {
     const bio = this.#ssl.BIO_new_mem_buf(block.subarray(offset, offset + length), length);
     this.#ssl.BIO_ctrl(bio, BIO_SET_MEM_EOF_RETURN, -1, null);
     this.#input = region;
+    this.#inputBio = bio;
     this.#ssl.SSL_set0_rbio(pointer, bio);
   }
 
@@ -95,6 +100,8 @@ export class SslHandle {
     const result = this.#ssl.SSL_read(pointer, into.subarray(offset, offset + room), room);
     if (result > 0) {
       if (result > room) process.abort();
+      // A full answer may have left plaintext inside OpenSSL.
+      if (result < room) this.#letGoOfSmallInput();
       return result;
     }
     switch (this.#ssl.SSL_get_error(pointer, result)) {
@@ -178,6 +185,7 @@ export class SslHandle {
     const pointer = this.#pointer;
     this.#pointer = 0n;
     this.#output = 0n;
+    this.#inputBio = 0n;
     leaks.unregister(this);
     this.#ssl.SSL_free(pointer);
     this.#input?.release();
@@ -194,7 +202,16 @@ export class SslHandle {
   #clearInput(): void {
     const bio = this.#ssl.BIO_new(this.#ssl.BIO_s_mem());
     this.#ssl.SSL_set0_rbio(this.#pointer, bio);
+    this.#inputBio = bio;
     this.#input?.release();
+    this.#input = undefined;
+  }
+
+  // What has been read to its end is not looked at again: without another SSL_read that only finds that out, and an empty BIO in its place.
+  #letGoOfSmallInput(): void {
+    if (this.#input === undefined || this.#input.length > SMALL_INPUT_BYTES) return;
+    if (Number(this.#ssl.BIO_ctrl(this.#inputBio, BIO_PENDING, 0, null)) > 0) return;
+    this.#input.release();
     this.#input = undefined;
   }
 
