@@ -17,7 +17,7 @@ import { clientVerifier, openAuthority } from './ca/open-authority.ts';
 import { type Authenticator, type Caller, createAuthenticator } from './clients/authenticate.ts';
 import { authorizeClient, gatewayOf } from './clients/authorize.ts';
 import type { ControlPlaneConfig } from './config.ts';
-import { type GrpcListener, listenGrpc } from './listen.ts';
+import { type ConnectionLimits, type GrpcListener, listenGrpc } from './listen.ts';
 import { createSnapshot } from './snapshot/sources.ts';
 import { watchChartValues } from './sources/chart-values.ts';
 import { type ClusterState, watchCluster } from './sources/cluster-state.ts';
@@ -121,6 +121,8 @@ export async function startControlPlane(parts: AppParts): Promise<ControlPlane> 
     audiences: config.TOKEN_AUDIENCES,
     trustDomain,
     verifyCertificate: clientVerifier(authority),
+    jwtRule: config.jwtRule,
+    trustedGateways: config.trustedGateways,
     log: log.child('auth'),
   });
   const isReady = (): boolean => cluster.isSynced && remotes.isSettled;
@@ -142,12 +144,13 @@ export async function startControlPlane(parts: AppParts): Promise<ControlPlane> 
     authenticate: async ({ isTls, header, peer, peerCertificate }) => {
       // The plaintext port has no authentication, as upstream's (spec control-plane 0.2).
       if (!isTls || !config.XDS_AUTH) return undefined;
-      const caller = await authenticator.authenticate(
-        header('authorization'),
+      const caller = await authenticator.authenticate({
+        authorization: header('authorization'),
         peer,
-        peerCertificate?.raw,
-        header('clusterid'),
-      );
+        certificate: peerCertificate?.raw,
+        clusterId: header('clusterid'),
+        forwarded: header('x-forwarded-client-cert'),
+      });
       if (caller === undefined) throw new XdsError('ERR_XDS_UNAUTHENTICATED', 'authentication failure');
       return { identities: caller.identities, details: { podName: caller.podName, podUid: caller.podUid } };
     },
@@ -222,15 +225,19 @@ export async function startControlPlane(parts: AppParts): Promise<ControlPlane> 
     log,
     (result) => series.onCaResult(result),
   );
-  const age = config.maxConnectionAgeMs;
+  const limits: ConnectionLimits = {
+    maxConnectionAgeMs: config.maxConnectionAgeMs,
+    maxMessageBytes: config.ISTIO_GPRC_MAXRECVMSGSIZE,
+    maxStreams: config.ISTIO_GPRC_MAXSTREAMS,
+  };
   const mountPlain = (server: Server): void => xds.mount(server, { isTls: false });
   const mountSecure = (server: Server): void => {
     xds.mount(server);
     if (config.ENABLE_CA_SERVER) server.addService(ca.definition, ca.implementation);
   };
-  const plaintext = await listenGrpc(host, wanted.plaintext, undefined, mountPlain, age);
+  const plaintext = await listenGrpc(host, wanted.plaintext, undefined, mountPlain, limits);
   stack.defer(() => closeListener(plaintext));
-  const tls = await listenGrpc(host, wanted.tls, certificate, mountSecure, age);
+  const tls = await listenGrpc(host, wanted.tls, certificate, mountSecure, limits);
   stack.defer(() => closeListener(tls));
   stack.defer(() => xds.close());
   const admin = {
@@ -345,12 +352,13 @@ function caService(
   return createCaService<Caller>({
     authority: () => authority.signer,
     authenticate: ({ metadata, peer, peerCertificate }) =>
-      authenticator.authenticate(
-        metadata.get('authorization')[0]?.toString(),
+      authenticator.authenticate({
+        authorization: metadata.get('authorization')[0]?.toString(),
         peer,
-        peerCertificate,
-        metadata.get('clusterid')[0]?.toString(),
-      ),
+        certificate: peerCertificate,
+        clusterId: metadata.get('clusterid')[0]?.toString(),
+        forwarded: metadata.get('x-forwarded-client-cert')[0]?.toString(),
+      }),
     impersonationRefusal: (caller, wanted, clusterId) =>
       impersonationRefusal({ podsOf, trustedAccounts, trustDomains }, caller, wanted, clusterId),
     log: log.child('ca'),

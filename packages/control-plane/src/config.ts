@@ -1,6 +1,22 @@
 // Settings of the control plane: environment and arguments -> one frozen value. Names are Istio's (spec control-plane 0.3);
 // what only we have begins with AMBIT_. Read once, by main.ts.
-import { bool, choice, count, durationMs, type EnvOf, list, parseDuration, readEnv, text } from '@ambit/runtime/env';
+import type { Prefix } from '@ambit/model/ip';
+import {
+  bool,
+  choice,
+  ConfigError,
+  count,
+  durationMs,
+  type EnvOf,
+  list,
+  parseDuration,
+  readEnv,
+  text,
+} from '@ambit/runtime/env';
+import { messageOf } from '@ambit/runtime/errors';
+import { readTrustedNetworks } from './clients/forwarded-certificate.ts';
+import { type JwtRule, readJwtRule } from './clients/jwt-rule.ts';
+import { declinedIn } from './declined-environment.ts';
 
 /** The environment table; the reference page is generated from it. */
 export const environment = {
@@ -12,6 +28,14 @@ export const environment = {
   KUBERNETES_SERVICE_PORT: count(443, 'Port of the API server inside a cluster.', { max: 65535 }),
   KUBECONFIG: text(undefined, 'Kubeconfig file of the cluster; inside a cluster a missing file means this one.'),
   TOKEN_AUDIENCES: list(['istio-ca'], 'Audiences of which a client token must carry one.'),
+  JWT_RULE: text(
+    '',
+    'Tokens of another issuer count as well: JSON with issuer, audiences and, unless it is to be discovered, jwksUri.',
+  ),
+  TRUSTED_GATEWAY_CIDR: list(
+    [],
+    'Networks of gateways that end TLS before this process and say in x-forwarded-client-cert who calls.',
+  ),
   XDS_AUTH: bool(true, 'False: xDS is open to everybody.'),
   PILOT_ENABLE_XDS_IDENTITY_CHECK: bool(true, 'False: a client may claim any namespace.'),
   ENABLE_DEBUG_ON_HTTP: bool(true, 'Serve debug pages on 15014 and 8080.'),
@@ -48,6 +72,15 @@ export const environment = {
   PILOT_CA_CERT_CONFIGMAP: text('istio-ca-root-cert', 'ConfigMap with the root certificate, in every namespace.'),
   PILOT_ENABLE_CA_CRL: bool(true, 'Distribute revocation lists.'),
   PILOT_CRL_CONFIGMAP: text('istio-ca-crl', 'ConfigMap with revocation lists, in every namespace.'),
+  ISTIO_GPRC_MAXRECVMSGSIZE: count(
+    64 * 1024 * 1024,
+    'Largest message of a client, in bytes; a reconnecting one lists all it has.',
+    {
+      min: 65_536,
+      max: 1024 * 1024 * 1024,
+    },
+  ),
+  ISTIO_GPRC_MAXSTREAMS: count(100_000, 'Streams in one connection.', { min: 1 }),
   PILOT_DEBOUNCE_AFTER: durationMs(100, 'Quiet time before changes are pushed while there are many.'),
   PILOT_DEBOUNCE_MAX: durationMs(10_000, 'Longest wait of a change.'),
   PILOT_MAX_REQUESTS_PER_SECOND: count(100, 'New xDS streams per second; 0 = no limit.'),
@@ -58,6 +91,7 @@ export const environment = {
     true,
     'Labels and annotations of a Gateway without infrastructure settings go to its objects.',
   ),
+  PILOT_ENABLE_GATEWAY_API_GATEWAYCLASS_CONTROLLER: bool(true, 'Create the GatewayClasses that are missing.'),
   PILOT_MULTI_NETWORK_DISCOVER_GATEWAY_API: bool(true, 'Serve the class of gateways in other networks.'),
   PILOT_GATEWAY_API_DEFAULT_GATEWAYCLASS_NAME: text('istio', 'Name of the class of ingress gateways.'),
   PILOT_GATEWAY_API_CONTROLLER_NAME: text('istio.io/gateway-controller', 'Controller of that class.'),
@@ -101,6 +135,12 @@ export interface Arguments {
 /** The whole configuration. */
 export type ControlPlaneConfig = EnvOf<typeof environment> &
   Arguments & {
+    /** Variables that are set and not read, though they ask for something else than what holds here. */
+    readonly declined: readonly string[];
+    /** `JWT_RULE`, read. */
+    readonly jwtRule: JwtRule | undefined;
+    /** `TRUSTED_GATEWAY_CIDR`, read. */
+    readonly trustedGateways: readonly Prefix[];
     /** Feature switches for the translation, as given. */
     readonly flags: Readonly<Record<string, string>>;
   };
@@ -114,7 +154,25 @@ export function readConfig(
   const flags: Record<string, string> = {};
   for (const [name, value] of Object.entries(env)) if (typeof value === 'boolean') flags[name] = String(value);
   flags['PILOT_TRACE_SAMPLING'] = env.PILOT_TRACE_SAMPLING;
-  return Object.freeze({ ...env, ...readArguments(args), flags });
+  const jwtRule = checked('JWT_RULE', () => readJwtRule(env.JWT_RULE));
+  const trustedGateways = checked('TRUSTED_GATEWAY_CIDR', () => readTrustedNetworks(env.TRUSTED_GATEWAY_CIDR));
+  return Object.freeze({
+    ...env,
+    ...readArguments(args),
+    flags,
+    jwtRule,
+    trustedGateways,
+    declined: declinedIn(source),
+  });
+}
+
+/** Reads a variable that is more than one word. */
+function checked<T>(name: keyof typeof environment, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new ConfigError([`${name} ${messageOf(error)}`]);
+  }
 }
 
 function readArguments(args: readonly string[]): Arguments {

@@ -16,6 +16,18 @@ export interface GrpcListener {
   destroy(): void;
 }
 
+/** What a connection may cost. */
+export interface ConnectionLimits {
+  /** Undefined = it may stay for ever. */
+  readonly maxConnectionAgeMs?: number | undefined;
+  /** After its age. Default 10 000. */
+  readonly graceMs?: number;
+  /** Of the client. Default: that of the xDS server. */
+  readonly maxMessageBytes?: number;
+  /** In one connection. Default: gRPC's. */
+  readonly maxStreams?: number;
+}
+
 /** Time that calls have to end after their connection has reached its age. */
 const AGE_GRACE_MS = 10_000;
 
@@ -25,11 +37,13 @@ export async function listenGrpc(
   port: number,
   certificate: WorkloadCertificate | undefined,
   mount: (server: Server) => void,
-  maxConnectionAgeMs?: number,
-  graceMs = AGE_GRACE_MS,
+  limits: ConnectionLimits = {},
 ): Promise<GrpcListener> {
+  const { maxConnectionAgeMs, graceMs = AGE_GRACE_MS, maxMessageBytes, maxStreams } = limits;
   const server = new Server({
     ...XDS_SERVER_OPTIONS,
+    ...(maxMessageBytes !== undefined && { 'grpc.max_receive_message_length': maxMessageBytes }),
+    ...(maxStreams !== undefined && { 'grpc.max_concurrent_streams': maxStreams }),
     ...(maxConnectionAgeMs !== undefined && {
       'grpc.max_connection_age_ms': maxConnectionAgeMs,
       'grpc.max_connection_age_grace_ms': graceMs,

@@ -8,6 +8,7 @@ import { createMetricsRegistry } from '@ambit/runtime/metrics';
 import { startControlPlane } from './app.ts';
 import { clusterAccess } from './cluster-access.ts';
 import { readConfig } from './config.ts';
+import { declinedEnvironment } from './declined-environment.ts';
 import { VERSION_TEXT } from './version.ts';
 
 const HELP =
@@ -36,6 +37,11 @@ async function run(): Promise<void> {
     level: config.logLevel,
     format: config.AMBIT_LOG_FORMAT,
   });
+  for (const name of config.declined)
+    log.warn('a variable is set that this control plane does not read', {
+      name,
+      reason: declinedEnvironment[name]?.reason,
+    });
   const access = await clusterAccess(config).catch((error: unknown) =>
     readOrExit((): never => {
       throw error;

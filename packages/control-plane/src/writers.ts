@@ -116,7 +116,7 @@ function gatewayDuty(parts: WriterParts): { duty: Duty; refresh: () => void } {
   const features = classFeatures(config);
   let refresh: (() => void) | undefined;
   const lead = (signal: AbortSignal): void => {
-    keepClasses(client, classInfos(features), log, signal);
+    if (config.PILOT_ENABLE_GATEWAY_API_GATEWAYCLASS_CONTROLLER) keepClasses(client, classInfos(features), log, signal);
     // Before all tags are known a Gateway of another revision could be taken for ours.
     void tags.synced.then(() => {
       if (signal.aborted) return;

@@ -61,7 +61,8 @@ function guarded(
 ): AdminRoute {
   return async (request: AdminRequest) => {
     if (request.isLocal === true || !parts.checksDebug) return page(request);
-    const caller = await parts.authenticator.authenticate(request.headers.authorization, 'admin');
+    const { authorization } = request.headers;
+    const caller = await parts.authenticator.authenticate({ authorization, peer: 'admin' });
     if (caller === undefined) return { status: 401, body: 'a bearer token is needed\n' };
     if (caller.namespace === parts.systemNamespace) return page(request);
     if (!isRestricted) return page(request, caller.namespace);

@@ -1,10 +1,13 @@
-// Client certificate or bearer token -> who calls (spec control-plane 4.6). In: facts of a call. Out: identity, or undefined to refuse.
-// Called by the xDS server and the CA; main thread. Verdicts are remembered for a minute, refusals not at all.
+// Client certificate, token, or the word of a trusted gateway -> who calls (spec control-plane 4.6). In: facts of a call. Out: identity, or
+// undefined to refuse. Called by the xDS server and the CA; main thread. Verdicts are remembered for a minute, refusals not at all.
 import { createHash } from 'node:crypto';
 import type { KubeClient } from '@ambit/kube';
 import { formatSpiffeId, type PeerIdentity } from '@ambit/identity';
+import type { Prefix } from '@ambit/model/ip';
 import { messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
+import { forwardedIdentity, isTrustedPeer } from './forwarded-certificate.ts';
+import { createJwtVerifier, type JwtRule } from './jwt-rule.ts';
 
 /** An authenticated workload. */
 export interface Caller {
@@ -18,18 +21,24 @@ export interface Caller {
   readonly clusterId: string;
 }
 
-/** Says who a token belongs to. */
+/** What a call brings. */
+export interface Credentials {
+  /** Header `authorization`. */
+  readonly authorization: string | undefined;
+  /** `<ip>:<port>`. */
+  readonly peer: string;
+  /** Leaf of the TLS client, DER. */
+  readonly certificate?: Buffer | undefined;
+  /** What the caller says about its cluster (header `clusterid`); absent means ours. */
+  readonly clusterId?: string | undefined;
+  /** Header `x-forwarded-client-cert`. */
+  readonly forwarded?: string | undefined;
+}
+
+/** Says who calls. */
 export interface Authenticator {
-  /**
-   * The caller of a verified client certificate, else of an `authorization` header; undefined = refused. Never rejects.
-   * `clusterId` is what the caller says about its cluster (header `clusterid`); absent means ours.
-   */
-  authenticate(
-    authorization: string | undefined,
-    peer: string,
-    certificate?: Buffer,
-    clusterId?: string,
-  ): Promise<Caller | undefined>;
+  /** The first proof that holds, in the order of upstream: certificate, token of another issuer, token of a cluster, word of a gateway. Never rejects. */
+  authenticate(credentials: Credentials): Promise<Caller | undefined>;
 }
 
 /** Settings of {@link createAuthenticator}. */
@@ -43,6 +52,10 @@ export interface AuthenticatorOptions {
   readonly trustDomain: () => string;
   /** Judges the leaf of a client in DER; throws to refuse. Absent: certificates do not count. */
   readonly verifyCertificate?: (leaf: Buffer) => PeerIdentity;
+  /** `JWT_RULE`. Absent: tokens of clusters only. */
+  readonly jwtRule?: JwtRule | undefined;
+  /** `TRUSTED_GATEWAY_CIDR`: whose word about clients counts. Default nobody's. */
+  readonly trustedGateways?: readonly Prefix[];
   readonly log: Logger;
 }
 
@@ -100,32 +113,60 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     }
   };
 
+  const verifyJwt = options.jwtRule && createJwtVerifier(options.jwtRule);
+  /** A service account without a pod: it acts for itself only. */
+  const unbound = (namespace: string, serviceAccount: string): Caller => ({
+    identities: [formatSpiffeId({ trustDomain: trustDomain(), namespace, serviceAccount })],
+    namespace,
+    serviceAccount,
+    podName: '',
+    podUid: '',
+    clusterId: options.clusterId,
+  });
+
+  const callerOfToken = async (token: string, peer: string, clusterId: string): Promise<Caller | undefined> => {
+    const key = createHash('sha256').update(`${clusterId} ${token}`).digest('base64');
+    const remembered = known.get(key);
+    if (remembered !== undefined && remembered.until > Date.now()) return remembered.caller;
+    known.delete(key);
+    const own = await verifyJwt?.(token);
+    if (typeof own === 'object') return unbound(own.namespace, own.serviceAccount);
+    try {
+      const caller = await review(token, clusterId);
+      if (typeof caller === 'string') {
+        log.warn('token refused', { peer, reason: caller, ...(own !== undefined && { otherIssuer: own }) });
+        return undefined;
+      }
+      if (known.size >= MAX_REMEMBERED) known.clear();
+      known.set(key, { caller, until: Date.now() + REMEMBER_MS });
+      return caller;
+    } catch (error) {
+      log.warn('token review failed', { peer, error: messageOf(error) });
+      return undefined;
+    }
+  };
+
+  const callerOfGateway = (forwarded: string, peer: string): Caller | undefined => {
+    if (!isTrustedPeer(peer, options.trustedGateways ?? [])) return undefined;
+    const identity = forwardedIdentity(forwarded);
+    // A certificate is signed for the identity of its caller: it must be one that is ours to give.
+    if (identity?.id.trustDomain !== trustDomain()) {
+      log.warn('forwarded certificate does not count', { peer });
+      return undefined;
+    }
+    return { ...unbound(identity.id.namespace, identity.id.serviceAccount), identities: [identity.uri] };
+  };
+
   return {
-    async authenticate(authorization, peer, certificate, clusterId = options.clusterId) {
+    async authenticate({ authorization, peer, certificate, clusterId = options.clusterId, forwarded }) {
       const proven = certificate && callerOfCertificate(certificate, peer);
       if (proven !== undefined) return proven;
       const token = tokenOf(authorization);
-      if (token === undefined) {
-        log.info('call without a bearer token', { peer });
-        return undefined;
-      }
-      const key = createHash('sha256').update(`${clusterId} ${token}`).digest('base64');
-      const remembered = known.get(key);
-      if (remembered !== undefined && remembered.until > Date.now()) return remembered.caller;
-      known.delete(key);
-      try {
-        const caller = await review(token, clusterId);
-        if (typeof caller === 'string') {
-          log.warn('token refused', { peer, reason: caller });
-          return undefined;
-        }
-        if (known.size >= MAX_REMEMBERED) known.clear();
-        known.set(key, { caller, until: Date.now() + REMEMBER_MS });
-        return caller;
-      } catch (error) {
-        log.warn('token review failed', { peer, error: messageOf(error) });
-        return undefined;
-      }
+      const caller = token === undefined ? undefined : await callerOfToken(token, peer, clusterId);
+      if (caller !== undefined) return caller;
+      const told = forwarded === undefined ? undefined : callerOfGateway(forwarded, peer);
+      if (told === undefined && token === undefined) log.info('call without a bearer token', { peer });
+      return told;
     },
   };
 }
