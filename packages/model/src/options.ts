@@ -85,7 +85,7 @@ const defaults: ModelOptions = {
   accessLog: undefined,
   pathNormalization: 'DEFAULT',
   extAuthz: [],
-  telemetry: { tracing: [], fileLogs: [], samplingPercent: 1 },
+  telemetry: { tracing: [], fileLogs: [], otlpLogs: [], samplingPercent: 1 },
   serviceEntryVisibility: undefined,
   discoverySelectors: [],
   globalServiceSelectors: [],

@@ -34,10 +34,16 @@ export interface FileLogProviderOptions {
   readonly isDefault: boolean;
 }
 
+/** One collector of access logs, by OTLP over gRPC. */
+export interface OtlpLogProviderOptions extends ProviderService, Omit<FileLogProviderOptions, 'path'> {
+  readonly logName: string;
+}
+
 /** What the mesh says about telemetry. */
 export interface TelemetryOptions {
   readonly tracing: readonly TracingProviderOptions[];
   readonly fileLogs: readonly FileLogProviderOptions[];
+  readonly otlpLogs: readonly OtlpLogProviderOptions[];
   /** Share of requests that are traced where nobody says otherwise, 0 to 100. */
   readonly samplingPercent: number;
 }
@@ -47,6 +53,8 @@ type Json = Readonly<Record<string, unknown>>;
 /** Upstream's share of requests. */
 const DEFAULT_SAMPLING = 1;
 const ZIPKIN_PATH = '/api/v2/spans';
+/** Upstream's name of a log that has none. */
+const LOG_NAME = 'otel_envoy_accesslog';
 
 /** Reads the providers and defaults; `sampling` is the environment's PILOT_TRACE_SAMPLING. */
 export function telemetryOptions(mesh: Json, sampling: string | undefined): TelemetryOptions {
@@ -57,6 +65,7 @@ export function telemetryOptions(mesh: Json, sampling: string | undefined): Tele
   return {
     tracing: providers.flatMap((p) => tracingOf(p, isDefault('tracing', textOf(p['name'])))),
     fileLogs: providers.flatMap((p) => fileLogOf(p, isDefault('accessLogging', textOf(p['name'])))),
+    otlpLogs: providers.flatMap((p) => otlpLogOf(p, isDefault('accessLogging', textOf(p['name'])))),
     samplingPercent: percentOf(configured) ?? percentOf(Number(sampling ?? Number.NaN)) ?? DEFAULT_SAMPLING,
   };
 }
@@ -67,12 +76,9 @@ function tracingOf(provider: Json, isDefault: boolean): TracingProviderOptions[]
   if (otlp === undefined && zipkin === undefined) return [];
   const fields = objectOf(otlp ?? zipkin);
   const http = objectOf(fields['http']);
-  const [hostname = '', namespace = ''] = textOf(fields['service']).split('/').toReversed();
   const read = {
     name: textOf(provider['name']),
-    namespace,
-    hostname,
-    port: numberOf(fields['port']),
+    ...serviceOf(fields),
     isZipkin: otlp === undefined,
     isHttp: otlp === undefined || fields['http'] !== undefined,
     path: textOf(http['path']) || textOf(fields['path']) || (otlp === undefined ? ZIPKIN_PATH : ''),
@@ -80,23 +86,44 @@ function tracingOf(provider: Json, isDefault: boolean): TracingProviderOptions[]
     maxTagLength: numberOf(fields['maxTagLength']),
     isDefault,
   };
-  const isUsable =
-    read.name !== '' && hostname !== '' && Number.isInteger(read.port) && read.port > 0 && read.port < 65_536;
-  return isUsable ? [read] : [];
+  return read.name !== '' && isUsable(read) ? [read] : [];
+}
+
+/** `hostname` or `namespace/hostname`, and the port. */
+function serviceOf(fields: Json): ProviderService {
+  const [hostname = '', namespace = ''] = textOf(fields['service']).split('/').toReversed();
+  return { namespace, hostname, port: numberOf(fields['port']) };
+}
+
+function isUsable({ hostname, port }: ProviderService): boolean {
+  return hostname !== '' && Number.isInteger(port) && port > 0 && port < 65_536;
+}
+
+function otlpLogOf(provider: Json, isDefault: boolean): OtlpLogProviderOptions[] {
+  if (provider['envoyOtelAls'] === undefined) return [];
+  const fields = objectOf(provider['envoyOtelAls']);
+  const name = textOf(provider['name']);
+  const service = serviceOf(fields);
+  const logName = textOf(fields['logName']) || LOG_NAME;
+  return name === '' || !isUsable(service) ? [] : [{ name, ...service, logName, ...formatOf(fields), isDefault }];
 }
 
 function fileLogOf(provider: Json, isDefault: boolean): FileLogProviderOptions[] {
   if (provider['envoyFileAccessLog'] === undefined) return [];
   const fields = objectOf(provider['envoyFileAccessLog']);
+  const name = textOf(provider['name']);
+  const path = textOf(fields['path']) || '/dev/stdout';
+  return name === '' ? [] : [{ name, path, ...formatOf(fields), isDefault }];
+}
+
+function formatOf(fields: Json): Pick<FileLogProviderOptions, 'textFormat' | 'jsonFields'> {
   const format = objectOf(fields['logFormat']);
   const labels = Object.entries(objectOf(format['labels']));
-  const name = textOf(provider['name']);
   const jsonFields =
     format['labels'] === undefined
       ? undefined
       : Object.fromEntries(labels.filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
-  const path = textOf(fields['path']) || '/dev/stdout';
-  return name === '' ? [] : [{ name, path, textFormat: textOf(format['text']), jsonFields, isDefault }];
+  return { textFormat: textOf(format['text']), jsonFields };
 }
 
 /** Headers with a value in the configuration; values out of the environment of another process are not read. */

@@ -23,21 +23,28 @@ export const compileTextFormat = (format: string): AccessLogFormatter => {
   return (record) => pieces.map((piece) => textOf(piece, record)).join('');
 };
 
-/** Formatter of JSON fields: a field that is one operator keeps its type, an absent value is null. */
-export const compileJsonFormat = (fields: Readonly<Record<string, string>>): AccessLogFormatter => {
+/** What a field says. */
+export type FieldValue = string | number | null;
+
+/** Reader of named fields: a field that is one operator keeps its type, an absent value is null. Sorted by name. */
+export const compileFields = (
+  fields: Readonly<Record<string, string>>,
+): ((record: RequestRecord) => (readonly [string, FieldValue])[]) => {
   const compiled = Object.entries(fields)
     .sort(([one], [two]) => (one < two ? -1 : 1))
     .map(([name, format]) => [name, parse(format)] as const);
   return (record) =>
-    JSON.stringify(
-      Object.fromEntries(
-        compiled.map(([name, pieces]) => {
-          const [only] = pieces;
-          if (pieces.length === 1 && typeof only === 'function') return [name, only(record) ?? null];
-          return [name, pieces.map((piece) => textOf(piece, record)).join('')];
-        }),
-      ),
-    );
+    compiled.map(([name, pieces]) => {
+      const [only] = pieces;
+      if (pieces.length === 1 && typeof only === 'function') return [name, only(record) ?? null] as const;
+      return [name, pieces.map((piece) => textOf(piece, record)).join('')] as const;
+    });
+};
+
+/** Formatter of JSON fields. */
+export const compileJsonFormat = (fields: Readonly<Record<string, string>>): AccessLogFormatter => {
+  const read = compileFields(fields);
+  return (record) => JSON.stringify(Object.fromEntries(read(record)));
 };
 
 const textOf = (piece: Piece, record: RequestRecord): string => {

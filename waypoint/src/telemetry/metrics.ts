@@ -70,6 +70,10 @@ export interface WaypointMetrics {
   /** Counts a request; `edits` are those of Telemetry objects. */
   request(record: RequestRecord, ends: Ends, edits?: MetricEdits): void;
   tcpOpened(ends: Ends): TcpCounters;
+  /** Spans that no collector got. */
+  readonly spansDropped: (count: number) => void;
+  /** Log records that no collector got. */
+  readonly logsDropped: (count: number) => void;
 }
 
 /** Declares the series in a registry. */
@@ -99,6 +103,13 @@ export const createWaypointMetrics = (registry: MetricsRegistry): WaypointMetric
   const closed = tcp('istio_tcp_connections_closed_total', 'Raw connections that ended.');
   const sent = tcp('istio_tcp_sent_bytes_total', 'Bytes sent to clients over raw connections.');
   const received = tcp('istio_tcp_received_bytes_total', 'Bytes received from clients over raw connections.');
+  const dropped = registry.counter({
+    name: 'ambit_waypoint_telemetry_dropped_total',
+    help: 'Spans and access log records that no collector took in time.',
+    labels: ['kind'],
+  });
+  const droppedSpans = dropped.bind({ kind: 'span' });
+  const droppedLogs = dropped.bind({ kind: 'access_log' });
   const requestSeries = createSeriesCache(
     (values: RequestValues) => ({
       requests: requests.bind(values),
@@ -131,6 +142,8 @@ export const createWaypointMetrics = (registry: MetricsRegistry): WaypointMetric
     return series;
   };
   return {
+    spansDropped: (count) => droppedSpans.add(count),
+    logsDropped: (count) => droppedLogs.add(count),
     request: (record, ends, edits) => {
       if (edits === undefined) {
         observe(record, seriesAt(record, ends));

@@ -25,14 +25,15 @@ import { createHttp2Server } from '../http/h2-server.ts';
 import { sniff, type Sniffed } from '../http/sniff.ts';
 import { tunnelSocket } from '../http/tunnel-socket.ts';
 import { explainRequest } from '../telemetry/explain-request.ts';
+import { defaultAccessLog, type LogOutput, otlpLogOf } from '../telemetry/log-output.ts';
 import { createWaypointMetrics, type Ends, serviceOfBackend } from '../telemetry/metrics.ts';
+import { createOtlpLogs } from '../telemetry/otlp-logs.ts';
 import { baggageOf } from '../telemetry/own-baggage.ts';
 import { sourceLabels } from '../telemetry/peer-labels.ts';
 import type { RequestRecord } from '../telemetry/request-record.ts';
 import { createSpanExporter } from '../tracing/exporter.ts';
 import { spanOf } from '../tracing/span.ts';
 import { compileConfig } from '../updates/compiled-config.ts';
-import { defaultAccessLog } from '../updates/proxy-settings.ts';
 import { applyConfigDiff, emptyConfig } from '../updates/config-store.ts';
 import { createRateLimitAsker } from '../upstream/ask-rate-limit.ts';
 import { createServiceAsker } from '../upstream/ask-service.ts';
@@ -150,7 +151,12 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
   };
 
   const { accessLog } = settings;
-  const fixedFormat = accessLog === 'TEXT' || accessLog === 'JSON' ? defaultAccessLog(accessLog) : undefined;
+  const fixedOutputs: readonly LogOutput[] =
+    accessLog === 'TEXT' || accessLog === 'JSON' ? [{ kind: 'line', format: defaultAccessLog(accessLog) }] : [];
+  const write = (output: LogOutput, record: RequestRecord): void => {
+    if (output.kind === 'line') options.accessLine(output.format(record));
+    else otlpLogs.add(otlpLogOf(output, record), output.provider);
+  };
   const explainLog = log.child('request');
   const onRecord = (record: RequestRecord): void => {
     const { tunnel } = record.start;
@@ -158,10 +164,9 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     const frontend = typeof current === 'string' ? tunnel.frontend : current;
     const { logs, metrics: edits } = frontend.telemetry();
     metrics.request(record, endsOf(tunnel, record.backend, record.endpoint), edits);
-    const format = accessLog === 'mesh' ? config.settings.accessLog : fixedFormat;
-    if (accessLog !== 'mesh' || logs === undefined) {
-      if (format !== undefined) options.accessLine(format(record));
-    } else for (const log of logs) if (log.wants(record)) options.accessLine(log.format(record));
+    if (accessLog === 'mesh' && logs !== undefined) {
+      for (const log of logs) if (log.wants(record)) write(log.output, record);
+    } else for (const output of accessLog === 'mesh' ? config.settings.accessLogs : fixedOutputs) write(output, record);
     explainRequest(record, explainLog);
     const { trace } = record;
     const provider = frontend.tracing()?.provider;
@@ -178,14 +183,15 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     return baggage.text;
   };
   const callBackend = createBackendCaller({ picker, transport, tls, http1, http2, ownIp: settings.ownIp });
-  const spans = createSpanExporter({
+  const collector = {
     call: callBackend,
     config: () => config,
     snapshot: () => store.snapshot(),
     serviceName: () => serviceNameOf(own?.uri),
     random,
-    log: log.child('tracing'),
-  });
+  };
+  const spans = createSpanExporter({ ...collector, onDropped: metrics.spansDropped, log: log.child('tracing') });
+  const otlpLogs = createOtlpLogs({ ...collector, onDropped: metrics.logsDropped, log: log.child('access') });
   const pipeline = createPipeline({
     config: () => config,
     snapshot: () => store.snapshot(),
@@ -261,6 +267,7 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     lookups.close();
     names.close();
     spans.close();
+    otlpLogs.close();
     tokens.close();
     registry.close();
   };

@@ -36,12 +36,14 @@ export const encodeOtlp = (spans: readonly Span[], serviceName: string): Uint8Ar
     }),
   );
 
-const attributeOf = (key: string, text: string) => ({
+/** An attribute with a text. */
+export const attributeOf = (key: string, text: string) => ({
   key,
   value: { value: { case: 'stringValue' as const, value: text } },
 });
 
-const nanosOf = (ms: number): bigint => BigInt(Math.round(ms * 1000)) * 1000n;
+/** Milliseconds of the epoch in nanoseconds. */
+export const nanosOf = (ms: number): bigint => BigInt(Math.round(ms * 1000)) * 1000n;
 
 /** A list of Zipkin v2 spans. */
 export const encodeZipkin = (spans: readonly Span[], serviceName: string): Uint8Array =>

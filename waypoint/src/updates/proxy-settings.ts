@@ -2,15 +2,9 @@
  * ProxyConfig -> settings that hold for the whole proxy, with defaults filled in. Pure; called by compiled-config.ts.
  */
 import { durationMs, type PathNormalization, positiveMs } from '@ambit/l7';
-import {
-  type AccessLogProvider,
-  AccessLogProvider_Format,
-  HttpDefaults_Normalize,
-  type ProxyConfig,
-} from '@ambit/proto/waypoint';
+import { HttpDefaults_Normalize, type ProxyConfig } from '@ambit/proto/waypoint';
 import type { Http1Settings } from '../http/h1/server.ts';
-import { type AccessLogEncoding, formatAccessLog } from '../telemetry/access-log.ts';
-import { type AccessLogFormatter, compileJsonFormat, compileTextFormat } from '../telemetry/log-format.ts';
+import { type LogOutput, outputOf } from '../telemetry/log-output.ts';
 import type { Tracing } from '../tracing/start.ts';
 
 /** Settings that hold for the whole proxy, with defaults filled in. */
@@ -52,7 +46,7 @@ export interface ProxySettings {
   /** How long requests of endpoints that are gone may go on. */
   readonly drainMs: number;
   /** Form of access lines on standard output; undefined when the mesh wants none. */
-  readonly accessLog: AccessLogFormatter | undefined;
+  readonly accessLogs: readonly LogOutput[];
   /** How requests are traced; undefined when the mesh has no tracing provider. */
   readonly tracing: Tracing | undefined;
   readonly source: ProxyConfig | undefined;
@@ -124,7 +118,7 @@ export const settingsOf = (proxy: ProxyConfig | undefined): ProxySettings => {
     sendBaggage: proxy?.sendBaggage ?? false,
     drainMs: positiveMs(proxy?.drain) ?? defaultDrainMs,
     connectTimeoutMs: durationMs(proxy?.connectTimeout) || defaultConnectTimeoutMs,
-    accessLog: accessLogOf(proxy),
+    accessLogs: accessLogsOf(proxy),
     tracing: tracingOf(proxy),
     source: proxy,
   };
@@ -140,24 +134,9 @@ const tracingOf = (proxy: ProxyConfig | undefined): Tracing | undefined => {
   return undefined;
 };
 
-const accessLogOf = (proxy: ProxyConfig | undefined): AccessLogFormatter | undefined => {
-  for (const { body } of proxy?.providers ?? []) {
-    if (body.case !== 'accessLog' || body.value.path !== '/dev/stdout' || body.value.notDefault) continue;
-    return formatterOf(body.value);
-  }
-  return undefined;
-};
-
-/** Lines of a provider; Istio's own fields where it names none. */
-export const formatterOf = ({ format, textFormat, jsonFields }: AccessLogProvider): AccessLogFormatter => {
-  if (format === AccessLogProvider_Format.JSON) {
-    return Object.keys(jsonFields).length === 0 ? defaultAccessLog('JSON') : compileJsonFormat(jsonFields);
-  }
-  return textFormat === '' ? defaultAccessLog('TEXT') : compileTextFormat(textFormat);
-};
-
-/** Istio's own fields in one of the two encodings. */
-export const defaultAccessLog =
-  (encoding: AccessLogEncoding): AccessLogFormatter =>
-  (record) =>
-    formatAccessLog(record, encoding);
+/** Outputs of the mesh's own access log. */
+const accessLogsOf = (proxy: ProxyConfig | undefined): readonly LogOutput[] =>
+  (proxy?.providers ?? []).flatMap(({ body }) => {
+    const output = body.case === 'accessLog' && !body.value.notDefault ? outputOf(body.value) : undefined;
+    return output === undefined ? [] : [output];
+  });

@@ -3,14 +3,14 @@
  * In: references in order, the less specific first. Out: undefined parts where the mesh decides. Pure; called by compiled-config.ts.
  */
 import { type MetricOverride, MetricOverride_Mode, type Policy, type PolicyRef } from '@ambit/proto/waypoint';
-import type { AccessLogFormatter } from '../telemetry/log-format.ts';
+import { type LogOutput, outputOf } from '../telemetry/log-output.ts';
 import type { RequestRecord } from '../telemetry/request-record.ts';
 import { compileRecordExpression, type RecordExpression } from '../telemetry/record-expression.ts';
-import { formatterOf, type ProxySettings } from './proxy-settings.ts';
+import type { ProxySettings } from './proxy-settings.ts';
 
 /** One kind of line. */
 export interface LogUse {
-  readonly format: AccessLogFormatter;
+  readonly output: LogOutput;
   /** True when the request is to be logged. */
   readonly wants: (record: RequestRecord) => boolean;
 }
@@ -60,9 +60,10 @@ const logUse = (
   { provider, filterCel }: { readonly provider: string; readonly filterCel: string },
 ): LogUse[] => {
   const body = source?.providers.find(({ name }) => name.toLowerCase() === provider.toLowerCase())?.body;
-  if (body?.case !== 'accessLog' || body.value.path !== '/dev/stdout') return [];
+  const output = body?.case === 'accessLog' ? outputOf(body.value) : undefined;
+  if (output === undefined) return [];
   const filter = filterCel === '' ? undefined : compileRecordExpression(filterCel);
-  return [{ format: formatterOf(body.value), wants: (record) => filter === undefined || filter(record) === true }];
+  return [{ output, wants: (record) => filter === undefined || filter(record) === true }];
 };
 
 interface Edit {

@@ -10,7 +10,7 @@ import { policiesOfGateway } from './attached-policies.ts';
 import { extAuthzProviders } from './ext-authz.ts';
 import { metaOf } from './meta.ts';
 import { providerDestinations } from './provider-backends.ts';
-import { fileLogProviders, tracingProviders } from './telemetry.ts';
+import { fileLogProviders, otlpLogProviders, tracingProviders } from './telemetry.ts';
 
 const HBONE_PORT = 15008;
 
@@ -33,6 +33,7 @@ export function proxyConfig(view: View): ConfigResource {
     providers: [
       ...(accessLog === undefined ? [] : [accessLogProvider(accessLog)]),
       ...fileLogProviders(view),
+      ...otlpLogProviders(view),
       ...extAuthzProviders(view),
       ...tracingProviders(view),
     ],
@@ -62,7 +63,7 @@ export function gatewayResources(
     policies: policies.refs,
   });
   const { extAuthz, telemetry } = view.options;
-  const providers = providerDestinations(view, key, [...extAuthz, ...telemetry.tracing]);
+  const providers = providerDestinations(view, key, [...extAuthz, ...telemetry.tracing, ...telemetry.otlpLogs]);
   const needs: Need[] = [
     [key, PROXY_CONFIG_TYPE_URL, PROXY_CONFIG_NAME],
     [key, LISTENER_TYPE_URL, listener.name],

@@ -158,6 +158,8 @@ test('providers for spans and files are told with their backend, and only defaul
         { name: 'otel', opentelemetry: { service: 'otel.apps.svc.cluster.local', port: 80, maxTagLength: 64 } },
         { name: 'zip', zipkin: { service: 'apps/otel.apps.svc.cluster.local', port: 80 } },
         { name: 'gone', opentelemetry: { service: 'gone.apps.svc.cluster.local', port: 80 } },
+        { name: 'als', envoyOtelAls: { service: 'otel.apps.svc.cluster.local', port: 80, logFormat: { text: 'x' } } },
+        { name: 'als-gone', envoyOtelAls: { service: 'gone.apps.svc.cluster.local', port: 80 } },
         { name: 'file', envoyFileAccessLog: { logFormat: { labels: { a: '%PROTOCOL%' } } } },
       ],
     },
@@ -173,9 +175,17 @@ test('providers for spans and files are told with their backend, and only defaul
   assert.deepEqual(told, [
     ['file', 'accessLog', true],
     ['envoy', 'accessLog', true],
+    ['als', 'accessLog', true],
     ['otel', 'tracing', false],
     ['zip', 'tracing', true],
   ]);
+  const collectors = providersOf(model).flatMap(({ body }) =>
+    body.case === 'accessLog' && body.value.otlpBackend !== '' ? [body.value] : [],
+  );
+  assert.deepEqual(
+    collectors.map(({ otlpBackend, otlpLogName, textFormat, path }) => [otlpBackend, otlpLogName, textFormat, path]),
+    [['apps/otel.apps.svc.cluster.local/80', 'otel_envoy_accesslog', 'x', '']],
+  );
   const tracing = providersOf(model).flatMap(({ body }) => (body.case === 'tracing' ? [body.value] : []));
   assert.deepEqual(
     tracing.map((t) => [t.backend, t.http, t.zipkin, t.path, t.samplingPercent, t.maxTagLength]),
@@ -188,7 +198,13 @@ test('providers for spans and files are told with their backend, and only defaul
 
 test('no mesh configuration makes the reader of providers throw', () => {
   const provider = fc.record(
-    { name: fc.anything(), opentelemetry: fc.anything(), zipkin: fc.anything(), envoyFileAccessLog: fc.anything() },
+    {
+      name: fc.anything(),
+      opentelemetry: fc.anything(),
+      zipkin: fc.anything(),
+      envoyFileAccessLog: fc.anything(),
+      envoyOtelAls: fc.anything(),
+    },
     { requiredKeys: [] },
   );
   const mesh = fc.record({

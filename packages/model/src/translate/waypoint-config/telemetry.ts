@@ -131,6 +131,23 @@ function tracingProvider(
   return { name, body: { case: 'tracing', value: { ...value, notDefault: !isDefault } } };
 }
 
+/** Collectors of access logs whose service exists. */
+export function otlpLogProviders(view: View): MessageInitShape<typeof ProviderSchema>[] {
+  return view.options.telemetry.otlpLogs.flatMap((options): MessageInitShape<typeof ProviderSchema>[] => {
+    const { name, port, logName, textFormat, jsonFields, isDefault } = options;
+    const service = providerService(view, options);
+    if (service === undefined) return [];
+    const value = {
+      otlpBackend: backendKey(service, port),
+      otlpLogName: logName,
+      textFormat,
+      jsonFields: { ...jsonFields },
+      notDefault: !isDefault,
+    };
+    return [{ name, body: { case: 'accessLog', value } }];
+  });
+}
+
 /** Files for access logs that the mesh configuration names, and the standard one when nothing else made it. */
 export function fileLogProviders(view: View): MessageInitShape<typeof ProviderSchema>[] {
   const { accessLog, telemetry } = view.options;

@@ -3492,6 +3492,13 @@ export declare type AccessLogProvider = Message<"ambit.waypoint.v1.AccessLogProv
    * @generated from field: bool not_default = 6;
    */
   notDefault: boolean;
+
+  /**
+   * Attribute `log_name` of the resource in OTLP.
+   *
+   * @generated from field: string otlp_log_name = 7;
+   */
+  otlpLogName: string;
 };
 
 /**
