@@ -1,4 +1,4 @@
-// Everything that writes to the cluster, each duty behind its own lease with upstream's name, so that mixed replicas do not
+// Everything that writes to the cluster, each duty behind its own lock with upstream's kind and name, so that mixed replicas do not
 // write twice (spec control-plane 8.2). In: the parts of the app. Out: running elections. Called by app.ts; main thread.
 import { type KubeClient, type LeaderElection, startLeaderElection } from '@ambit/kube';
 import type { Logger } from '@ambit/runtime/log';
@@ -38,7 +38,14 @@ export interface Writers {
   close(): Promise<void>;
 }
 
-type Duty = readonly [lease: string, onLead: (signal: AbortSignal) => void];
+type Duty = readonly [lock: string, onLead: (signal: AbortSignal) => void];
+
+/** Duties whose lock is a ConfigMap in upstream: only there do both makes see each other. */
+const CONFIG_MAP_LOCKS: ReadonlySet<string> = new Set([
+  'istio-namespace-controller-election',
+  'istio-ip-autoallocate',
+  'istio-node-untaint',
+]);
 
 /** Starts to compete for every duty. */
 export function startWriters(parts: WriterParts): Writers {
@@ -99,6 +106,8 @@ function compete({ config, client, log }: WriterParts, name: string, onLead: Dut
       client,
       namespace: config.POD_NAMESPACE,
       name,
+      kind: CONFIG_MAP_LOCKS.has(name) ? 'ConfigMap' : 'Lease',
+      key: config.REVISION === '' ? 'default' : config.REVISION,
       identity: config.POD_NAME,
       onLead,
       log: log.child('leader'),

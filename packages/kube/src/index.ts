@@ -4,6 +4,7 @@ export * from './client.ts';
 export { KubeError, type KubeErrorCode } from './errors.ts';
 export * from './informer.ts';
 export * from './leader-election.ts';
+export type { LeaderLockKind } from './leader-lock.ts';
 export { askPod, openPodPort, type PodHttpRequest, type PodPort } from './pod-port.ts';
 export { remoteAccess } from './remote-access.ts';
 export { type AccessWish, createRestClient, type RestClient } from './rest-client.ts';

@@ -1,18 +1,22 @@
-// One leader among several replicas, by a Lease. In: a client and a name. Out: calls when leadership is won and lost.
+// One leader among several replicas, by a Lease or a ConfigMap. In: a client and a name. Out: calls when leadership is won and lost.
 // Called by the control plane for its writers; main thread. The holder renews; when it cannot, it stops before others may start.
 import { sleep } from '@ambit/runtime/clock';
 import { messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
-import type { Lease } from '@ambit/resources';
 import type { KubeClient } from './client.ts';
 import { KubeError } from './errors.ts';
+import { leaderLock, type LeaderLockKind, type LeaderRecord } from './leader-lock.ts';
 
 /** Settings of {@link startLeaderElection}. */
 export interface LeaderElectionOptions {
   readonly client: KubeClient;
   readonly namespace: string;
-  /** Name of the Lease. */
+  /** Name of the object that is the lock. */
   readonly name: string;
+  /** Kind of that object. Default a Lease. */
+  readonly kind?: LeaderLockKind;
+  /** ConfigMap: written beside the holder; upstream compares revisions by it. Default empty. */
+  readonly key?: string;
   /** Who we are; unique per process (pod name). */
   readonly identity: string;
   /** Runs while we lead; `signal` aborts when leadership is lost or given up. */
@@ -37,44 +41,24 @@ export function startLeaderElection(options: LeaderElectionOptions): LeaderElect
   const stop = new AbortController();
   let term: AbortController | undefined;
   let renewedAt = 0;
-  let mine: Lease | undefined;
-  // A foreign lease counts as expired when it has not changed for its duration by OUR clock: clocks of nodes differ.
+  let mine: LeaderRecord | undefined;
+  const lock = leaderLock({ client, kind: options.kind ?? 'Lease', namespace, name, key: options.key ?? '' });
+  // A foreign lock counts as expired when it has not changed for its duration by OUR clock: clocks of nodes differ.
   let seen = { version: '', at: 0 };
 
-  const lease = (holder: string, before: Lease | undefined): Lease => {
-    const now = new Date().toISOString().replace('Z', '000Z');
-    const isNew = before?.spec?.holderIdentity !== holder;
-    return {
-      apiVersion: 'coordination.k8s.io/v1',
-      kind: 'Lease',
-      metadata: { ...before?.metadata, name, namespace },
-      spec: {
-        holderIdentity: holder,
-        leaseDurationSeconds: Math.ceil(leaseMs / 1000),
-        acquireTime: isNew ? now : (before.spec?.acquireTime ?? now),
-        renewTime: now,
-        leaseTransitions: (before?.spec?.leaseTransitions ?? 0) + (isNew && before !== undefined ? 1 : 0),
-      },
-    };
-  };
-
-  const renew = async (held: Lease): Promise<boolean> => {
+  const renew = async (held: LeaderRecord | undefined): Promise<boolean> => {
     mine = undefined;
-    mine = await client.update(lease(identity, held));
+    mine = await lock.write(identity, leaseMs, held);
     return true;
   };
   const tryOnce = async (): Promise<boolean> => {
-    // The holder knows its lease: one write per renewal. A conflict means that somebody else wrote it.
+    // The holder knows its lock: one write per renewal. A conflict means that somebody else wrote it.
     if (mine !== undefined) return renew(mine);
-    const before = await client.get({ kind: 'Lease', namespace, name });
-    if (before === undefined) {
-      mine = await client.create(lease(identity, undefined));
-      return true;
-    }
-    const holder = before.spec?.holderIdentity ?? '';
-    const version = before.metadata.resourceVersion ?? '';
+    const before = await lock.read();
+    if (before === undefined) return renew(undefined);
+    const version = before.object.metadata?.resourceVersion ?? '';
     if (seen.version !== version) seen = { version, at: Date.now() };
-    const heldMs = (before.spec?.leaseDurationSeconds ?? 15) * 1000;
+    const { holder, heldMs } = before;
     if (holder !== '' && holder !== identity && Date.now() - seen.at < heldMs) return false;
     return renew(before);
   };
@@ -122,8 +106,8 @@ export function startLeaderElection(options: LeaderElectionOptions): LeaderElect
       settle(false);
       if (!wasLeader) return;
       try {
-        const held = await client.get({ kind: 'Lease', namespace, name });
-        if (held?.spec?.holderIdentity === identity) await client.update(lease('', held));
+        const held = await lock.read();
+        if (held?.holder === identity) await lock.write('', leaseMs, held);
       } catch (error) {
         log.debug('lease not released', { lease: name, error: messageOf(error) });
       }
