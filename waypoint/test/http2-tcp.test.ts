@@ -104,10 +104,10 @@ describe('HTTP/2 and raw TCP through a data plane', () => {
         const answer = await call(
           session,
           { ':method': 'POST', 'content-type': 'application/grpc', te: 'trailers' },
-          'message',
+          '\0\0\0\0\u0001m\0\0\0\0\0',
         );
         assert.equal(answer.headers[':status'], 200);
-        assert.equal(answer.body, 'message');
+        assert.equal(answer.body, '\0\0\0\0\u0001m\0\0\0\0\0');
         assert.equal(answer.trailers['grpc-status'], '0');
         assert.equal(answer.trailers['x-te'], 'trailers');
       }
@@ -117,6 +117,8 @@ describe('HTTP/2 and raw TCP through a data plane', () => {
         metrics,
         /istio_requests_total\{.*request_protocol="grpc",response_code="200",grpc_response_status="0"/,
       );
+      assert.match(metrics, /istio_request_messages_total\{.*request_protocol="grpc".*\} 6\n/);
+      assert.match(metrics, /istio_response_messages_total\{.*request_protocol="grpc".*\} 6\n/);
     });
 
     test('local replies and missing endpoints', async () => {

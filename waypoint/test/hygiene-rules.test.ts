@@ -219,6 +219,7 @@ describe('hygiene', () => {
     const targets = ['/', undefined, '', '*', 'x'];
     const authorities = ['a', undefined, '', 'a@b'];
     const schemes = ['http', undefined];
+    const protocols = [undefined, 'websocket', 'x'];
     test('no combination of pseudo headers passes a policy that denies everything', { timeout: 120_000 }, async () => {
       mesh.configure({
         policies: { none: { body: { case: 'authz', value: { action: 0, rules: [] } } } },
@@ -232,12 +233,20 @@ describe('hygiene', () => {
         },
       });
       const answered = new Map<number, number>();
+      let combination = 0;
       for (const method of methods)
         for (const path of targets)
           for (const authority of authorities)
             for (const scheme of schemes) {
+              const protocol = protocols[combination++ % protocols.length];
               const client = new RawClient(await mesh.tunnel());
-              const pseudo = { ':method': method, ':path': path, ':authority': authority, ':scheme': scheme };
+              const pseudo = {
+                ':method': method,
+                ':protocol': protocol,
+                ':path': path,
+                ':authority': authority,
+                ':scheme': scheme,
+              };
               await client.send([requestOf(pseudo).toString('latin1')]);
               const types = (): number[] => frameTypes(Buffer.from(client.received, 'latin1'));
               const isOver = (): boolean =>

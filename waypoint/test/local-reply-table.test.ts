@@ -4,7 +4,7 @@
 // Rows that cannot come about here: local reset (a try that we end is one whose request is over), 500 and 507 for buffers (responses
 // are never held; while a retry waits the client is held back, so that its body cannot outgrow the buffer), invalid x-envoy headers
 // (those of clients are removed), overload (no such manager), missing path (both codecs refuse such a head). Rows of roles that
-// do not exist yet: HTTPS redirect and 421 (gateways), DNS on demand.
+// do not exist yet: HTTPS redirect and 421 (gateways). DNS on demand stands in dns.test.ts.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer as createHttp2Server } from 'node:http2';

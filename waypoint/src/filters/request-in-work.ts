@@ -134,7 +134,10 @@ export class RequestInWork implements RequestContext {
     if (this.#body === undefined) {
       const { exchange } = this;
       this.#body = new RequestBody(exchange.hasBody ? exchange.body : undefined);
-      const onChunk = () => this.touch();
+      const onChunk = (chunk: Uint8Array) => {
+        this.touch();
+        this.record.grpc?.request.push(chunk);
+      };
       if (exchange.hasBody) this.#body.onChunk = onChunk;
     }
     return this.#body;

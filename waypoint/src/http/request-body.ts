@@ -57,7 +57,7 @@ export class RequestBody {
   #isBroken = false;
 
   /** Called for each chunk. */
-  onChunk: (() => void) | undefined;
+  onChunk: ((chunk: Uint8Array) => void) | undefined;
 
   /** Called once when the client has sent everything. */
   onComplete: (() => void) | undefined;
@@ -139,7 +139,7 @@ export class RequestBody {
 
   #onData(chunk: Uint8Array): void {
     this.#bytes += chunk.byteLength;
-    this.onChunk?.();
+    this.onChunk?.(chunk);
     if (this.#isRecording) this.#record(chunk);
     if (this.#copies.length > 0) this.#copies = this.#copies.filter((copy) => copy(chunk));
     if (this.#target === undefined || !this.#target.write(chunk)) this.#source?.pause();

@@ -102,18 +102,44 @@ describe('the verifier', () => {
     const old = await issuer('old');
     const fresh = await issuer('fresh');
     const answers = [jwks(old.jwk), jwks(old.jwk, fresh.jwk)];
+    let nowMs = 0;
     const verifier = createJwtVerifier({
       secret: () => undefined,
       want: (uri) => setImmediate(() => verifier.received(uri, answers[0])),
+      now: () => nowMs,
     });
     verifier.received('http://issuer/keys', answers[0]);
     const check = checkOf(fresh.token, { jwksUri: 'http://issuer/keys' });
     assert.equal(await verifier.verify(check), "Jwks doesn't have key to match kid or alg from Jwt");
     answers.shift();
+    nowMs += 1000;
     assert.equal(await verifier.verify(check), undefined);
     verifier.received('http://issuer/keys', undefined);
     answers[0] = undefined as never;
     assert.equal(await verifier.verify(check), 'Jwks remote fetch is failed');
+    verifier.close();
+  });
+
+  test('tokens with keys that nobody knows cost a look per second, not one each', async () => {
+    const { jwk } = await issuer('k');
+    const { token } = await issuer('unknown');
+    let looks = 0;
+    let nowMs = 0;
+    const verifier = createJwtVerifier({
+      secret: () => undefined,
+      want: (uri) => {
+        looks += 1;
+        setImmediate(() => verifier.received(uri, jwks(jwk)));
+      },
+      now: () => nowMs,
+    });
+    verifier.received('http://issuer/keys', jwks(jwk));
+    const check = checkOf(token, { jwksUri: 'http://issuer/keys' });
+    for (let index = 0; index < 500; index++) {
+      nowMs += 10;
+      assert.equal(await verifier.verify(check), "Jwks doesn't have key to match kid or alg from Jwt");
+    }
+    assert.equal(looks, 5);
     verifier.close();
   });
 });

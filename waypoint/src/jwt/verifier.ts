@@ -12,6 +12,8 @@ import { type KeySet, parseKeySet, refusingKeySet } from './key-set.ts';
 const maxRemembered = 10_000;
 /** Longest wait of a request for keys that have to be fetched, unless the rule says otherwise. */
 const defaultWaitMs = 5000;
+/** Tokens with unknown keys make this thread ask at most this often: each answer carries a whole key set. */
+const askAgainMs = 1000;
 
 /** Where keys come from. */
 export interface VerifierOptions {
@@ -19,6 +21,8 @@ export interface VerifierOptions {
   readonly secret: (key: string) => Secret | undefined;
   /** Asks the main thread to fetch; it answers with `received`. */
   readonly want: (uri: string) => void;
+  /** Milliseconds of a clock that never goes back. */
+  readonly now?: () => number;
 }
 
 /** Verifies tokens. */
@@ -40,6 +44,8 @@ export const createJwtVerifier = (options: VerifierOptions): JwtVerifier => {
   const bySecret = new WeakMap<Secret, KeySet>();
   const remote = new Map<string, RemoteKeys>();
   const waiting = new Map<string, PromiseWithResolvers<void>>();
+  const askedAt = new Map<string, number>();
+  const now = options.now ?? (() => performance.now());
 
   const ofSecret = (secret: Secret | undefined): KeySet => {
     if (secret === undefined) return refusingKeySet(jwtProblems.fetchFailed);
@@ -56,6 +62,8 @@ export const createJwtVerifier = (options: VerifierOptions): JwtVerifier => {
   const ask = async (uri: string, waitMs: number): Promise<void> => {
     let answer = waiting.get(uri);
     if (answer === undefined) {
+      if (now() - (askedAt.get(uri) ?? Number.NEGATIVE_INFINITY) < askAgainMs) return;
+      askedAt.set(uri, now());
       answer = Promise.withResolvers<void>();
       waiting.set(uri, answer);
       options.want(uri);
@@ -84,7 +92,10 @@ export const createJwtVerifier = (options: VerifierOptions): JwtVerifier => {
     received: (uri, json) => {
       if (json !== undefined && remote.get(uri)?.json !== json) {
         remote.set(uri, { json, keys: remembering(parseKeySet(json)) });
-      } else if (json === undefined) remote.delete(uri);
+      } else if (json === undefined) {
+        remote.delete(uri);
+        askedAt.delete(uri);
+      }
       waiting.get(uri)?.resolve();
       waiting.delete(uri);
     },

@@ -98,6 +98,9 @@ export const createWaypointMetrics = (registry: MetricsRegistry): WaypointMetric
     labels,
     buckets,
   });
+  const messages = (name: string, help: string) => registry.counter({ name, help, labels });
+  const requestMessages = messages('istio_request_messages_total', 'gRPC messages that clients sent.');
+  const responseMessages = messages('istio_response_messages_total', 'gRPC messages that clients were sent.');
   const tcp = (name: string, help: string) => registry.counter({ name, help, labels: tcpLabelNames });
   const opened = tcp('istio_tcp_connections_opened_total', 'Raw connections that were opened.');
   const closed = tcp('istio_tcp_connections_closed_total', 'Raw connections that ended.');
@@ -116,6 +119,8 @@ export const createWaypointMetrics = (registry: MetricsRegistry): WaypointMetric
       duration: duration.bind(values),
       requestBytes: requestBytes.bind(values),
       responseBytes: responseBytes.bind(values),
+      requestMessages: requestMessages.bind(values),
+      responseMessages: responseMessages.bind(values),
     }),
     withoutPeers,
   );
@@ -158,6 +163,9 @@ export const createWaypointMetrics = (registry: MetricsRegistry): WaypointMetric
       seriesOf('REQUEST_DURATION')?.duration.observe(record.durationMs);
       seriesOf('REQUEST_SIZE')?.requestBytes.observe(sentBytes(record));
       seriesOf('RESPONSE_SIZE')?.responseBytes.observe(answeredBytes(record));
+      if (record.grpc === undefined) return;
+      seriesOf('GRPC_REQUEST_MESSAGES')?.requestMessages.add(record.grpc.request.count);
+      seriesOf('GRPC_RESPONSE_MESSAGES')?.responseMessages.add(record.grpc.response.count);
     },
     tcpOpened: (ends) => {
       const common = { ...peerValues(ends), request_protocol: 'tcp', connection_security_policy: securityOf(ends) };
@@ -179,6 +187,8 @@ interface RequestSeries {
   readonly duration: BoundHistogram;
   readonly requestBytes: BoundHistogram;
   readonly responseBytes: BoundHistogram;
+  readonly requestMessages: BoundCounter;
+  readonly responseMessages: BoundCounter;
 }
 
 /** Kinds of outcome that are remembered for two ends. */
@@ -189,6 +199,9 @@ const observe = (record: RequestRecord, series: RequestSeries): void => {
   series.duration.observe(record.durationMs);
   series.requestBytes.observe(sentBytes(record));
   series.responseBytes.observe(answeredBytes(record));
+  if (record.grpc === undefined) return;
+  series.requestMessages.add(record.grpc.request.count);
+  series.responseMessages.add(record.grpc.response.count);
 };
 
 const sentBytes = ({ start, requestBodyBytes }: RequestRecord): number => start.requestHeaderBytes + requestBodyBytes;

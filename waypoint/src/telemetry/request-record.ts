@@ -5,6 +5,7 @@
  */
 import type { HeaderList, ResponseFlag } from '@ambit/l7';
 import type { Backend } from '@ambit/proto/waypoint';
+import { type GrpcCall, GrpcMessages } from './grpc-messages.ts';
 import type { RequestTrace } from '../tracing/span.ts';
 import type { UpstreamEndpoint } from '../upstream/pick.ts';
 import type { Tunnel } from '../hbone-in/tunnel.ts';
@@ -57,12 +58,15 @@ export class RequestRecord {
   attempts = 0;
   upstreamServiceMs: number | undefined;
   grpcStatus: string | undefined;
+  /** Undefined for what is no gRPC. */
+  readonly grpc: GrpcCall | undefined;
   /** Milliseconds from the start to the completion. */
   durationMs = 0;
 
   constructor(start: RequestStart, sink: RecordSink) {
     this.start = start;
     this.path = start.path;
+    this.grpc = start.isGrpc ? { request: new GrpcMessages(), response: new GrpcMessages() } : undefined;
     this.#sink = sink;
   }
 

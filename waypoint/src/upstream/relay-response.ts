@@ -82,6 +82,7 @@ class ResponseBody implements BodyReceiver {
   onData(chunk: Uint8Array): void {
     const { record, exchange } = this.#context;
     record.responseBodyBytes += chunk.byteLength;
+    record.grpc?.response.push(chunk);
     this.#context.touch();
     if (!exchange.sink.write(chunk)) this.#response.body.pause();
   }
