@@ -26,6 +26,7 @@ import {
 } from './translate/service/status.ts';
 import type { StatusResult } from './translate/status-result.ts';
 import { gatewayStatus } from './translate/gateway-status.ts';
+import { listenerSetStatus } from './translate/listener-set-status.ts';
 import { routeStatus } from './translate/route-status.ts';
 import type { ConfigResource, Need } from './translate/waypoint-config/config-resource.ts';
 import { rateLimitsOf } from './translate/waypoint-config/envoy-filter/rate-limits.ts';
@@ -78,6 +79,7 @@ export function unitsOf(
     case 'WorkloadEntry':
     case 'EndpointSlice':
     case 'Gateway':
+    case 'ListenerSet':
     case 'HTTPRoute':
     case 'GRPCRoute':
     case 'TCPRoute':
@@ -119,6 +121,10 @@ export function computeUnit(view: View, unit: string): UnitOutput | undefined {
     }
     case 'Gateway':
       return ofGateway(view, key);
+    case 'ListenerSet': {
+      const set = view.get('ListenerSet', key);
+      return set && { ...EMPTY, statuses: listenerSetStatus(view, set) };
+    }
     case 'AuthorizationPolicy':
       return ofAuthorizationPolicy(view, key);
     case 'PeerAuthentication': {

@@ -159,6 +159,15 @@ export const kindTable = {
       age,
     ],
   }),
+  ListenerSet: define(GATEWAY_API, 'v1', 'ListenerSet', 'listenersets', {
+    ...gatewayApi,
+    shortNames: ['lset'],
+    columns: [
+      column('Accepted', '.status.conditions[?(@.type=="Accepted")].status'),
+      column('Programmed', '.status.conditions[?(@.type=="Programmed")].status'),
+      age,
+    ],
+  }),
   HTTPRoute: define(GATEWAY_API, 'v1', 'HTTPRoute', 'httproutes', {
     ...gatewayApi,
     otherVersions: ['v1beta1'],

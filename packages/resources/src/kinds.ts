@@ -1,7 +1,7 @@
 // The kinds with their schemas.
 // Called by the CRD generator, the validator, the Kubernetes client and the local cluster's tools.
 import type Type from 'typebox';
-import { GatewayClassSchema, GatewaySchema, ReferenceGrantSchema } from './gateway-api/gateway.ts';
+import { GatewayClassSchema, GatewaySchema, ListenerSetSchema, ReferenceGrantSchema } from './gateway-api/gateway.ts';
 import { GRPCRouteSchema, HTTPRouteSchema, TCPRouteSchema, TLSRouteSchema } from './gateway-api/routes.ts';
 import { AuthorizationPolicySchema } from './istio/authorization-policy.ts';
 import { DestinationRuleSchema } from './istio/destination-rule.ts';
@@ -67,6 +67,7 @@ const schemas = {
   EnvoyFilter: EnvoyFilterSchema,
   GatewayClass: GatewayClassSchema,
   Gateway: GatewaySchema,
+  ListenerSet: ListenerSetSchema,
   HTTPRoute: HTTPRouteSchema,
   GRPCRoute: GRPCRouteSchema,
   TCPRoute: TCPRouteSchema,

@@ -159,3 +159,37 @@ test('our own image from a mirror is no foreign one', async () => {
   await deploy(cluster, { image: 'mirror.example/ambit/proxyv2:1' });
   assert.deepEqual(await deploy(cluster, { image: 'ambit/proxyv2:2' }), ['apply Deployment']);
 });
+
+test('the Service of an ingress Gateway has the ports of the ListenerSets that it allows, and of no other', async () => {
+  const cluster = memoryCluster();
+  const allowedListeners = { namespaces: { from: 'Selector', selector: { matchLabels: { team: 'a' } } } };
+  const listeners = [{ name: 'http', port: 80, protocol: 'HTTP' }];
+  cluster.put(gateway('istio', { listeners, allowedListeners }));
+  for (const [name, labels] of [
+    ['mine', { team: 'a' }],
+    ['others', { team: 'b' }],
+  ] as const)
+    cluster.put({ kind: 'Namespace', metadata: { name, labels } });
+  const set = (namespace: string, port: number, parent = 'gw'): void =>
+    cluster.put({
+      kind: 'ListenerSet',
+      metadata: { namespace, name: `set-${port}` },
+      spec: {
+        parentRef: { name: parent, namespace: 'apps' },
+        listeners: [{ name: `p${port}`, port, protocol: 'HTTP' }],
+      },
+    });
+  set('mine', 8080);
+  set('mine', 9090, 'other');
+  set('others', 7070);
+  await deploy(cluster);
+  const portsOf = (): number[] | undefined =>
+    cluster
+      .objects('Service')
+      .find(({ metadata }) => metadata.name === 'gw-istio')
+      ?.spec?.ports?.map(({ port }) => port);
+  assert.deepEqual(portsOf(), [15021, 80, 8080]);
+  set('mine', 8081);
+  assert.deepEqual(await deploy(cluster), ['apply Service']);
+  assert.deepEqual(portsOf(), [15021, 80, 8080, 8081]);
+});

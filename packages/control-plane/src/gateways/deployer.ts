@@ -8,6 +8,7 @@ import type { Logger } from '@ambit/runtime/log';
 import { type ClassFeatures, classInfos, classOf, DEFAULT_CLASS_FEATURES, isManaged } from './class-info.ts';
 import { GATEWAY_NAME } from './gateway-metadata.ts';
 import { isAsWanted } from './live-object.ts';
+import { NO_LISTENER_SETS, watchListenerSets } from './listener-sets.ts';
 import { withOverlays } from './overlays.ts';
 import { watchParameters } from './parameters.ts';
 import { renderGateway, type RenderSettings } from './render.ts';
@@ -69,6 +70,8 @@ export function deployGateways(options: DeployerOptions): Deployer {
     log,
     onChange: wantAll,
   });
+  const takesSets = [...infos.values()].some((info) => info.takesListenerSets && info.template !== undefined);
+  const sets = takesSets ? watchListenerSets(client, log, wantAll) : NO_LISTENER_SETS;
   const watchOwned = (kind: KindName): [KindName, Informer] => [
     kind,
     startInformer({
@@ -82,7 +85,10 @@ export function deployGateways(options: DeployerOptions): Deployer {
   ];
   const usual = USUAL_KINDS.map(watchOwned);
   const owned = new Map<string, Informer>([...usual, ...SCALER_KINDS.map(watchOwned)]);
-  const ready = Promise.all([gateways, classes, ...usual.map(([, informer]) => informer)].map((i) => i.synced));
+  const ready = Promise.all([
+    sets.synced,
+    ...[gateways, classes, ...usual.map(([, informer]) => informer)].map((i) => i.synced),
+  ]);
 
   function wantAll(): void {
     for (const gateway of gateways.list()) want(gateway.metadata?.namespace ?? '', gateway.metadata?.name ?? '');
@@ -142,7 +148,9 @@ export function deployGateways(options: DeployerOptions): Deployer {
     if (info?.template === undefined || !isManaged(gateway) || !isMine(gateway)) return;
     if (!(await claim(client, gateway))) return;
     const overlays = await parameters.overlaysOf(gateway);
-    for (const wanted of withOverlays(renderGateway(gateway, info, settings()), overlays)) await applyObject(wanted);
+    const listeners = (info.takesListenerSets ? sets : NO_LISTENER_SETS).listenersOf(gateway);
+    const rendered = renderGateway(gateway, info, settings(), listeners);
+    for (const wanted of withOverlays(rendered, overlays)) await applyObject(wanted);
   }
   async function applyObject(rendered: KubernetesObject): Promise<void> {
     const { namespace = '', name = '' } = rendered.metadata ?? {};
@@ -175,7 +183,7 @@ export function deployGateways(options: DeployerOptions): Deployer {
   }
 
   signal.addEventListener('abort', () => {
-    for (const source of [gateways, classes, parameters, ...owned.values()]) source.close();
+    for (const source of [gateways, classes, parameters, sets, ...owned.values()]) source.close();
   });
   return {
     refresh: wantAll,

@@ -51,3 +51,18 @@ test('parents of other controllers stay in the status of a route', () => {
   );
   assert.equal(statusPatch(result, { kind: 'HTTPRoute', status: patch.status }, 'later'), undefined);
 });
+
+test('a ListenerSet loses its listeners with its acceptance, keeps conditions of others, and is written once', () => {
+  const result: StatusResult = {
+    kind: 'ListenerSet',
+    key: 'apps/more',
+    conditions: [{ type: 'Accepted', status: 'False', reason: 'NotAllowed', message: 'm' }],
+    listeners: [],
+  };
+  const foreign = { type: 'Other', status: 'True' };
+  const current = { kind: 'ListenerSet', status: { conditions: [foreign], listeners: [{ name: 'old' }] } };
+  const patch = statusPatch(result, current, 'now') as { status: object } | undefined;
+  const own = { type: 'Accepted', status: 'False', reason: 'NotAllowed', message: 'm', lastTransitionTime: 'now' };
+  assert.deepEqual(patch, { status: { conditions: [foreign, own], listeners: [] } });
+  assert.equal(statusPatch(result, { kind: 'ListenerSet', ...patch }, 'later'), undefined);
+});

@@ -44,7 +44,12 @@ function wanted(manager: never): never {
 /** Merge patch for the status of a Gateway or route; undefined when nothing differs. */
 export function statusPatch(result: StatusResult, current: KubernetesObject, now: string): object | undefined {
   const status = (current['status'] ?? {}) as Record<string, unknown>;
-  const next = result.kind === 'Gateway' ? gatewayStatus(result, current, now) : routeStatus(result, current, now);
+  const next =
+    result.kind === 'Gateway'
+      ? gatewayStatus(result, current, now)
+      : result.kind === 'ListenerSet'
+        ? listenerSetStatus(result, current, now)
+        : routeStatus(result, current, now);
   const isSame = Object.entries(next).every(
     ([key, value]) => JSON.stringify(status[key] ?? []) === JSON.stringify(value),
   );
@@ -70,6 +75,16 @@ function gatewayStatus(
       return { ...listener, conditions: timed(listener.conditions, before, generation, now) };
     }),
   };
+}
+
+function listenerSetStatus(
+  { conditions, listeners }: StatusResult & { kind: 'ListenerSet' },
+  current: KubernetesObject,
+  now: string,
+): Record<string, unknown> {
+  const known = (current['status'] as { conditions?: Condition[] } | undefined)?.conditions ?? [];
+  const foreign = known.filter((c) => !conditions.some((w) => w.type === c.type));
+  return { conditions: [...foreign, ...timed(conditions, known, current.metadata?.generation, now)], listeners };
 }
 
 function routeStatus(

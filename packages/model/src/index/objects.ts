@@ -16,6 +16,7 @@ export const modelKinds = [
   'EndpointSlice',
   'GatewayClass',
   'Gateway',
+  'ListenerSet',
   'HTTPRoute',
   'GRPCRoute',
   'TCPRoute',

@@ -4,6 +4,7 @@ import type { Gateway, Service } from '@ambit/resources';
 import type { ConditionResult } from '../conditions.ts';
 import { identityOf, type View } from '../index/view.ts';
 import { hostnameOf } from './service/definition.ts';
+import { unservedRole } from './gateway-controller.ts';
 import type { StatusResult } from './status-result.ts';
 import { isOwnWaypoint } from './waypoint-config/gateway.ts';
 
@@ -98,20 +99,6 @@ function addressesOf(service: Service | undefined, hostname: string): { type: st
 
 function keptAddresses(gateway: Gateway): { type: string; value: string }[] {
   return (gateway.status?.addresses ?? []).map((a) => ({ type: a.type ?? 'IPAddress', value: a.value ?? '' }));
-}
-
-const UNSERVED_CONTROLLERS: Readonly<Record<string, string>> = {
-  'istio.io/gateway-controller': 'ingress',
-  'istio.io/eastwest-controller': 'east-west',
-};
-const UNSERVED_CLASSES: Readonly<Record<string, string>> = { istio: 'ingress', 'istio-east-west': 'east-west' };
-
-/** The role that a Gateway of ours asks for and that no proxy of ours takes; undefined for all others. */
-function unservedRole(view: View, gateway: Gateway): string | undefined {
-  if (view.options.servesGateways) return undefined;
-  const name = gateway.spec?.gatewayClassName ?? '';
-  const controller = view.get('GatewayClass', `/${name}`)?.spec?.controllerName;
-  return controller === undefined ? UNSERVED_CLASSES[name] : UNSERVED_CONTROLLERS[controller];
 }
 
 /** Addresses that an earlier control plane reported stay: pods of its time may still serve them. */

@@ -1,4 +1,4 @@
-// Statuses that are not plain condition lists: Gateways and routes. Produced by translate/*, written by the control plane.
+// Statuses that are not plain condition lists: Gateways, ListenerSets and routes. Produced by translate/*, written by the control plane.
 import type { ConditionResult } from '../conditions.ts';
 
 /** Outcome for one parent of a route. */
@@ -17,7 +17,7 @@ export interface RouteParentResult {
 /** Kinds of routes that get a status. */
 export type RouteKind = 'HTTPRoute' | 'GRPCRoute' | 'TCPRoute' | 'TLSRoute';
 
-/** Status of a Gateway or a route. */
+/** Status of a Gateway, a ListenerSet or a route. */
 export type StatusResult =
   | {
       readonly kind: 'Gateway';
@@ -31,5 +31,12 @@ export type StatusResult =
         readonly supportedKinds: readonly { readonly group: string; readonly kind: string }[];
         readonly conditions: readonly ConditionResult[];
       }[];
+    }
+  | {
+      readonly kind: 'ListenerSet';
+      readonly key: string;
+      readonly conditions: readonly ConditionResult[];
+      /** None: a set of which no listener is served has none in its status. */
+      readonly listeners: readonly never[];
     }
   | { readonly kind: RouteKind; readonly key: string; readonly parents: readonly RouteParentResult[] };

@@ -1,4 +1,4 @@
-// GatewayClass, Gateway and ReferenceGrant (gateway.networking.k8s.io).
+// GatewayClass, Gateway, ListenerSet and ReferenceGrant (gateway.networking.k8s.io).
 import Type from 'typebox';
 import { ConditionSchema, LabelSelectorSchema, ObjectMetaSchema } from '../object-meta.ts';
 import { integer, Opaque, opaque, text, textMap } from '../schema.ts';
@@ -51,7 +51,11 @@ export const GatewaySchema = Type.Object({
           parametersRef: Type.Optional(Type.Object({ group: text, kind: Type.String(), name: Type.String() })),
         }),
       ),
-      allowedListeners: opaque,
+      allowedListeners: Type.Optional(
+        Type.Object({
+          namespaces: Type.Optional(Type.Object({ from: text, selector: Type.Optional(LabelSelectorSchema) })),
+        }),
+      ),
       tls: opaque,
     }),
   ),
@@ -74,6 +78,22 @@ export const GatewaySchema = Type.Object({
 });
 /** A gateway: here mostly a waypoint. */
 export type Gateway = Type.Static<typeof GatewaySchema>;
+
+/** Schema of ListenerSet (gateway.networking.k8s.io/v1): listeners that are added to a Gateway from elsewhere. */
+export const ListenerSetSchema = Type.Object({
+  apiVersion: Type.Optional(Type.String()),
+  kind: Type.Optional(Type.Literal('ListenerSet')),
+  metadata: ObjectMetaSchema,
+  spec: Type.Optional(
+    Type.Object({
+      parentRef: Type.Object({ group: text, kind: text, namespace: text, name: Type.String() }),
+      listeners: Type.Optional(Type.Array(Listener)),
+    }),
+  ),
+  status: Type.Optional(Type.Object({ conditions, listeners: Type.Optional(Type.Array(Opaque)) })),
+});
+/** Listeners for a Gateway. */
+export type ListenerSet = Type.Static<typeof ListenerSetSchema>;
 
 const grantPeer = Type.Object({ group: text, kind: Type.String(), namespace: text, name: text });
 
