@@ -7,13 +7,13 @@ import {
   type Endpoint,
   findWorkload,
   identityOf,
-  rankOf,
   type Service,
   type Snapshot,
   targetPortOf,
   type Workload,
 } from '@ambit/state';
 import { isHostName } from '../http/client-hello.ts';
+import { placingOf, type Portion } from './locality.ts';
 import type { Names } from './names.ts';
 import type { PickInput, UpstreamEndpoint } from './pick.ts';
 
@@ -21,6 +21,10 @@ import type { PickInput, UpstreamEndpoint } from './pick.ts';
 export interface Candidate {
   readonly endpoint: UpstreamEndpoint;
   readonly weight: number;
+  /** 0 is the best; the others count when too few of it are healthy. */
+  readonly priority: number;
+  /** The part of the traffic that its locality gets. */
+  readonly portion?: Portion | undefined;
 }
 
 interface Known {
@@ -156,36 +160,18 @@ const serviceCandidates = (input: PickInput, backend: Backend): Candidate[] => {
     if (subset !== undefined && !subset.has(uid)) continue;
     if (isUsable(member.workload, service, input.network)) usable.push(member);
   }
-  return keepPreferred(usable, service, input.self).flatMap((member) => {
+  const placing = placingOf(backend, service, input.self);
+  return usable.flatMap((member) => {
     const port = targetPortOf(service, member, backend.port);
-    return port === undefined ? [] : [endpointOf(member.workload, port, service.subjectAltNames)];
+    const place = placing(member.workload);
+    if (port === undefined || place === undefined) return [];
+    return [{ ...endpointOf(member.workload, port, service.subjectAltNames), ...place }];
   });
 };
 
 const isUsable = (workload: Workload, service: Service, network: string): boolean => {
   if (!workload.healthy && service.loadBalancer?.healthPolicy !== 'ALLOW_ALL') return false;
   return workload.capacity > 0 && workload.ips.length > 0 && workload.network === network;
-};
-
-const keepPreferred = (
-  members: readonly Endpoint[],
-  service: Service,
-  self: Workload | undefined,
-): readonly Endpoint[] => {
-  const balancer = service.loadBalancer;
-  if (balancer === undefined || self === undefined || balancer.mode === 'STANDARD' || balancer.mode === 'PASSTHROUGH')
-    return members;
-  let best: Endpoint[] = [];
-  let bestRank = -1;
-  for (const member of members) {
-    const { rank, matched } = rankOf(self, member.workload, balancer.routingPreferences);
-    if (balancer.mode === 'STRICT' && matched < balancer.routingPreferences.length) continue;
-    if (rank > bestRank) {
-      best = [member];
-      bestRank = rank;
-    } else if (rank === bestRank) best.push(member);
-  }
-  return best;
 };
 
 const workloadCandidates = (input: PickInput, uid: string | undefined, port: number): Candidate[] => {
@@ -201,6 +187,7 @@ const endpointOf = (workload: Workload, port: number, extraNames: readonly strin
   const expected = isTunnelled ? [identityOf(workload), ...extraNames] : [];
   return {
     weight: workload.capacity,
+    priority: 0,
     endpoint: {
       ip,
       port,
@@ -214,6 +201,7 @@ const endpointOf = (workload: Workload, port: number, extraNames: readonly strin
 
 const plain = (ip: string, port: number, weight: number): Candidate => ({
   weight,
+  priority: 0,
   endpoint: { ip, port, transport: 'tcp', expected: [], workload: undefined, key: `tcp ${ip} ${port}` },
 });
 

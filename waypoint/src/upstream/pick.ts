@@ -11,6 +11,7 @@ import { type Candidate, candidatesOf, dynamicNameOf, hostsOf, isNamed } from '.
 import { HashTables, type TableShape } from './hash-tables.ts';
 import type { Names } from './names.ts';
 import { createOutlierDetector, type TryResult } from './outlier.ts';
+import { endpointsOf } from './priority-load.ts';
 import { RoundRobin } from './round-robin.ts';
 import { WarmUp } from './warm-up.ts';
 
@@ -78,15 +79,13 @@ export const createPicker = (options: PickerOptions = {}): Picker => {
   const turns = new RoundRobin();
   const tables = new HashTables();
   const warmUp = new WarmUp();
-  /** Ejected endpoints are left out, unless too few would remain (`minHealthPercent`). */
+  /** Ejected endpoints are left out. */
   const withoutOutliers = (backend: Backend | undefined, all: readonly Candidate[]): readonly Candidate[] => {
     if (backend?.outlier === undefined) return all;
     const name = backendKeyOf(backend);
     totals.set(name, all.length);
     const nowMs = now();
-    const healthy = all.filter(({ endpoint }) => !outliers.isEjected(name, endpoint.key, nowMs));
-    const share = (healthy.length / Math.max(1, all.length)) * 100;
-    return share < backend.outlier.minHealthPercent ? all : healthy;
+    return all.filter(({ endpoint }) => !outliers.isEjected(name, endpoint.key, nowMs));
   };
   const warm = (backend: Backend, all: readonly Candidate[]): readonly Candidate[] =>
     warmUp.apply(backendKeyOf(backend), backend.lb, all, now());
@@ -99,9 +98,10 @@ export const createPicker = (options: PickerOptions = {}): Picker => {
     },
     pick: (input) => {
       const known = candidatesOf(input, names);
-      const all = withoutOutliers(input.backend, known);
-      const bound = input.prefers === undefined ? undefined : all.find(({ endpoint }) => input.prefers?.(endpoint));
+      const healthy = withoutOutliers(input.backend, known);
+      const bound = input.prefers === undefined ? undefined : healthy.find(({ endpoint }) => input.prefers?.(endpoint));
       if (bound !== undefined && !input.avoid.has(bound.endpoint.key)) return bound.endpoint;
+      const all = endpointsOf(known, healthy, input.backend?.outlier?.minHealthPercent ?? 0, input.random);
       const { hashed } = input;
       if (hashed !== undefined) {
         const name = input.backend === undefined ? (input.frontend?.key ?? '') : backendKeyOf(input.backend);
