@@ -4,11 +4,15 @@ import assert from 'node:assert/strict';
 import { connect as http2Connect } from 'node:http2';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
+import { connect as tlsConnect } from 'node:tls';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { type Endpoint, Region } from '@ambit/net';
+import { type Endpoint, hostDomain, Region } from '@ambit/net';
+import { silentLogger } from '@ambit/runtime/log';
 import { HOSTNAME, startTestMesh, type TestMesh } from '../src/testing/index.ts';
 import { tunnelSocket } from '../src/http/tunnel-socket.ts';
+import { createDataPlane } from '../src/threads/data-plane.ts';
+import { createSharedMemory } from '../src/threads/shared-memory.ts';
 import { RawClient } from './envoy-http/client.ts';
 
 const frontendKey = `apps/${HOSTNAME}`;
@@ -315,6 +319,37 @@ describe('bad input', () => {
     setProtocol(1);
     await othersAreServed();
   });
+});
+
+test('clients that come before there is a certificate cost their connection, not the process', async () => {
+  // The callback of the handshake throws (CVE-2026-21637 and its kin).
+  const plane = createDataPlane({
+    settings: {
+      domain: hostDomain,
+      hbonePort: 0,
+      upstreamHbonePort: 0,
+      ownIp: '127.0.0.1',
+      logLevel: 'off',
+      logFormat: 'plain',
+      accessLog: 'off',
+      reusePort: false,
+      shared: createSharedMemory(),
+      byteEngine: 'http2',
+    },
+    log: silentLogger as never,
+    post: () => undefined,
+    accessLine: () => undefined,
+  });
+  try {
+    const port = await plane.listen();
+    for (const servername of ['', 'a.example.com']) {
+      const client = tlsConnect({ host: '127.0.0.1', port, ...(servername === '' ? {} : { servername }) });
+      client.on('error', () => undefined);
+      await new Promise((resolve) => client.once('close', resolve));
+    }
+  } finally {
+    plane.destroy();
+  }
 });
 
 /** A literal field without indexing, value of `length` bytes (RFC 7541 6.2.2). */
