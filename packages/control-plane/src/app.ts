@@ -205,7 +205,7 @@ export async function startControlPlane(parts: AppParts): Promise<ControlPlane> 
     mesh = next;
     onMesh(next);
     if (!isTranslationSame) cluster.setOptions(next.options);
-    writers?.refreshGateways();
+    writers?.refresh();
   });
   stack.defer(() => meshConfig.close());
 

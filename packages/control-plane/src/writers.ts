@@ -1,6 +1,8 @@
 // Everything that writes to the cluster, each duty behind its own lock with upstream's kind and name, so that mixed replicas do not
 // write twice (spec control-plane 8.2). In: the parts of the app. Out: running elections. Called by app.ts; main thread.
 import { type KubeClient, type LeaderElection, startLeaderElection } from '@ambit/kube';
+import type { Namespace } from '@ambit/resources';
+import { matchesLabelSelector } from '@ambit/resources/label-selector';
 import type { Logger } from '@ambit/runtime/log';
 import type { Authority } from './ca/authority-keeper.ts';
 import { type Distribution, distributeText } from './ca/config-map-distribution.ts';
@@ -32,8 +34,8 @@ export interface WriterParts {
 
 /** Running writers. */
 export interface Writers {
-  /** Something that all deployed objects depend on changed. */
-  refreshGateways(): void;
+  /** The mesh configuration changed: it shapes what is deployed, and says which namespaces belong to the mesh. */
+  refresh(): void;
   /** Gives all leases up; settles when the writers have stopped. */
   close(): Promise<void>;
 }
@@ -51,8 +53,9 @@ const CONFIG_MAP_LOCKS: ReadonlySet<string> = new Set([
 export function startWriters(parts: WriterParts): Writers {
   const { config, client, cluster, status } = parts;
   const gateways = gatewayDuty(parts);
+  const certificates = certificateDuty(parts);
   const duties: Duty[] = [
-    ['istio-namespace-controller-election', certificateDuty(parts)],
+    ['istio-namespace-controller-election', certificates.duty],
     ['istio-status-leader', (signal) => void cluster.synced.then(() => status.lead(cluster.model, signal))],
   ];
   if (config.PILOT_ENABLE_GATEWAY_API_DEPLOYMENT_CONTROLLER) duties.push(gateways.duty);
@@ -66,7 +69,10 @@ export function startWriters(parts: WriterParts): Writers {
   if (config.PILOT_ENABLE_NODE_UNTAINT_CONTROLLERS) duties.push(['istio-node-untaint', untaintDuty(parts)]);
   const elections = duties.map(([name, onLead]) => compete(parts, name, onLead));
   return {
-    refreshGateways: gateways.refresh,
+    refresh() {
+      gateways.refresh();
+      certificates.refresh();
+    },
     async close() {
       await Promise.all(elections.map((election) => election.close()));
     },
@@ -80,13 +86,24 @@ function untaintDuty({ config, client, log }: WriterParts): Duty[1] {
   return (signal) => untaintNodes({ client, namespace, taint, log: log.child('nodes'), signal });
 }
 
-/** Roots and revocation lists in every namespace. */
-function certificateDuty({ config, client, authority, log: parent }: WriterParts): Duty[1] {
+/** Roots and revocation lists in every namespace of the mesh. */
+function certificateDuty({ config, client, authority, mesh, log: parent }: WriterParts): {
+  duty: Duty[1];
+  refresh: () => void;
+} {
   const log = parent.child('certificates');
   let running: Distribution[] = [];
-  authority.onChange(() => {
+  const refresh = (): void => {
     for (const distribution of running) distribution.refresh();
-  });
+  };
+  authority.onChange(refresh);
+  const isIncluded = ({ metadata }: Namespace): boolean => {
+    const { discoverySelectors } = mesh().options;
+    return (
+      discoverySelectors.length === 0 ||
+      discoverySelectors.some((one) => matchesLabelSelector(one, metadata.labels ?? {}))
+    );
+  };
   const roots = {
     name: config.PILOT_CA_CERT_CONFIGMAP,
     key: 'root-cert.pem',
@@ -94,10 +111,11 @@ function certificateDuty({ config, client, authority, log: parent }: WriterParts
   };
   const revoked = { name: config.PILOT_CRL_CONFIGMAP, key: 'ca-crl.pem', text: () => authority.crlPem };
   const wanted = config.PILOT_ENABLE_CA_CRL ? [roots, revoked] : [roots];
-  return (signal) => {
-    running = wanted.map((one) => distributeText({ client, ...one, log, signal }));
+  const duty = (signal: AbortSignal): void => {
+    running = wanted.map((one) => distributeText({ client, ...one, isIncluded, log, signal }));
     signal.addEventListener('abort', () => (running = []));
   };
+  return { duty, refresh };
 }
 
 function compete({ config, client, log }: WriterParts, name: string, onLead: Duty[1]): LeaderElection {

@@ -91,3 +91,55 @@ test('a change beside a service of ten thousand ports leaves it alone', () => {
   assert.deepEqual([...diff.addresses.updated], ['Kubernetes//Pod/apps/b']);
   assert.equal(model.recomputed - before, 1);
 });
+
+test('very many ports in many services stay a bounded message; small services keep theirs, and operators are told', () => {
+  const portsOf = (count: number): object[] =>
+    Array.from({ length: count }, (_, index) => ({ name: `http-${index}`, port: index + 1, targetPort: 80 }));
+  const sized = (name: string, count: number): KubernetesObject => {
+    const base = testService('apps', name, 'None', { app: 'a' });
+    return { ...base, spec: { ...base.spec, ports: portsOf(count) } } as KubernetesObject;
+  };
+  const huge = Array.from({ length: 10 }, (_, index) => sized(`huge-${index}`, 10_000));
+  const pod = testPod('apps', 'a', '10.0.0.1', { labels: { app: 'a' } });
+  const model = testModel([...huge, sized('a-small', 3), sized('small', 2), pod]);
+  const uid = 'Kubernetes//Pod/apps/a';
+  const { bytes } = model.addresses.get(uid) ?? {};
+  assert.ok(bytes && bytes.length < 200_000, `${bytes?.length} bytes`);
+  const { type } = fromBinary(AddressSchema, bytes);
+  assert.ok(type.case === 'workload');
+  const { services } = type.value;
+  assert.equal(Object.keys(services).length, 12);
+  assert.equal(services['apps/small.apps.svc.cluster.local']?.ports.length, 2);
+  assert.equal(services['apps/a-small.apps.svc.cluster.local']?.ports.length, 3);
+  assert.ok(Object.values(services).every(({ ports }) => ports.length <= 3));
+  assert.deepEqual(
+    model.problems().map(({ subject }) => subject),
+    ['Pod apps/a'],
+  );
+  model.apply(
+    huge.map((one) => ({ type: 'delete', kind: 'Service', namespace: 'apps', name: one.metadata?.name ?? '' })),
+  );
+  assert.deepEqual(model.problems(), []);
+});
+
+test('a ServiceEntry of very many hosts, ports and endpoints is refused alone', () => {
+  const many = (count: number, make: (index: number) => unknown): unknown[] =>
+    Array.from({ length: count }, (_, index) => make(index));
+  const spec = {
+    hosts: many(256, (i) => `h${i}.example.com`),
+    ports: many(256, (i) => ({ number: i + 1, name: `p${i}`, protocol: 'TCP' })),
+    resolution: 'STATIC',
+    endpoints: many(4096, (i) => ({ address: `10.1.${i >> 8}.${i & 255}` })),
+  };
+  const good = serviceEntry('apps', 'good', {
+    hosts: ['good.example.com'],
+    resolution: 'STATIC',
+    endpoints: [{ address: '192.0.2.1' }],
+  });
+  const model = testModel([serviceEntry('apps', 'bomb', spec), good]);
+  assert.ok(model.addresses.get('Kubernetes/networking.istio.io/ServiceEntry/apps/good/192.0.2.1'));
+  assert.equal(model.addresses.get('Kubernetes/networking.istio.io/ServiceEntry/apps/bomb/10.1.0.0'), undefined);
+  const [problem, ...more] = model.problems();
+  assert.equal(more.length, 0);
+  assert.match(problem?.message ?? '', /at most 262144/);
+});

@@ -84,6 +84,8 @@ export class Model {
   readonly #dependents = new MultiMap<string, string>();
   readonly #unreadable = new Map<string, string>();
   readonly #failed = new Map<string, string>();
+  /** Units whose result leaves something out. */
+  readonly #notes = new Map<string, string>();
   readonly #dirty = new Set<string>(['static-strict', 'proxy-config', 'remote-gateways']);
   readonly #remotes = new Map<string, RemoteCluster>();
   /** Questions asked lately, so that equal ones are kept once. */
@@ -139,9 +141,9 @@ export class Model {
     return this.#recomputed;
   }
 
-  /** Objects and units that could not be translated; their last good result stays in force. */
+  /** Objects and units that could not be translated, or not in full; of the first the last good result stays in force. */
   problems(): ModelProblem[] {
-    return [...this.#unreadable, ...this.#failed].map(([subject, message]) => ({ subject, message }));
+    return [...this.#unreadable, ...this.#failed, ...this.#notes].map(([subject, message]) => ({ subject, message }));
   }
 
   /** Every condition that is wanted now. */
@@ -223,6 +225,9 @@ export class Model {
       this.#failed.set(key, error instanceof Error ? error.message : String(error));
       output = before?.output;
     }
+    const [note] = view.notes;
+    if (note === undefined) this.#notes.delete(key);
+    else this.#notes.set(key, note);
     this.#replaceUnit(key, before, output, view.dependencies);
     this.#publishAddresses(before?.output.addresses ?? [], output?.addresses ?? [], diff.addresses);
     this.#publishAuthorizations(before?.output.authorizations ?? [], output?.authorizations ?? [], diff.authorizations);

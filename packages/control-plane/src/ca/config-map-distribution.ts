@@ -17,7 +17,7 @@ export interface DistributionOptions {
   readonly key: string;
   /** What the key shall hold; asked at every look. */
   readonly text: () => string;
-  /** Whether a namespace gets one. Default: all but a few of Kubernetes' own. */
+  /** Whether a namespace gets one, asked at every look. Default: all but a few of Kubernetes' own. What a namespace has already stays there. */
   readonly isIncluded?: (namespace: Namespace) => boolean;
   readonly log: Logger;
   readonly signal: AbortSignal;
@@ -25,14 +25,14 @@ export interface DistributionOptions {
 
 /** A running distribution. */
 export interface Distribution {
-  /** Looks at every namespace again: the text changed. */
+  /** Looks at every namespace again: the text changed, or which namespaces are included. */
   refresh(): void;
 }
 
 /** Keeps the ConfigMap right in every namespace until `signal` aborts. */
 export function distributeText(options: DistributionOptions): Distribution {
   const { client, name, key, text, log, signal, isIncluded = () => true } = options;
-  const namespaces = new Set<string>();
+  const namespaces = new Map<string, Namespace>();
   const queue = new Set<string>();
   let isRunning = false;
 
@@ -60,7 +60,8 @@ export function distributeText(options: DistributionOptions): Distribution {
     try {
       for (const namespace of queue) {
         queue.delete(namespace);
-        if (signal.aborted || !namespaces.has(namespace)) continue;
+        const known = namespaces.get(namespace);
+        if (signal.aborted || known === undefined || !isIncluded(known)) continue;
         try {
           await ensure(namespace);
         } catch (error) {
@@ -92,9 +93,9 @@ export function distributeText(options: DistributionOptions): Distribution {
         else {
           const namespace = change.object.metadata?.name ?? '';
           const isGone = change.object.metadata?.deletionTimestamp !== undefined;
-          if (isGone || !isIncluded(change.object as Namespace)) namespaces.delete(namespace);
+          if (isGone) namespaces.delete(namespace);
           else {
-            namespaces.add(namespace);
+            namespaces.set(namespace, change.object as Namespace);
             want(namespace);
           }
         }
@@ -122,7 +123,7 @@ export function distributeText(options: DistributionOptions): Distribution {
   });
   return {
     refresh() {
-      for (const namespace of namespaces) want(namespace);
+      for (const namespace of namespaces.keys()) want(namespace);
     },
   };
 }

@@ -22,6 +22,8 @@ export type StreamRoute =
 export class View {
   readonly options: ModelOptions;
   readonly dependencies = new Set<string>();
+  /** What could not be taken over in full; operators read it among the problems. */
+  readonly notes: string[] = [];
   readonly #objects: Objects;
   readonly #remotes: ReadonlyMap<string, RemoteCluster>;
 
@@ -29,6 +31,11 @@ export class View {
     this.#objects = objects;
     this.options = options;
     this.#remotes = options.multiNetwork ? remotes : new Map();
+  }
+
+  /** Tells that something was left out; one text is enough for one computation. */
+  note(text: string): void {
+    if (this.notes.length === 0) this.notes.push(text);
   }
 
   /** One object by kind and `<namespace>/<name>`. */

@@ -10,6 +10,32 @@ import { winnersOf } from '../service/winners.ts';
 type Services = NonNullable<WorkloadInit['services']>;
 type Port = { servicePort: number; targetPort: number };
 
+/** Most ports of one workload in all its services together; upstream has no limit, and one namespace could fill the memory of every proxy. */
+export const MAX_PORTS = 10_000;
+
+/** Services found for a workload: how many ports each has, and how to make the list. */
+class Found {
+  readonly #services = new Map<string, { readonly count: number; readonly ports: () => Port[] }>();
+
+  add(key: string, count: number, ports: () => Port[]): void {
+    this.#services.set(key, { count, ports });
+  }
+
+  /** The map with its keys in order. What is over the limit has no ports; small services come first, so that a huge one hurts itself only. */
+  inOrder(view: View): Services {
+    const kept = new Map<string, Port[]>();
+    let room = MAX_PORTS;
+    for (const [key, { count, ports }] of [...this.#services].toSorted(([, a], [, b]) => a.count - b.count)) {
+      const isOver = count > room;
+      if (isOver)
+        view.note(`ports of ${key} are left out: a workload has at most ${MAX_PORTS} ports in all its services`);
+      kept.set(key, isOver ? [] : ports());
+      if (!isOver) room -= count;
+    }
+    return inOrder(kept);
+  }
+}
+
 /** How a kind of workload finds the port that a service port leads to; undefined leaves the port out. */
 export interface PortResolver {
   /** `named` carries the names that count for the number of `port`. */
@@ -21,7 +47,7 @@ export interface PortResolver {
 export function servicesOfPod(view: View, pod: Pod): Services {
   const { namespace, key } = identityOf(pod);
   const resolver = podPorts(pod);
-  const found = new Map<string, Port[]>();
+  const found = new Found();
   for (const item of view.selecting(namespace, pod.metadata.labels ?? {})) {
     if (item.startsWith('Service ') || view.options.selectPodsByServiceEntry) addItem(view, found, item, resolver);
   }
@@ -31,7 +57,7 @@ export function servicesOfPod(view: View, pod: Pod): Services {
     const isNamed = (slice.endpoints ?? []).some((e) => e.targetRef?.kind === 'Pod' && refersTo(e.targetRef, pod));
     if (isNamed) addService(view, found, `${identityOf(slice).namespace}/${name}`, resolver);
   }
-  return inOrder(found);
+  return found.inOrder(view);
 }
 
 /** Services of a WorkloadEntry. */
@@ -42,12 +68,12 @@ export function servicesOfWorkloadEntry(
   ports: Readonly<Record<string, number>>,
 ): Services {
   const resolver = entryPorts(ports);
-  const found = new Map<string, Port[]>();
+  const found = new Found();
   for (const item of view.selecting(namespace, labels)) {
     if (item.startsWith('Service ') && !view.options.selectWorkloadEntriesByService) continue;
     addItem(view, found, item, resolver);
   }
-  return inOrder(found);
+  return found.inOrder(view);
 }
 
 /** The map with its keys in order, which makes the encoding deterministic. */
@@ -67,40 +93,46 @@ function refersTo(ref: { namespace?: string; name?: string; uid?: string }, pod:
   return ref.namespace === namespace && ref.name === name && (ref.uid ?? '') === (pod.metadata.uid ?? '');
 }
 
-function addItem(view: View, found: Map<string, Port[]>, item: string, resolver: PortResolver): void {
+function addItem(view: View, found: Found, item: string, resolver: PortResolver): void {
   const key = item.slice(item.indexOf(' ') + 1);
   if (item.startsWith('Service ')) addService(view, found, key, resolver);
   else addServiceEntry(view, found, key, resolver);
 }
 
-function addService(view: View, found: Map<string, Port[]>, key: string, resolver: PortResolver): void {
+function addService(view: View, found: Found, key: string, resolver: PortResolver): void {
   const service = view.get('Service', key);
   if (service === undefined || service.spec?.type === 'ExternalName') return;
   const { namespace, name } = identityOf(service);
   const hostname = hostnameOf(namespace, name, view.options.domain);
   if (winnersOf(view, hostname).byNamespace.get(namespace)?.kind !== 'Service') return;
-  const ports: Port[] = [];
-  const named = byNumber(service.spec?.ports ?? []);
-  for (const port of service.spec?.ports ?? []) {
-    const targetPort = resolver.ofService(port, named.get(port.port) ?? port);
-    if (targetPort !== undefined) ports.push({ servicePort: port.port, targetPort });
-  }
-  found.set(`${namespace}/${hostname}`, ports);
+  const given = service.spec?.ports ?? [];
+  found.add(`${namespace}/${hostname}`, given.length, () => {
+    const ports: Port[] = [];
+    const named = byNumber(given);
+    for (const port of given) {
+      const targetPort = resolver.ofService(port, named.get(port.port) ?? port);
+      if (targetPort !== undefined) ports.push({ servicePort: port.port, targetPort });
+    }
+    return ports;
+  });
 }
 
-function addServiceEntry(view: View, found: Map<string, Port[]>, key: string, resolver: PortResolver): void {
+function addServiceEntry(view: View, found: Found, key: string, resolver: PortResolver): void {
   const entry = view.get('ServiceEntry', key);
   if (entry === undefined) return;
   const { namespace, name } = identityOf(entry);
   for (const host of entry.spec?.hosts ?? []) {
     const winner = winnersOf(view, host).byNamespace.get(namespace);
     if (winner?.kind !== 'ServiceEntry' || winner.name !== name) continue;
-    const ports: Port[] = [];
-    for (const port of entry.spec?.ports ?? []) {
-      const targetPort = resolver.ofServiceEntry(port);
-      if (targetPort !== undefined) ports.push({ servicePort: port.number, targetPort });
-    }
-    found.set(`${namespace}/${host}`, ports);
+    const given = entry.spec?.ports ?? [];
+    found.add(`${namespace}/${host}`, given.length, () => {
+      const ports: Port[] = [];
+      for (const port of given) {
+        const targetPort = resolver.ofServiceEntry(port);
+        if (targetPort !== undefined) ports.push({ servicePort: port.number, targetPort });
+      }
+      return ports;
+    });
   }
 }
 

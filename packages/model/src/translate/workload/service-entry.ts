@@ -9,6 +9,9 @@ import { canonicalFields, localityOfText, networkFields, tunnelFields, waypointF
 import { inOrder, serviceEntryTarget } from './membership.ts';
 import { trustDomainOnWire } from './trust-domain.ts';
 
+/** Most ports that the endpoints of one ServiceEntry may have together: what definitions of the kind allow at most is a thousand times more. */
+export const MAX_PAIRS = 262_144;
+
 const DNS_RESOLUTIONS = new Set(['DNS', 'DNS_ROUND_ROBIN', 'DYNAMIC_DNS']);
 
 /** Workloads of a ServiceEntry: one per endpoint, or one per host when DNS stands in for endpoints. */
@@ -21,6 +24,9 @@ export function workloadsOfServiceEntry(view: View, entry: ServiceEntry): Worklo
   });
   if (hosts.length === 0) return [];
   const endpoints = spec.endpoints ?? [];
+  const pairs = hosts.length * (spec.ports ?? []).length * Math.max(endpoints.length, 1);
+  if (pairs > MAX_PAIRS)
+    throw new RangeError(`hosts x ports x endpoints are ${pairs}; a ServiceEntry may have at most ${MAX_PAIRS}`);
   if (endpoints.length > 0) return endpoints.map((e) => workload(view, entry, e, hosts, true));
   if (spec.workloadSelector !== undefined || !DNS_RESOLUTIONS.has(spec.resolution ?? 'NONE')) return [];
   return hosts.map((host) => workload(view, entry, { address: host }, [host], false));
