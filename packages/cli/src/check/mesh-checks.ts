@@ -10,7 +10,7 @@ import {
   restartsOf,
   statusOf,
 } from '../cluster/object-fields.ts';
-import { captureOf, unprotectedOf } from '../mesh/capture.ts';
+import { captureOf, isEnding, unprotectedOf } from '../mesh/capture.ts';
 import { blockingPolicies } from '../mesh/network-policies.ts';
 import { countVersions, skewOf, versionOf } from '../version/versions.ts';
 import { bindingOf } from '../waypoint/binding.ts';
@@ -121,7 +121,7 @@ const redirection: Check = async (api) => {
   return namespaces
     .filter((namespace) => namespace.metadata?.labels?.[labels.dataplaneMode] === 'ambient')
     .flatMap((namespace): readonly Finding[] => {
-      const inside = pods.filter((pod) => namespaceOf(pod) === nameOf(namespace));
+      const inside = pods.filter((pod) => namespaceOf(pod) === nameOf(namespace) && !isEnding(pod));
       const captures = inside.map((pod) => ({ pod, capture: captureOf(pod, namespace) }));
       const waiting = captures.flatMap(({ pod, capture }) =>
         capture.kind === 'waiting' ? [`${nameOf(pod)}: ${capture.reason}`] : [],

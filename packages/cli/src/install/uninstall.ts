@@ -1,6 +1,7 @@
 // In: what was installed. Out: no pod captured, no object of the mesh left (spec user-tools 1.6, INS-6). Called by `ambit uninstall` and
 // the demo. The order matters: pods are released while node agents can still remove their rules, waypoints go while the control plane
 // can still remove what it made for them.
+import { setTimeout as delay } from 'node:timers/promises';
 import { customResourceDefinitions, type KubernetesObject } from '@ambit/resources';
 import type { ClusterApi, ObjectRef } from '../cluster/cluster-api.ts';
 import { kinds, labels } from '../cluster/kinds.ts';
@@ -144,8 +145,8 @@ export async function uninstall(
   progress.update('deleting the objects of the mesh');
   for (const object of doomed) await api.delete(refOf(object));
   await endMeshPods(api, namespace, progress.update);
-  for (const ref of await ownRemains(api, namespace, options.purge)) await api.delete(ref);
-  const left = await leftovers(api, namespace);
+  progress.update('deleting what the mesh made while it ran');
+  const left = await removeRemains(api, namespace, options.purge);
   progress.done(
     left.length === 0
       ? 'the mesh is uninstalled, nothing is left'
@@ -154,6 +155,23 @@ export async function uninstall(
   if (!options.purge)
     process.stderr.write('  definitions, with the objects of these kinds, stay: --purge removes them\n');
   return left;
+}
+
+/** How long the cluster gets to remove what belongs to deleted objects. */
+const collectionMs = 30_000;
+
+/**
+ * Deletes what no chart rendered. The cluster removes what belonged to a deleted object a moment later, and an object may have been written
+ * while its list was read, so this looks again until nothing is left or the time is up. Returns what is left.
+ */
+async function removeRemains(api: ClusterApi, namespace: string, purge: boolean): Promise<readonly string[]> {
+  const deadline = performance.now() + collectionMs;
+  for (;;) {
+    for (const ref of await ownRemains(api, namespace, purge)) await api.delete(ref);
+    const left = await leftovers(api, namespace);
+    if (left.length === 0 || performance.now() > deadline) return left;
+    await delay(200);
+  }
 }
 
 /** How long the pods of the mesh get to end by themselves. */

@@ -10,7 +10,7 @@ import { documentOf, printDocument } from '../output/print-listing.ts';
 import { startProgress } from '../output/progress.ts';
 import { table } from '../output/table.ts';
 import { waitUntil } from '../output/wait-until.ts';
-import { captureOf, unprotectedOf } from './capture.ts';
+import { captureOf, isEnding, unprotectedOf } from './capture.ts';
 import { enrolLabel, type EnrolmentPlan, enrolmentWarnings, planEnrolment } from './plan.ts';
 
 /** The namespace, or ERR_CLI_NOT_FOUND. */
@@ -36,7 +36,8 @@ async function planOf(api: ClusterApi, namespace: KubernetesObject, istioNamespa
     api.list(kinds.networkPolicy, inside),
     api.list(kinds.peerAuthentication),
   ]);
-  return planEnrolment({ namespace, istioNamespace, pods, networkPolicies, peerAuthentications });
+  const staying = pods.filter((pod) => !isEnding(pod));
+  return planEnrolment({ namespace, istioNamespace, pods: staying, networkPolicies, peerAuthentications });
 }
 
 async function printPlan(plan: EnrolmentPlan, namespace: string, output: string): Promise<void> {
@@ -58,7 +59,7 @@ export async function waitUntilCaptured(
     timeoutMs,
     async () => {
       const owner = await api.get({ ...kinds.namespace, name: namespace });
-      const pods = await api.list(kinds.pod, { namespace });
+      const pods = (await api.list(kinds.pod, { namespace })).filter((pod) => !isEnding(pod));
       const captures = pods.map((pod) => ({ pod, capture: captureOf(pod, owner) }));
       const captured = captures.filter(({ capture }) => capture.kind === 'captured').map(({ pod }) => pod);
       const waiting = captures.filter(({ capture }) => capture.kind === 'waiting');

@@ -9,11 +9,18 @@ export type Capture =
   | { readonly kind: 'waiting'; readonly reason: string }
   | { readonly kind: 'not-captured'; readonly reason: string };
 
+/** Whether the pod's node agent says that it is captured. */
+const isRedirected = (pod: KubernetesObject): boolean => pod.metadata?.annotations?.[labels.redirection] === 'enabled';
+
+/** A pod that was deleted and still ends. It serves nobody new, so commands neither count it nor wait for it. */
+export const isEnding = (pod: KubernetesObject): boolean => pod.metadata?.deletionTimestamp !== undefined;
+
 /** Connections of a pod that were open before it was captured and stay plaintext, as the node agent reports them. */
 export const unprotectedAnnotation = 'ambient.ambit.io/unprotected-connections';
 
-/** Number of unprotected connections of a pod, as the node agent last reported. */
+/** Number of unprotected connections of a captured pod, as the node agent last reported; of other pods nobody says that they are protected. */
 export function unprotectedOf(pod: KubernetesObject): number {
+  if (!isRedirected(pod)) return 0;
   const value = Number(pod.metadata?.annotations?.[unprotectedAnnotation] ?? '0');
   return Number.isSafeInteger(value) && value > 0 ? value : 0;
 }
@@ -30,7 +37,7 @@ export function obstacle(pod: KubernetesObject): string | undefined {
 
 /** Decides from labels, annotations and status, as the node agent does. */
 export function captureOf(pod: KubernetesObject, namespace: KubernetesObject | undefined): Capture {
-  if (pod.metadata?.annotations?.[labels.redirection] === 'enabled') return { kind: 'captured' };
+  if (isRedirected(pod)) return { kind: 'captured' };
   const reason = obstacle(pod);
   if (reason !== undefined) return { kind: 'not-captured', reason };
   const mode = pod.metadata?.labels?.[labels.dataplaneMode] ?? namespace?.metadata?.labels?.[labels.dataplaneMode];

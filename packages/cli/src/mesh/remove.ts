@@ -6,6 +6,7 @@ import { confirmPlan, type PlanFlags, type PlannedChange } from '../output/confi
 import { startProgress } from '../output/progress.ts';
 import { waitUntil } from '../output/wait-until.ts';
 import { requireNamespace } from './add.ts';
+import { isEnding } from './capture.ts';
 
 /** Waits until no pod of the namespace is captured. */
 export async function waitUntilReleased(
@@ -19,8 +20,13 @@ export async function waitUntilReleased(
     timeoutMs,
     async () => {
       const pods = await api.list(kinds.pod, { namespace });
-      const captured = pods.filter((pod) => pod.metadata?.annotations?.[labels.redirection] === 'enabled').map(nameOf);
-      return captured.length === 0 ? { value: true } : { missing: `still captured: ${captured.join(', ')}` };
+      // `pending` is captured too: the rules are in place, only no node proxy has taken the pod yet.
+      const captured = pods.filter(
+        (pod) => !isEnding(pod) && pod.metadata?.annotations?.[labels.redirection] !== undefined,
+      );
+      return captured.length === 0
+        ? { value: true }
+        : { missing: `still captured: ${captured.map(nameOf).join(', ')}` };
     },
     { hint: 'kubectl -n istio-system logs ds/istio-cni-node', ...(onMissing === undefined ? {} : { onMissing }) },
   );

@@ -44,3 +44,31 @@ test('pods of one namespace do not count in another', () => {
     ],
   );
 });
+
+test('a pod that is ending has no row, and a pod that left the mesh no unprotected connections', () => {
+  const old = { 'ambient.ambit.io/unprotected-connections': '2' };
+  const [row] = namespaceStatuses({
+    namespaces: [{ metadata: { name: 'shop' } }],
+    pods: [
+      { metadata: { name: 'gone', namespace: 'shop', deletionTimestamp: '2026-01-01T00:00:00Z' } },
+      { metadata: { name: 'left', namespace: 'shop', annotations: old } },
+      {
+        metadata: {
+          name: 'inside',
+          namespace: 'shop',
+          annotations: { ...old, 'ambient.istio.io/redirection': 'enabled' },
+        },
+      },
+    ],
+    policies: [],
+    gateways: [],
+    networkPolicies: [],
+  });
+  assert.deepEqual(
+    row?.pods.map(({ pod, unprotectedConnections }) => [pod, unprotectedConnections]),
+    [
+      ['left', 0],
+      ['inside', 2],
+    ],
+  );
+});

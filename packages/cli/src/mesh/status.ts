@@ -7,7 +7,7 @@ import { conditionOf, nameOf, namespaceOf, specOf } from '../cluster/object-fiel
 import { documentOf, type OutputFlags, printListing } from '../output/print-listing.ts';
 import { isWaypoint } from '../waypoint/gateway.ts';
 import { requireNamespace } from './add.ts';
-import { captureOf, unprotectedOf } from './capture.ts';
+import { captureOf, isEnding, unprotectedOf } from './capture.ts';
 import { blockingPolicies } from './network-policies.ts';
 
 /** One row per pod. */
@@ -80,7 +80,7 @@ function waypointIssue(namespace: KubernetesObject, gateways: readonly Kubernete
 /** Rows from objects. Pure. */
 export function namespaceStatuses(facts: MeshFacts): readonly NamespaceStatus[] {
   const [pods, policies, networkPolicies] = [
-    grouped(facts.pods),
+    grouped(facts.pods.filter((pod) => !isEnding(pod))),
     grouped(facts.policies),
     grouped(facts.networkPolicies),
   ];

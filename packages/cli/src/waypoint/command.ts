@@ -110,12 +110,20 @@ export function addWaypointCommand(program: Command, config: CliConfig): void {
     .option('-o, --output <format>', 'form of the plan: table, json or yaml')
     .option('--all', 'all waypoints of the namespace')
     .option('--unenroll', 'remove labels that point at them first')
-    .addHelpText('after', exitStatusHelp('3 still in use, or not found'))
-    .action(async (names: readonly string[], flags: PlanFlags & { all?: boolean; unenroll?: boolean }) => {
-      const { waypointDelete } = await import('./delete.ts');
-      const api = await open();
-      await waypointDelete(api, names, { ...flags, namespace: api.namespace });
-    });
+    .option('--no-wait', 'do not wait until their workloads end')
+    .option('--waypoint-timeout <seconds>', 'how long to wait', '90')
+    .addHelpText('after', exitStatusHelp('3 still in use, or not found', '4 their workloads did not end in time'))
+    .action(
+      async (
+        names: readonly string[],
+        flags: PlanFlags & { all?: boolean; unenroll?: boolean; wait: boolean; waypointTimeout: string },
+      ) => {
+        const { waypointDelete } = await import('./delete.ts');
+        const api = await open();
+        const waitMs = flags.wait ? Number(flags.waypointTimeout) * 1000 : 0;
+        await waypointDelete(api, names, { ...flags, namespace: api.namespace, waitMs });
+      },
+    );
   outputOptions(
     waypoint.command('plan').description('Show which services go through a waypoint, and what goes around it'),
     '3 something goes around the waypoint that it names',

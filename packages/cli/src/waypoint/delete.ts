@@ -5,7 +5,10 @@ import { kinds, labels } from '../cluster/kinds.ts';
 import { nameOf, namespaceOf } from '../cluster/object-fields.ts';
 import { CliError } from '../errors.ts';
 import { confirmPlan, type PlanFlags } from '../output/confirm.ts';
+import { isEnding } from '../mesh/capture.ts';
 import { exitStatus } from '../output/exit-status.ts';
+import { startProgress } from '../output/progress.ts';
+import { waitUntil } from '../output/wait-until.ts';
 import { isWaypoint } from './gateway.ts';
 
 /** Options of the command. */
@@ -13,6 +16,8 @@ export interface WaypointDeleteOptions extends PlanFlags {
   readonly namespace: string;
   readonly all?: boolean;
   readonly unenroll?: boolean;
+  /** Wait until their workloads end, so long; 0 = do not wait. */
+  readonly waitMs: number;
 }
 
 const pointsAt = (object: KubernetesObject, home: string, names: readonly string[]): boolean => {
@@ -38,6 +43,34 @@ export async function usersOf(api: ClusterApi, home: string, names: readonly str
 
 const show = ({ kind, name, namespace }: ObjectRef): string =>
   `${kind} ${namespace === undefined ? '' : `${namespace}/`}${name}`;
+
+/**
+ * Waits until the cluster has removed the Deployments of deleted waypoints and their pods end. A pod goes on ending for as long as its
+ * connections last; it is not waited for.
+ */
+async function waitUntilEnding(
+  api: ClusterApi,
+  namespace: string,
+  names: readonly string[],
+  timeoutMs: number,
+): Promise<void> {
+  const progress = startProgress(`end of ${names.map((name) => `waypoint ${namespace}/${name}`).join(', ')}`);
+  const labelSelector = `gateway.networking.k8s.io/gateway-name in (${names.join(',')})`;
+  await waitUntil(
+    'end of the waypoints',
+    timeoutMs,
+    async () => {
+      const [deployments, pods] = await Promise.all([
+        api.list(kinds.deployment, { namespace, labelSelector }),
+        api.list(kinds.pod, { namespace, labelSelector }),
+      ]);
+      const left = [...deployments, ...pods.filter((pod) => !isEnding(pod))].map(nameOf);
+      return left.length === 0 ? { value: true } : { missing: `still there: ${left.join(', ')}` };
+    },
+    { onMissing: progress.update, hint: `kubectl -n ${namespace} get deployments,pods` },
+  );
+  progress.done();
+}
 
 /** Deletes the named waypoints, or all. Throws ERR_CLI_REFUSED while something uses them, unless it may remove the labels. */
 export async function waypointDelete(
@@ -72,6 +105,7 @@ export async function waypointDelete(
     await api.delete({ ...kinds.configMap, namespace, name: `${name}-options` });
     process.stdout.write(`waypoint ${namespace}/${name} ${deleted ? 'deleted' : 'not found'}\n`);
   }
+  if (chosen.length > 0 && options.waitMs > 0) await waitUntilEnding(api, namespace, chosen, options.waitMs);
   for (const name of unknown) process.stdout.write(`waypoint ${namespace}/${name} not found\n`);
   if (unknown.length > 0) process.exitCode = exitStatus.no;
 }
