@@ -1,18 +1,21 @@
-// In: names of test groups (none = all that can run here). Out: the runner's report per group, a table, and a closing line
-// with the totals; exit 1 when anything failed, was cancelled, or a group that must run could not. Called by the root scripts.
+// In: names of test groups (none = all that can run here). Out: the runner's report per group, a table, a closing line with the totals,
+// and each failed test once more, since some services show only the end of an output; exit 1 when anything failed, was cancelled, or a
+// group that must run could not. Called by the root scripts.
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { renderFailedTest } from './failed-tests.ts';
 import { filesOf, type Group, goldenDirectory, groups } from './groups.ts';
 import { removeStaleNamespaces } from './stale-namespaces.ts';
 import { repositoryRoot, runStep, sourceFlags } from './step.ts';
-import type { Counts } from './summary-reporter.ts';
+import { type Counts, type FailedTest, readRecords } from './summary-reporter.ts';
 
 interface GroupOutcome {
   readonly name: string;
   readonly ok: boolean;
   readonly note: string;
   readonly counts: Counts | undefined;
+  readonly failed: readonly FailedTest[];
   readonly elapsedMs: number;
 }
 
@@ -33,14 +36,8 @@ function withGolden(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return isNamed || existsSync(directory) ? { ...env, AMBIT_GOLDEN_DIR: directory } : env;
 }
 
-/** What the summary reporter wrote last; null when the runner was ended before it could. */
-function readCounts(file: string): Counts | null {
-  const last = existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n').at(-1) : '';
-  return last === undefined || last === '' ? null : (JSON.parse(last) as Counts);
-}
-
 async function runGroup(group: Group): Promise<GroupOutcome> {
-  const base = { name: group.name, counts: undefined, elapsedMs: 0 };
+  const base = { name: group.name, counts: undefined, failed: [], elapsedMs: 0 };
   const ready = group.readiness(process.env);
   if (ready.kind !== 'run') return { ...base, ok: ready.kind === 'skip', note: `${ready.kind}: ${ready.reason}` };
   const files = filesOf(group);
@@ -48,7 +45,7 @@ async function runGroup(group: Group): Promise<GroupOutcome> {
   if (group.name === 'netns') removeStaleNamespaces();
   console.log(`\n== ${group.name}: ${files.length} files`);
   const scratch = mkdtempSync(join(tmpdir(), 'ambit-test-'));
-  const countsFile = join(scratch, 'counts');
+  const recordsFile = join(scratch, 'records');
   try {
     const step = await runStep(
       group.name,
@@ -62,7 +59,7 @@ async function runGroup(group: Group): Promise<GroupOutcome> {
         `--test-reporter=${group.reporter ?? 'dot'}`,
         '--test-reporter-destination=stdout',
         `--test-reporter=${new URL('summary-reporter.ts', import.meta.url).href}`,
-        `--test-reporter-destination=${countsFile}`,
+        `--test-reporter-destination=${recordsFile}`,
         ...files.map((file) => repositoryRoot + file),
       ],
       {
@@ -71,13 +68,14 @@ async function runGroup(group: Group): Promise<GroupOutcome> {
         ...(group.groupTimeoutMs !== undefined && { timeoutMs: group.groupTimeoutMs }),
       },
     );
-    const counts = readCounts(countsFile);
-    const complete = counts !== null && counts.failed === 0 && counts.cancelled === 0 && counts.passed > 0;
+    const { counts, failed } = readRecords(existsSync(recordsFile) ? readFileSync(recordsFile, 'utf8') : '');
+    const complete = counts !== undefined && counts.failed === 0 && counts.cancelled === 0 && counts.passed > 0;
     return {
       name: group.name,
       ok: step.ok && complete,
-      note: '',
-      counts: counts ?? undefined,
+      note: counts === undefined ? 'the runner was ended before its summary' : '',
+      counts,
+      failed,
       elapsedMs: step.elapsedMs,
     };
   } finally {
@@ -106,4 +104,6 @@ for (const outcome of outcomes) {
   console.log(`${outcome.ok ? 'ok    ' : 'FAILED'} ${outcome.name}: ${detail}`);
 }
 console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
+for (const { name, failed: tests } of outcomes)
+  for (const one of tests) console.log(`\n${renderFailedTest(name, one, repositoryRoot)}`);
 process.exitCode = outcomes.every((outcome) => outcome.ok) ? 0 : 1;
