@@ -195,12 +195,13 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const authorizer = new Authorizer(store);
   const definitions = new DefinitionController(environment, log);
   const closing = new AbortController();
+  const authenticator = new Authenticator(issuer, credentials.adminToken, options.tokens ?? {}, now);
   const objects = createObjectApi(environment, issuer, () => !closing.signal.aborted);
   const services: RouterServices = {
     environment,
-    reviews: { authorizer, issuer },
+    reviews: { authorizer, issuer, staticUser: (token) => authenticator.staticUser(token) },
     closing: closing.signal,
-    authenticator: new Authenticator(issuer, credentials.adminToken, options.tokens ?? {}, now),
+    authenticator,
     authorizer,
     podStreams: () => podStreams,
   };

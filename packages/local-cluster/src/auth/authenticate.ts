@@ -44,10 +44,13 @@ export class Authenticator {
     if (authorization === undefined || authorization === '') return anonymous;
     const [scheme = '', token = ''] = authorization.split(' ');
     if (scheme.toLowerCase() !== 'bearer' || token === '') throw unauthorized();
+    return this.staticUser(token) ?? this.#accountUser(token, digest(token).toString('base64'));
+  }
+
+  /** The user of a token that was given at the start; undefined for any other. */
+  staticUser(token: string): UserInfo | undefined {
     const hash = digest(token);
-    const found = this.#static.find((entry) => timingSafeEqual(entry.digest, hash));
-    if (found !== undefined) return found.user;
-    return this.#accountUser(token, hash.toString('base64'));
+    return this.#static.find((entry) => timingSafeEqual(entry.digest, hash))?.user;
   }
 
   async #accountUser(token: string, key: string): Promise<UserInfo> {
