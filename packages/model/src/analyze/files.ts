@@ -8,6 +8,7 @@ import { documentsOf } from './documents.ts';
 import { quoted } from './go-text.ts';
 import { type AnalyzedKind, analyzedKindOf, analyzedKinds } from './kinds.ts';
 import { linesOf } from './lines.ts';
+import { plainValue } from './plain-yaml.ts';
 import { Subject } from './subject.ts';
 import { yamlProblem, yamlValue } from './yaml-problem.ts';
 
@@ -60,19 +61,52 @@ export function readFile({ name, text }: AnalysisFile, options: ReadOptions): Re
 
 /** Throws `SyntaxError` with upstream's words for what cannot be read. */
 function subjectsOf(file: string, text: string, line: number, options: ReadOptions): Subject[] {
-  const counter = new LineCounter();
-  const [document] = parseAllDocuments(text, { merge: true, uniqueKeys: false, lineCounter: counter });
-  if (document === undefined || !('contents' in document)) return [];
+  const plain = mapOrUndefined(plainValue(text));
+  if (plain !== undefined && plain['kind'] !== 'List') {
+    // Where the fields stand is looked up only for objects that something is said about.
+    return subjectOf(plain, { file, line, options }, () => {
+      const { contents, counter } = parsed(text);
+      return isMap(contents) ? linesOf(contents, counter, line) : () => undefined;
+    });
+  }
+  const { document, contents, counter } = parsed(text);
+  if (document === undefined) return [];
   const value = valueOf(document, text);
   if (value === null || value === undefined) return [];
-  if (!isMap(document.contents)) {
+  if (!isMap(contents)) {
     throw new SyntaxError(
       `failed interpreting jsonChunk: couldn't get version/kind; json parse error: ${typeProblem(value)}`,
     );
   }
   const object = mapOf(value);
+  if (textOf(object['kind']) === 'List') return itemsOf(file, contents, counter, line, options);
+  return subjectOf(object, { file, line, options }, () => linesOf(contents, counter, line));
+}
+
+const mapOrUndefined = (value: unknown): Json | undefined =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : undefined;
+
+/** The nodes of a document, with their places. */
+function parsed(text: string): {
+  readonly document: Document.Parsed | undefined;
+  readonly contents: Document.Parsed['contents'] | undefined;
+  readonly counter: LineCounter;
+} {
+  const counter = new LineCounter();
+  const [document] = parseAllDocuments(text, { merge: true, uniqueKeys: false, lineCounter: counter });
+  if (document === undefined || !('contents' in document)) return { document: undefined, contents: undefined, counter };
+  return { document, contents: document.contents, counter };
+}
+
+type LineOf = (path: string) => number | undefined;
+
+/** The subject of one object; none where its kind is not asked for. */
+function subjectOf(
+  object: Json,
+  { file, line, options }: { readonly file: string; readonly line: number; readonly options: ReadOptions },
+  lines: () => LineOf,
+): Subject[] {
   const [apiVersion, kind] = [textOf(object['apiVersion']), textOf(object['kind'])];
-  if (kind === 'List') return itemsOf(file, document.contents, counter, line, options);
   if (apiVersion === '' && kind === '')
     throw new SyntaxError('unable to parse resource with no group, version and kind');
   if (apiVersion.split('/').length > 2) {
@@ -84,7 +118,8 @@ function subjectsOf(file: string, text: string, line: number, options: ReadOptio
   if (decoded !== undefined && 'problem' in decoded) {
     throw new SyntaxError(`failed parsing JSON for built-in type: ${ofField(decoded.problem, kind)}`);
   }
-  const lineOf = linesOf(document.contents, counter, line);
+  let found: LineOf | undefined;
+  const lineOf: LineOf = (path) => (found ??= lines())(path);
   const namespace = analyzedKinds[known].isClusterWide ? '' : namespaceOf(object) || options.defaultNamespace;
   const read = decoded === undefined ? object : { ...object, spec: decoded.spec };
   return [new Subject(known, read, { namespace, place: { file, line, lineOf } })];
