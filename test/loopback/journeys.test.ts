@@ -186,28 +186,43 @@ interface SeenFlow {
   readonly status: number;
 }
 
-test('edges shows who talks to whom, and tap each connection and request, without anything installed beside the mesh', async () => {
-  const [edges, tap] = await Promise.all([
-    ambit(cluster, ['edges', '--interval', '8s', '--to', 'bookinfo', '-o', 'json']),
-    ambit(cluster, ['tap', '--for', '8s', '--to', 'productpage', '-o', 'jsonl']),
-  ]);
+/** What is missing in what both commands printed; undefined when nothing is. */
+function missingIn(edges: Ended, tap: Ended): string | undefined {
   assert.deepEqual([edges.status, tap.status], [0, 0], edges.err + tap.err);
   const { items } = JSON.parse(edges.out) as { items: readonly SeenEdge[] };
   const edge = items.find(
     ({ source, destination }) => source === 'bookinfo/load-v1' && destination === 'bookinfo/productpage',
   );
-  assert.ok(edge !== undefined && edge.requests > 0 && edge.plaintext === 0, edges.out);
+  if (edge === undefined || edge.requests === 0 || edge.plaintext > 0) return `edge: ${edges.out}`;
   const flows = tap.out
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as SeenFlow);
   // The waypoint keeps its connections to the workload, so none ends on the inbound side meanwhile.
   for (const direction of ['outbound', 'waypoint'])
-    assert.ok(
-      flows.some((flow) => flow.direction === direction && flow.isMutualTls),
-      `${direction}: ${tap.out}${tap.err}`,
-    );
-  assert.ok(flows.some(({ method, status }) => method === 'GET' && status === 200));
+    if (!flows.some((flow) => flow.direction === direction && flow.isMutualTls))
+      return `${direction}: ${tap.out}${tap.err}`;
+  return flows.some(({ method, status }) => method === 'GET' && status === 200) ? undefined : `GET: ${tap.out}`;
+}
+
+test('edges shows who talks to whom, and tap each connection and request, without anything installed beside the mesh', async () => {
+  let missing: string | undefined = 'nothing was asked';
+  // Both look for some seconds, of which a busy machine may need most until they are connected.
+  await cluster
+    .until(
+      'an edge and its flows',
+      async () => {
+        const [edges, tap] = await Promise.all([
+          ambit(cluster, ['edges', '--interval', '8s', '--to', 'bookinfo', '-o', 'json']),
+          ambit(cluster, ['tap', '-n', 'bookinfo', '--for', '8s', '--to', 'productpage', '-o', 'jsonl']),
+        ]);
+        assert.doesNotMatch(tap.err, /access logs/, 'flows come through the control plane');
+        missing = missingIn(edges, tap);
+        return missing === undefined;
+      },
+      120_000,
+    )
+    .catch((error: unknown) => assert.fail(`${missing}\n${String(error)}`));
   const suggested = await ambit(cluster, ['policy', 'suggest', '-n', 'bookinfo']);
   const policies = parseAllDocuments(suggested.out).map((document) => document.toJS() as Loose);
   const forPage = policies.find(({ metadata }) => metadata.name === 'productpage-v1-callers');

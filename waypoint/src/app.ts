@@ -13,7 +13,8 @@ import type { RootLogger } from '@ambit/runtime/log';
 import { createMetricsRegistry } from '@ambit/runtime/metrics';
 import { createReadiness } from '@ambit/runtime/readiness';
 import { createStateStore } from '@ambit/state';
-import { createXdsClient, fileCredentials, type XdsClient } from '@ambit/xds';
+import { createXdsClient, type CredentialsSource, fileCredentials, type XdsClient } from '@ambit/xds';
+import { createFlowReporter, type FlowReporter } from '@ambit/xds/telemetry';
 import { readFile } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
 import { adminRoutes, type AdminParts, statsRoutes, statusRoutes } from './admin/routes.ts';
@@ -52,6 +53,7 @@ export const startWaypoint = async (
   });
   const store = createStateStore();
   let xds: XdsClient | undefined;
+  let flows: FlowReporter | undefined;
 
   const threads = startDataThreads(
     config.dataThreads,
@@ -74,6 +76,7 @@ export const startWaypoint = async (
         else background(log, 'address lookup', xds.demand(ADDRESS_TYPE_URL, key).finally(answered));
       },
       onJwksWanted: (uri) => jwks.want(uri),
+      onFlows: (batch) => flows?.report(batch),
       onFailed: (error) => context.stop(error),
     },
     log,
@@ -129,16 +132,27 @@ export const startWaypoint = async (
   });
   certificates.prefetch(config.identity);
 
+  const credentials: CredentialsSource = env.AMBIT_XDS_PLAINTEXT
+    ? () => Promise.resolve({ roots: 'plaintext', headers: {} })
+    : fileCredentials({
+        rootsPath: env.XDS_ROOT_CA,
+        tokenPath: env.AMBIT_TOKEN_PATH,
+        clusterId: env.ISTIO_META_CLUSTER_ID,
+        ...(env.ALT_XDS_HOSTNAME === undefined ? {} : { serverName: env.ALT_XDS_HOSTNAME }),
+      });
+  if (env.AMBIT_TELEMETRY_ADDRESS !== undefined) {
+    flows = createFlowReporter({
+      address: env.AMBIT_TELEMETRY_ADDRESS,
+      credentials,
+      name: `${env.POD_NAME}.${env.POD_NAMESPACE}`,
+      onLimit: (limit) =>
+        threads.broadcast({ kind: 'flow-limit', maxPerSecond: Math.ceil(limit / config.dataThreads) }),
+      log: log.child('telemetry'),
+    });
+  }
   xds = createXdsClient({
     address: config.discoveryAddress,
-    credentials: env.AMBIT_XDS_PLAINTEXT
-      ? () => Promise.resolve({ roots: 'plaintext', headers: {} })
-      : fileCredentials({
-          rootsPath: env.XDS_ROOT_CA,
-          tokenPath: env.AMBIT_TOKEN_PATH,
-          clusterId: env.ISTIO_META_CLUSTER_ID,
-          ...(env.ALT_XDS_HOSTNAME === undefined ? {} : { serverName: env.ALT_XDS_HOSTNAME }),
-        }),
+    credentials,
     node: { id: config.nodeId, metadata: config.metadata as never },
     subscriptions: [
       { handler: updates.secrets, mode: 'on-demand' },
@@ -180,6 +194,7 @@ export const startWaypoint = async (
   drainOnSignal(config, context, threads, log);
   return {
     close: async () => {
+      flows?.destroy();
       xds?.destroy();
       jwks.close();
       certificates.close();

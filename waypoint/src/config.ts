@@ -45,6 +45,10 @@ export const schema = {
     'auto',
     'Who moves the bytes of tunnels: core http2, our own HTTP/2 over node:tls, the same over the OpenSSL of Node, or the fastest of those that are cleared for use and pass their self-test.',
   ),
+  AMBIT_TELEMETRY_ADDRESS: text(
+    undefined,
+    'Control plane that takes flows for `ambit tap`, host:port, with the roots and the token of xDS. Nothing is sent while nobody watches. Unset: off.',
+  ),
   AMBIT_HBONE_PORT: count(15_008, 'Port for tunnels.', { max: 65_535 }),
   AMBIT_UPSTREAM_HBONE_PORT: count(15_008, 'Port on which workloads take tunnels.', { min: 1, max: 65_535 }),
   AMBIT_ADMIN_PORT: count(15_000, 'Admin port, loopback only.', { max: 65_535 }),

@@ -25,6 +25,8 @@ import {
   type Workload,
 } from '@ambit/state';
 import type { XdsClient } from '@ambit/xds';
+import type { FlowBatch } from '@ambit/xds/flow-buffer';
+import type { FlowReporter } from '@ambit/xds/telemetry';
 import { metricsServer, readinessServer } from './admin/server.ts';
 import { startAdmin } from './admin/start.ts';
 import type { NodeProxyConfig } from './config.ts';
@@ -45,6 +47,7 @@ import { createNodeProxyMetrics, type NodeProxyMetrics } from './telemetry/metri
 import { createPublisher } from './threads/publish.ts';
 import { startThreadPool, type ThreadPool } from './threads/thread-pool.ts';
 import { demandAll, startXds } from './updates/control-plane.ts';
+import { startFlowReporter } from './updates/flow-reporter.ts';
 import { judgeUnprotected } from './updates/judge-unprotected.ts';
 import { parseLocalState } from './updates/local-file.ts';
 import { createLocalWorkloads, type LocalWorkloads } from './updates/local-workloads.ts';
@@ -72,11 +75,13 @@ export async function startApp(config: NodeProxyConfig, log: RootLogger, context
   });
   let hub: CertificateHub | undefined;
   let xds: XdsClient | undefined;
+  let flows: FlowReporter | undefined;
   const threads = await startThreads(config, log, {
     metrics,
     readiness,
     need: (...args) => hub?.onNeed(...args),
     demand: async (names) => demandAll(xds, names),
+    onFlows: (batch) => flows?.report(batch),
     context,
   });
   hub = createCertificateHub({ manager, threads, prefetchFor: prefetchNode(config), log });
@@ -103,6 +108,9 @@ export async function startApp(config: NodeProxyConfig, log: RootLogger, context
   if (cached !== undefined) publish(store.apply(cached).diff);
   if (config.localState !== undefined) publish(store.apply(parseLocalState(config.localState)).diff);
   xds = startXds(config, log, { store, publish, metrics, held: cached?.versions });
+  flows = startFlowReporter(config, log, (limit) =>
+    threads.broadcast({ kind: 'flow-limit', maxPerSecond: Math.ceil(limit / threads.size) }),
+  );
 
   const starter: StartPodOptions = {
     config,
@@ -147,6 +155,7 @@ export async function startApp(config: NodeProxyConfig, log: RootLogger, context
       measuring[Symbol.dispose]();
       revocations?.[Symbol.dispose]();
       cache?.[Symbol.dispose]();
+      flows?.destroy();
       xds?.destroy();
       hub?.close();
       metrics.registry.close();
@@ -243,6 +252,7 @@ async function startThreads(
     readonly readiness: Readiness;
     readonly need: (identity: string, thread: number) => void;
     readonly demand: (names: readonly string[]) => Promise<void>;
+    readonly onFlows: (batch: FlowBatch) => void;
     readonly context: RunContext;
   },
 ): Promise<ThreadPool> {
@@ -255,6 +265,7 @@ async function startThreads(
     events: {
       onNeedCertificate: parts.need,
       onDemand: parts.demand,
+      onFlows: parts.onFlows,
       onMetrics: (thread, report) => parts.metrics.onReport(thread, report),
       onHeartbeat(thread, alive) {
         log.warn(alive ? 'data thread answers again' : 'data thread does not answer', { thread });

@@ -123,6 +123,10 @@ export const schema = {
     undefined,
     'File that keeps what the control plane said last: after a restart it is served from before the control plane answers. It holds no secret. Unset: off. Not with XDS_ON_DEMAND.',
   ),
+  AMBIT_TELEMETRY_ADDRESS: text(
+    undefined,
+    'Control plane that takes flows for `ambit tap`, host:port, with the roots and the token of xDS. Nothing is sent while nobody watches. Unset: off.',
+  ),
   AMBIT_ZDS_TRANSPORT: choice(['seqpacket', 'stream'], 'seqpacket', 'ZDS with descriptors, or the loopback stream.'),
   AMBIT_LOOPBACK_ADDRESS: text(undefined, 'Bind all ports to this loopback address (development without namespaces).'),
   AMBIT_LOOPBACK_POD_IP: text(undefined, 'Set by the local cluster in loopback mode: own pod address.'),

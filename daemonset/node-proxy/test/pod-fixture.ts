@@ -22,6 +22,7 @@ import { createThreadCertificates } from '../src/identity/thread-certificates.ts
 import type { PolicyFacts } from '../src/inbound/authorize.ts';
 import { createTunnelServer, type TunnelServer } from '../src/inbound/listener.ts';
 import { OnDemandDns } from '../src/telemetry/on-demand-dns.ts';
+import { createFlowBuffer } from '@ambit/xds/flow-buffer';
 import { TrafficMetrics } from '../src/telemetry/traffic-metrics.ts';
 import type { PodContext } from '../src/threads/pod-context.ts';
 import { createThreadState } from '../src/threads/thread-state.ts';
@@ -74,7 +75,7 @@ export async function startTestPod(
     config: dataConfigOf(config, 0, currentByteEngine().name),
     state,
     certificates,
-    sink: { log: log.child('access'), metrics: new TrafficMetrics() },
+    sink: { log: log.child('access'), metrics: new TrafficMetrics(), flows: createFlowBuffer() },
     dnsMetrics: new DnsMetrics(),
     log: silentLogger,
     dnsLog: silentLogger,

@@ -8,6 +8,7 @@ import { explain } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
 import type { MetricsRegistry } from '@ambit/runtime/metrics';
 import { createXdsServer, XdsError, type XdsServer } from '@ambit/xds/server';
+import { createFlowHub, mountTelemetry, type TelemetryService } from '@ambit/xds/telemetry';
 import { answerOverXds } from './admin/debug-over-xds.ts';
 import { debugPages } from './admin/debug-pages.ts';
 import { monitoringRoutes, readinessRoutes } from './admin/routes.ts';
@@ -15,7 +16,7 @@ import { impersonationRefusal } from './ca/impersonation.ts';
 import type { Authority } from './ca/authority-keeper.ts';
 import { clientVerifier, openAuthority } from './ca/open-authority.ts';
 import { type Authenticator, type Caller, createAuthenticator } from './clients/authenticate.ts';
-import { authorizeClient, gatewayOf } from './clients/authorize.ts';
+import { authorizeClient, GATEWAY_NAME, gatewayOf } from './clients/authorize.ts';
 import type { ControlPlaneConfig } from './config.ts';
 import { type ConnectionLimits, type GrpcListener, listenGrpc } from './listen.ts';
 import { createSnapshot } from './snapshot/sources.ts';
@@ -28,6 +29,7 @@ import type { RemoteClient } from './sources/remote-connection.ts';
 import { watchRevisionTags } from './sources/revision-tags.ts';
 import { createForeignWaypoints } from './status/foreign-waypoints.ts';
 import { createStatusWriter } from './status/writer.ts';
+import { flowAccess } from './telemetry/flow-access.ts';
 import { type CaResult, registerMetrics } from './telemetry/metrics.ts';
 import { keepWebhooks } from './webhooks/configuration.ts';
 import { VERSION_TEXT } from './version.ts';
@@ -179,7 +181,9 @@ export async function startControlPlane(parts: AppParts): Promise<ControlPlane> 
       ...remotes.infos(),
     ],
   });
+  const flows = createFlowHub((where, count) => series.onLostFlows(where, count));
   const series = registerMetrics(metrics, {
+    flows: () => flows.counts,
     version: VERSION_TEXT.version,
     rootPem: () => authority.rootPem,
     connections: () => xds.connections,
@@ -231,14 +235,26 @@ export async function startControlPlane(parts: AppParts): Promise<ControlPlane> 
     maxStreams: config.ISTIO_GPRC_MAXSTREAMS,
   };
   const mountPlain = (server: Server): void => xds.mount(server, { isTls: false });
+  const flowRules = flowAccess({
+    client,
+    authenticator,
+    trustedAccounts: new Set(config.CA_TRUSTED_NODE_ACCOUNTS),
+    servesGateway: (namespace, name) =>
+      cluster.model.object('Pod', `${namespace}/${name}`)?.metadata?.labels?.[GATEWAY_NAME] !== undefined,
+    log: log.child('telemetry'),
+  });
+  let telemetry: TelemetryService | undefined;
   const mountSecure = (server: Server): void => {
     xds.mount(server);
+    if (config.AMBIT_TELEMETRY)
+      telemetry = mountTelemetry(server, { hub: flows, ...flowRules, log: log.child('telemetry') });
     if (config.ENABLE_CA_SERVER) server.addService(ca.definition, ca.implementation);
   };
   const plaintext = await listenGrpc(host, wanted.plaintext, undefined, mountPlain, limits);
   stack.defer(() => closeListener(plaintext));
   const tls = await listenGrpc(host, wanted.tls, certificate, mountSecure, limits);
   stack.defer(() => closeListener(tls));
+  stack.defer(() => telemetry?.close());
   stack.defer(() => xds.close());
   const admin = {
     isReady,

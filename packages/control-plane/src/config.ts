@@ -115,6 +115,10 @@ export const environment = {
     'Deploy pods for ingress and east-west Gateways, for a proxy image that takes these roles: ours does not.',
   ),
   AMBIT_REPLACE_WAYPOINTS: bool(false, "Take over Deployments of waypoints that run upstream's proxy."),
+  AMBIT_TELEMETRY: bool(
+    false,
+    'Take flows of proxies on port 15012 and let tools watch them, as Kubernetes permissions say; waypoints are deployed so that they report.',
+  ),
   AMBIT_LISTEN_HOST: text('0.0.0.0', 'Address of the xDS, CA, readiness and metrics ports.'),
   AMBIT_LOG_FORMAT: choice(['plain', 'json'], 'plain', 'Form of the log.'),
 } as const;

@@ -185,6 +185,7 @@ function renderSettings({ config, cluster: { model }, values, mesh }: WriterPart
     copiesMetadata: config.PILOT_ENABLE_GATEWAY_API_COPY_LABELS_ANNOTATIONS,
     waypoints: config.PILOT_ENABLE_AMBIENT_WAYPOINTS,
     replacesForeign: config.AMBIT_REPLACE_WAYPOINTS,
+    reportsFlows: config.AMBIT_TELEMETRY,
     values: values.current,
   };
 }

@@ -66,6 +66,15 @@ export interface TokenReview {
   readonly error: string;
 }
 
+/** Something that one would like to be allowed to do. */
+export interface AccessWish {
+  readonly verb: string;
+  readonly group: string;
+  readonly resource: string;
+  readonly subresource?: string;
+  readonly namespace?: string;
+}
+
 /** The Kubernetes API as the mesh uses it. All promises reject with KubeError. */
 export interface KubeClient {
   /** The object, or undefined when there is none. */
@@ -85,5 +94,8 @@ export interface KubeClient {
   ): Promise<KubernetesObject>;
   /** False when there was nothing to delete. `gracePeriodSeconds` shortens what a pod may take to end; ERR_KUBE_CONFLICT when it is no longer the one of `preconditions`. */
   delete(ref: ObjectRef, options?: DeleteOptions): Promise<boolean>;
+  /** Who a token belongs to; no audience = the API server's own. */
   reviewToken(token: string, audiences: readonly string[]): Promise<TokenReview>;
+  /** Whether somebody else may do this (SubjectAccessReview). */
+  reviewAccess(user: Pick<TokenReview, 'username' | 'groups' | 'extra'>, wish: AccessWish): Promise<boolean>;
 }

@@ -4,7 +4,16 @@ import { readAtMost } from '@ambit/runtime/read-at-most';
 import type { KubernetesObject, ObjectOf } from '@ambit/resources';
 import { apiVersionOf, type KindName, kindNamesOf, kindTable } from '@ambit/resources/kind-table';
 import { apiPath, query } from './api-path.ts';
-import type { KubeClient, ListOptions, ObjectList, ObjectRef, PatchType, TokenReview, WatchEvent } from './client.ts';
+import type {
+  AccessWish,
+  KubeClient,
+  ListOptions,
+  ObjectList,
+  ObjectRef,
+  PatchType,
+  TokenReview,
+  WatchEvent,
+} from './client.ts';
 import { errorOfStatus, KubeError } from './errors.ts';
 import { type ApiAccess, type ApiRequest, createTransport } from './transport.ts';
 import { jsonLines, textLines } from './watch-lines.ts';
@@ -23,15 +32,6 @@ const CONTENT_TYPES: Readonly<Record<PatchType, string>> = {
 };
 
 type Json = { readonly [field: string]: unknown };
-
-/** Something that one would like to be allowed to do. */
-export interface AccessWish {
-  readonly verb: string;
-  readonly group: string;
-  readonly resource: string;
-  readonly subresource?: string;
-  readonly namespace?: string;
-}
 
 /** A client that also owns connections. */
 export interface RestClient extends KubeClient {
@@ -143,6 +143,16 @@ export function createRestClient(access: ApiAccess, options: { userAgent: string
         spec: { resourceAttributes: wish },
       };
       const path = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
+      const answer = await call({ method: 'POST', path, body: JSON.stringify(body) });
+      return (answer['status'] as { allowed?: boolean } | undefined)?.allowed === true;
+    },
+    async reviewAccess({ username, groups, extra }, wish) {
+      const body = {
+        apiVersion: 'authorization.k8s.io/v1',
+        kind: 'SubjectAccessReview',
+        spec: { user: username, groups, extra, resourceAttributes: wish },
+      };
+      const path = '/apis/authorization.k8s.io/v1/subjectaccessreviews';
       const answer = await call({ method: 'POST', path, body: JSON.stringify(body) });
       return (answer['status'] as { allowed?: boolean } | undefined)?.allowed === true;
     },

@@ -11,6 +11,7 @@ import { background } from '@ambit/runtime/background';
 import type { RootLogger } from '@ambit/runtime/log';
 import { createMetricsRegistry } from '@ambit/runtime/metrics';
 import { createTokenBuckets, noPeer, peerFactsOf } from '@ambit/l7';
+import { createFlowBuffer } from '@ambit/xds/flow-buffer';
 import { addressKey, createStateStore, findWorkload, formatIpPort, type StateDiff, type Workload } from '@ambit/state';
 import { createConnectionRegistry } from '../connections/registry.ts';
 import { serveTcp } from '../connections/tcp.ts';
@@ -24,6 +25,7 @@ import { createHttp2Client } from '../http/h2-client.ts';
 import { createHttp2Server } from '../http/h2-server.ts';
 import { sniff, type Sniffed } from '../http/sniff.ts';
 import { tunnelSocket } from '../http/tunnel-socket.ts';
+import { flowOfRequest } from '../telemetry/flow.ts';
 import { explainRequest } from '../telemetry/explain-request.ts';
 import { defaultAccessLog, type LogOutput, otlpLogOf } from '../telemetry/log-output.ts';
 import { createWaypointMetrics, type Ends, serviceOfBackend } from '../telemetry/metrics.ts';
@@ -49,6 +51,9 @@ import { createTransport, type OwnIdentity } from '../upstream/transport.ts';
 import { createJwtVerifier } from '../jwt/verifier.ts';
 import { createLookups } from './lookups.ts';
 import type { DataThreadSettings, FromDataThread, ToDataThread } from './messages.ts';
+
+/** Time between two batches of flows, while somebody watches. */
+const flowsEveryMs = 250;
 
 /** What a data plane needs from its surroundings. */
 export interface DataPlaneOptions {
@@ -85,6 +90,8 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
   const registry = createMetricsRegistry();
   const metrics = createWaypointMetrics(registry);
   const store = createStateStore();
+  const flows = createFlowBuffer();
+  let flowTimer: NodeJS.Timeout | undefined;
   const ending = new AbortController();
   const lookups = createLookups((key) => post({ kind: 'lookup', key }));
   const buckets = createTokenBuckets(settings.shared.buckets);
@@ -163,7 +170,9 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     const current = config.frontendPort(tunnel.frontend.key, tunnel.frontend.port);
     const frontend = typeof current === 'string' ? tunnel.frontend : current;
     const { logs, metrics: edits } = frontend.telemetry();
-    metrics.request(record, endsOf(tunnel, record.backend, record.endpoint), edits);
+    const ends = endsOf(tunnel, record.backend, record.endpoint);
+    metrics.request(record, ends, edits);
+    if (flows.isWanted) flows.add(() => flowOfRequest(record, ends));
     if (accessLog === 'mesh' && logs !== undefined) {
       for (const log of logs) if (log.wants(record)) write(log.output, record);
     } else for (const output of accessLog === 'mesh' ? config.settings.accessLogs : fixedOutputs) write(output, record);
@@ -255,7 +264,18 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
       server.closed.then(() => post({ kind: 'drained' })),
     );
   };
+  /** Sends flows as long as somebody wants some. */
+  const limitFlows = (maxPerSecond: number): void => {
+    flows.setLimit(maxPerSecond);
+    clearInterval(flowTimer);
+    if (maxPerSecond === 0) return;
+    flowTimer = setInterval(() => {
+      const batch = flows.take();
+      if (batch !== undefined) post({ kind: 'flows', batch });
+    }, flowsEveryMs).unref();
+  };
   const destroy = (): void => {
+    limitFlows(0);
     const reason = new WaypointError('ERR_WAYPOINT_DRAIN', 'waypoint stopped');
     ending.abort(reason);
     listener?.close();
@@ -305,6 +325,9 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
         return;
       case 'log-level':
         log.setLevel(message.scope, message.level);
+        return;
+      case 'flow-limit':
+        limitFlows(message.maxPerSecond);
         return;
       case 'scrape':
         background(

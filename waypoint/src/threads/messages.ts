@@ -7,6 +7,7 @@ import type { WorkloadCertificate } from '@ambit/identity';
 import type { SocketDomain } from '@ambit/net';
 import type { LogThreshold } from '@ambit/runtime/log';
 import type { StateDiff } from '@ambit/state';
+import type { FlowBatch } from '@ambit/xds/flow-buffer';
 import type { AccessLogEncoding } from '../telemetry/access-log.ts';
 import type { ConfigDiff } from '../updates/config-store.ts';
 import type { SharedMemory } from './shared-memory.ts';
@@ -41,6 +42,8 @@ export type ToDataThread =
   /** Key set of a URI, new or asked for; undefined = there is none. */
   | { readonly kind: 'jwks'; readonly uri: string; readonly json: string | undefined }
   | { readonly kind: 'log-level'; readonly scope: string | undefined; readonly level: LogThreshold }
+  /** Flows a second that are wanted from this thread; 0 = none. */
+  | { readonly kind: 'flow-limit'; readonly maxPerSecond: number }
   | { readonly kind: 'scrape'; readonly id: number }
   | { readonly kind: 'ping'; readonly id: number }
   /** GOAWAY, no new connections; ends with `drained`. */
@@ -55,6 +58,8 @@ export type FromDataThread =
   | { readonly kind: 'lookup'; readonly key: string }
   /** A token names a key that the key set of this URI does not have, or there is no key set yet. */
   | { readonly kind: 'jwks-wanted'; readonly uri: string }
+  /** What ended since the last such message, while somebody watches. */
+  | { readonly kind: 'flows'; readonly batch: FlowBatch }
   | { readonly kind: 'metrics'; readonly id: number; readonly text: string }
   | { readonly kind: 'pong'; readonly id: number }
   | { readonly kind: 'drained' }

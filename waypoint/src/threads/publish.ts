@@ -4,6 +4,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { Logger } from '@ambit/runtime/log';
+import type { FlowBatch } from '@ambit/xds/flow-buffer';
 import { WaypointError } from '../errors.ts';
 import { mergeExpositions } from '../telemetry/merge-exposition.ts';
 import type { DataThreadSettings, FromDataThread, ToDataThread } from './messages.ts';
@@ -17,6 +18,8 @@ export interface DataThreadEvents {
   readonly onLookup: (key: string) => void;
   /** A thread misses keys of this URI; answer with a `jwks` message to all. */
   readonly onJwksWanted: (uri: string) => void;
+  /** What ended on a thread; only after a `flow-limit` above 0. */
+  readonly onFlows: (batch: FlowBatch) => void;
   /** A thread died: the process must end. */
   readonly onFailed: (error: Error) => void;
 }
@@ -112,6 +115,9 @@ class DataThread {
           return;
         case 'jwks-wanted':
           events.onJwksWanted(message.uri);
+          return;
+        case 'flows':
+          events.onFlows(message.batch);
           return;
         case 'metrics':
         case 'pong':

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createLogger } from '@ambit/runtime/log';
+import { createFlowBuffer } from '@ambit/xds/flow-buffer';
 import { type ConnectionFacts, earlyDenial, openRecord } from './connection-record.ts';
 import { NodeProxyError, responseFlagOf } from './response-flags.ts';
 import { TRAFFIC_LABELS, TrafficMetrics } from './traffic-metrics.ts';
@@ -32,7 +33,7 @@ function setUp() {
     write: (line) => lines.push(line),
   });
   const metrics = new TrafficMetrics();
-  return { lines, metrics, sink: { log, metrics } };
+  return { lines, metrics, sink: { log, metrics, flows: createFlowBuffer() } };
 }
 
 test('a finished connection writes one line with the fields of ztunnel in their order, and counts once', () => {
@@ -95,4 +96,20 @@ test('flags follow the code, also of a cause, and CONNECT is the rest', () => {
   assert.equal(responseFlagOf(coded('ERR_HBONE_CONNECT_TIMEOUT')), 'NETWORK_POLICY');
   assert.equal(responseFlagOf(coded('ERR_HBONE_STATUS')), 'CONNECT');
   assert.equal(responseFlagOf(new Error('outer', { cause: coded('ERR_NODE_PROXY_IDENTITY') })), 'IDENTITY_ERROR');
+});
+
+test('a connection that ends while somebody watches is told with both ends and without anything of its payload', () => {
+  const { sink } = setUp();
+  sink.flows.setLimit(10);
+  const record = openRecord(sink, facts, () => 0);
+  record.bytes(11, 22);
+  record.complete(new NodeProxyError('ERR_NODE_PROXY_DENIED', 'connection closed due to policy rejection: no'));
+  earlyDenial(sink, { sourceAddress: 'a', destinationAddress: 'b', direction: 'inbound', error: new Error('no') });
+  const [flow, early] = sink.flows.take()?.flows ?? [];
+  assert.deepEqual(
+    [flow?.direction, flow?.source.workload, flow?.destination.namespace, flow?.service, flow?.responseFlags],
+    ['outbound', 'web', 'shop', 'cart.shop.svc.cluster.local', 'DENY'],
+  );
+  assert.deepEqual([flow?.bytesSent, flow?.bytesReceived, flow?.mutualTls], [11, 22, true]);
+  assert.deepEqual([early?.source.address, early?.direction], ['a', 'inbound']);
 });

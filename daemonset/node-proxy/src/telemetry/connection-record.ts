@@ -7,6 +7,7 @@
  */
 import type { Logger } from '@ambit/runtime/log';
 import { unquoted } from '@ambit/runtime/log-format';
+import type { Flow, FlowBuffer, FlowEnd } from '@ambit/xds/flow-buffer';
 import { errorText, responseFlagOf } from './response-flags.ts';
 import type { TrafficMetrics, TrafficSeries } from './traffic-metrics.ts';
 
@@ -51,6 +52,8 @@ export interface ConnectionSink {
   /** The logger of scope `access`. */
   readonly log: Logger;
   readonly metrics: TrafficMetrics;
+  /** What somebody watches right now. */
+  readonly flows: FlowBuffer;
 }
 
 /** One connection under observation. `complete` and `bytes` may be called in any order; only the first completion counts. */
@@ -88,6 +91,8 @@ export function openRecord(
       done = true;
       series.live -= 1;
       countEnd(sink.metrics, facts, series, error);
+      if (sink.flows.isWanted)
+        sink.flows.add(() => flowOf(facts, { sent, received, durationMs: nowMs() - startedMs, error }));
       const level = error === undefined ? 'info' : 'error';
       if (!log.isEnabled(level)) return;
       log[level](
@@ -109,6 +114,19 @@ export function earlyDenial(
     direction: facts.direction,
     error: errorText(facts.error),
   });
+  if (!sink.flows.isWanted) return;
+  sink.flows.add(() => ({
+    endedUnixMs: Date.now(),
+    durationMs: 0,
+    direction: facts.direction,
+    source: { address: facts.sourceAddress },
+    destination: { address: facts.destinationAddress },
+    mutualTls: false,
+    bytesSent: 0,
+    bytesReceived: 0,
+    error: errorText(facts.error),
+    responseFlags: responseFlagOf(facts.error),
+  }));
 }
 
 function countEnd(metrics: TrafficMetrics, facts: ConnectionFacts, series: TrafficSeries, error: unknown): void {
@@ -120,6 +138,35 @@ function countEnd(metrics: TrafficMetrics, facts: ConnectionFacts, series: Traff
   const failed = metrics.series(facts, flag);
   failed.closed += 1;
   failed.failed += 1;
+}
+
+const endOf = (address: string, party: ConnectionParty | undefined, isProven: boolean): FlowEnd => ({
+  address,
+  workload: shown(party?.workload ?? party?.canonicalService),
+  namespace: shown(party?.namespace),
+  identity: isProven ? shown(party?.principal) : undefined,
+  cluster: shown(party?.cluster),
+});
+
+/** The same facts for who watches (`ambit tap`). */
+function flowOf(
+  facts: ConnectionFacts,
+  end: { sent: number; received: number; durationMs: number; error: unknown },
+): Flow {
+  return {
+    endedUnixMs: Date.now(),
+    durationMs: end.durationMs,
+    direction: facts.reporter === 'source' ? 'outbound' : 'inbound',
+    source: endOf(facts.sourceAddress, facts.source, facts.mutualTls),
+    destination: endOf(facts.destinationAddress, facts.destination, facts.mutualTls),
+    service: facts.service?.hostname,
+    serviceNamespace: facts.service?.namespace,
+    mutualTls: facts.mutualTls,
+    bytesSent: end.received,
+    bytesReceived: end.sent,
+    error: end.error === undefined ? undefined : errorText(end.error),
+    responseFlags: responseFlagOf(end.error),
+  };
 }
 
 /** In the order of the line; the logger leaves out what is undefined. */

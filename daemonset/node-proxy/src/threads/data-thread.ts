@@ -9,6 +9,7 @@ import { chooseByteEngine, shownByteEngine } from '@ambit/hbone';
 import { parseRevocationLists, type RevocationLists } from '@ambit/identity';
 import { systemClock } from '@ambit/runtime/clock';
 import { createLogger, isLogThreshold } from '@ambit/runtime/log';
+import { createFlowBuffer } from '@ambit/xds/flow-buffer';
 import { DnsMetrics } from '../dns/dns-metrics.ts';
 import { createThreadCertificates } from '../identity/thread-certificates.ts';
 import { drainDeadline, errorText } from '../telemetry/response-flags.ts';
@@ -24,6 +25,8 @@ import { createThreadState } from './thread-state.ts';
 
 /** Time between two reports of counts. */
 const REPORT_EVERY_MS = 1000;
+/** The same for flows, while somebody watches. */
+const FLOWS_EVERY_MS = 250;
 
 const config = workerData as DataConfig;
 const port = parentPort;
@@ -58,7 +61,7 @@ const context: ThreadContext = {
     crl: () => revocations,
     tls: config.tls,
   }),
-  sink: { log: log.child('access'), metrics: new TrafficMetrics() },
+  sink: { log: log.child('access'), metrics: new TrafficMetrics(), flows: createFlowBuffer() },
   dnsMetrics: new DnsMetrics(),
   log: log.child('proxy'),
   dnsLog: log.child('dns'),
@@ -110,6 +113,9 @@ async function onMessage(message: ToDataThread): Promise<void> {
     case 'log-level':
       if (isLogThreshold(message.level)) log.setLevel(message.scope, message.level);
       return;
+    case 'flow-limit':
+      limitFlows(message.maxPerSecond);
+      return;
     case 'dump':
       post({
         kind: 'dump',
@@ -160,6 +166,23 @@ async function drainAll(deadlineMs: number): Promise<void> {
   report();
   await log.flush();
   post({ kind: 'drained', outcome: cut > 0 ? 'deadline' : 'drained', cut });
+}
+
+let flowTimer: NodeJS.Timeout | undefined;
+
+/** Sends flows as long as somebody wants some. */
+function limitFlows(maxPerSecond: number): void {
+  const { flows } = context.sink;
+  flows.setLimit(maxPerSecond);
+  if (maxPerSecond === 0) {
+    clearInterval(flowTimer);
+    flowTimer = undefined;
+    return;
+  }
+  flowTimer ??= setInterval(() => {
+    const batch = flows.take();
+    if (batch !== undefined) post({ kind: 'flows', batch });
+  }, FLOWS_EVERY_MS).unref();
 }
 
 function report(): void {

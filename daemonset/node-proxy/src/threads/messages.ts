@@ -8,6 +8,7 @@ import type { ByteEngineName, HboneLimited } from '@ambit/hbone';
 import type { WorkloadCertificate } from '@ambit/identity/workload-certificate';
 import type { Keepalive, SocketDomain } from '@ambit/net';
 import type { StateDiff } from '@ambit/state';
+import type { FlowBatch } from '@ambit/xds/flow-buffer';
 import type { WorkloadInfo } from '../inpod/zds-protocol.ts';
 import type { TrafficDelta } from '../telemetry/traffic-metrics.ts';
 import type { ProfileRequest, ThreadProfile } from './profiler.ts';
@@ -98,6 +99,8 @@ export type ToDataThread =
   /** Starts the drain of all pods; answered with `drained`. */
   | { readonly kind: 'drain'; readonly deadlineMs: number }
   | { readonly kind: 'log-level'; readonly scope: string | undefined; readonly level: string }
+  /** Flows a second that are wanted from this thread; 0 = none. */
+  | { readonly kind: 'flow-limit'; readonly maxPerSecond: number }
   | { readonly kind: 'dump'; readonly id: number }
   | { readonly kind: 'profile'; readonly id: number; readonly request: ProfileRequest }
   /** The answers to a demand were published before this. */
@@ -135,6 +138,8 @@ export type FromDataThread =
       readonly limited: Readonly<Record<HboneLimited, number>>;
       readonly loop: LoopSample;
     }
+  /** What ended since the last such message, while somebody watches. */
+  | { readonly kind: 'flows'; readonly batch: FlowBatch }
   /** Resource names that a connection waits for (`XDS_ON_DEMAND`). */
   | { readonly kind: 'demand'; readonly id: number; readonly names: readonly string[] }
   | { readonly kind: 'drained'; readonly outcome: 'drained' | 'deadline'; readonly cut: number }

@@ -7,6 +7,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '@ambit/runtime/clock';
 import type { Logger } from '@ambit/runtime/log';
+import type { FlowBatch } from '@ambit/xds/flow-buffer';
 import type { DataConfig, DumpedConnection, FromDataThread, PodAssignment, ToDataThread } from './messages.ts';
 import type { ProfileRequest, ThreadProfile } from './profiler.ts';
 
@@ -14,6 +15,8 @@ import type { ProfileRequest, ThreadProfile } from './profiler.ts';
 export interface ThreadPoolEvents {
   onNeedCertificate(identity: string, thread: number): void;
   onMetrics(thread: number, report: Extract<FromDataThread, { kind: 'metrics' }>): void;
+  /** What ended on a thread; only after a `flow-limit` above 0. */
+  onFlows(batch: FlowBatch): void;
   /** A connection waits for these resources; resolves when they were published or will not be. Never rejects. */
   onDemand(names: readonly string[]): Promise<void>;
   /** A thread stopped answering, or answers again. */
@@ -126,6 +129,9 @@ export async function startThreadPool(options: {
         return;
       case 'metrics':
         events.onMetrics(index, message);
+        return;
+      case 'flows':
+        events.onFlows(message.batch);
         return;
       case 'demand':
         void events.onDemand(message.names).then(() => {

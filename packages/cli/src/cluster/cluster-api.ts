@@ -1,4 +1,5 @@
 // What the commands need of a Kubernetes API, and nothing more. Implemented by connect.ts; doubles in tests.
+import type { Duplex } from 'node:stream';
 import type { AccessWish } from '@ambit/kube';
 import type { KubernetesObject } from '@ambit/resources';
 
@@ -60,6 +61,14 @@ export interface ClusterApi {
     readonly path: string;
     readonly method?: 'GET' | 'POST';
   }) => Promise<{ readonly status: number; readonly body: string }>;
+  /** A connection to a port inside a pod (needs create on pods/portforward). The caller destroys it. */
+  readonly openPod: (target: {
+    readonly namespace: string;
+    readonly name: string;
+    readonly port: number;
+  }) => Promise<Duplex>;
+  /** The bearer token in use; undefined where the kubeconfig holds a client certificate, or acts as somebody else. */
+  readonly token: () => Promise<string | undefined>;
   /** Whether the credentials in use may do this. */
   readonly canI: (wish: AccessWish) => Promise<boolean>;
   /** The text at a path of the API server. */

@@ -1,5 +1,5 @@
 // In: a kubeconfig. Out: ClusterApi over @ambit/kube. Loaded only by commands that need a cluster. Called by open.ts and the demo.
-import { askPod, createRestClient, type Impersonation, kubeconfigAccess, KubeError } from '@ambit/kube';
+import { askPod, createRestClient, type Impersonation, kubeconfigAccess, KubeError, openPodPort } from '@ambit/kube';
 import { type KindName, kindNamesOf } from '@ambit/resources/kind-table';
 import { CliError } from '../errors.ts';
 import type { ClusterApi, KindRef } from './cluster-api.ts';
@@ -53,6 +53,13 @@ export async function connectCluster(
         signal,
       ),
     askPod: async (request) => askPod(access, request),
+    openPod: async (target) => openPodPort(access, target),
+    token: async () => {
+      const { headers } = await access.credentials();
+      const { authorization = headers['Authorization'] ?? '', 'Impersonate-User': actsAs } = headers;
+      const [scheme, token = ''] = authorization.split(' ');
+      return actsAs === undefined && scheme === 'Bearer' && token !== '' ? token : undefined;
+    },
     canI: async (wish) => client.canI(wish),
     text: async (path) => client.text(path),
     close: () => client.close(),

@@ -1,6 +1,6 @@
 // `ambit tap`, `ambit top`, `ambit edges` and `ambit metrics`: traffic as it happens.
 import { type Command, Option } from 'commander';
-import { openCluster } from '../cluster/open.ts';
+import { type GlobalOptions, openCluster } from '../cluster/open.ts';
 import type { CliConfig } from '../config.ts';
 import { exitStatusHelp } from '../output/exit-status.ts';
 import { type OutputFlags, outputOptions } from '../output/print-listing.ts';
@@ -13,7 +13,12 @@ function endOf(forMs: number | undefined): AbortSignal {
   return forMs === undefined ? stop.signal : AbortSignal.any([stop.signal, AbortSignal.timeout(forMs)]);
 }
 
-type TapFlags = TapFilter & { readonly output: 'table' | 'jsonl'; readonly maxRps: string; readonly for?: string };
+type TapFlags = TapFilter & {
+  readonly output: 'table' | 'jsonl';
+  readonly maxRps: string;
+  readonly for?: string;
+  readonly logs?: boolean;
+};
 type TopFlags = OutputFlags & {
   readonly interval: string;
   readonly once?: boolean;
@@ -25,7 +30,7 @@ type TopFlags = OutputFlags & {
 export function addTrafficCommands(program: Command, config: CliConfig): void {
   program
     .command('tap')
-    .description('Show connections and requests as they end, from the access logs of node proxies and waypoints')
+    .description('Show connections and requests as they end; -n for those of one namespace')
     .option('--from <name>', 'only from sources whose name contains this')
     .option('--to <name>', 'only to destinations or services whose name contains this')
     .option('--denied', 'only what a policy refused')
@@ -37,18 +42,22 @@ export function addTrafficCommands(program: Command, config: CliConfig): void {
     .option('--status <status>', 'only requests with this status, or class such as 5xx')
     .option('--max-rps <count>', 'at most so many lines a second', '100')
     .option('--for <duration>', 'how long, for example 30s; default: until Ctrl-C')
+    .option('--logs', 'follow the access logs of the proxies instead of asking the control plane')
     .addOption(new Option('-o, --output <format>', 'form').choices(['table', 'jsonl']).default('table'))
     .addHelpText(
       'after',
       exitStatusHelp(
-        'Needs get on pods/log in the namespaces of the proxies. Waypoints write access logs where meshConfig or Telemetry says so.',
+        '3 you may not watch',
+        'Needs watch on flows.telemetry.ambit.io, in the namespace of -n or in all, and create on pods/portforward in that of the mesh.',
+        'With --logs: get on pods/log; waypoints write access logs where meshConfig or Telemetry says so.',
       ),
     )
     .action(async (flags: TapFlags) => {
       const [{ tap }, { durationMs }] = await Promise.all([import('./tap.ts'), import('../output/duration.ts')]);
       const api = await openCluster(program, config);
       const signal = endOf(flags.for === undefined ? undefined : durationMs(flags.for));
-      await tap(api, { ...flags, maxPerSecond: Number(flags.maxRps) }, signal);
+      const namespace = program.opts<GlobalOptions>().namespace ?? '';
+      await tap(api, { ...flags, logs: flags.logs === true, namespace, maxPerSecond: Number(flags.maxRps) }, signal);
       api.close();
     });
   outputOptions(

@@ -1,9 +1,10 @@
-// `ambit tap`. In: filters. Out: one line for each connection and request that ends, while it happens. It follows the access logs of node
-// proxies and waypoints through the API server, so whoever may read these logs (get on pods/log) may tap, and nobody else. Header values
-// are never shown, as no log holds them. Called by command.ts.
+// `ambit tap`. In: filters. Out: one line for each connection and request that ends, while it happens. Node proxies and waypoints report
+// to the control plane while somebody watches; Kubernetes permissions say who may. Where that is not possible, or with --logs, the access
+// logs are followed, which needs get on pods/log. Header values and queries are never shown. Called by command.ts.
 import type { OpenedCluster } from '../cluster/open.ts';
 import { CliError } from '../errors.ts';
 import { type Flow, flowOf } from './access-line.ts';
+import { followControlPlane } from './control-plane-flows.ts';
 import { proxyPods } from './read-traffic.ts';
 
 /** Which flows are shown. All that are given have to hold. */
@@ -98,6 +99,10 @@ export interface TapOptions extends TapFilter {
   readonly output: 'table' | 'jsonl';
   /** At most so many lines a second; what is over is counted and said. */
   readonly maxPerSecond: number;
+  /** Only flows with an end in this namespace; '' = all. From logs: all. */
+  readonly namespace: string;
+  /** Read access logs instead of asking the control plane. */
+  readonly logs: boolean;
 }
 
 /** A gate that lets so many through each second. */
@@ -120,28 +125,50 @@ export function rateGate(maxPerSecond: number, nowMs: () => number): { pass(): b
   };
 }
 
-/** Shows flows until `signal`. Throws ERR_CLI_NOT_FOUND without a proxy, and what the API server says when none may be read. */
-export async function tap(api: OpenedCluster, options: TapOptions, signal: AbortSignal): Promise<void> {
+/** Follows the access logs of all proxies until `signal`. Throws what the API server says when none may be read. Returns how many could not. */
+async function followLogs(
+  api: OpenedCluster,
+  onFlow: (flow: Flow) => void,
+  signal: AbortSignal,
+): Promise<{ readonly proxies: number; readonly unread: number }> {
   const pods = await proxyPods(api);
   if (pods.length === 0)
     throw new CliError('ERR_CLI_NOT_FOUND', 'no node proxy and no waypoint is there', { hint: 'ambit check' });
-  const row = rowPrinter();
-  const gate = rateGate(options.maxPerSecond, () => performance.now());
-  let shown = 0;
-  if (options.output === 'table') process.stdout.write(`${row(header)}\n`);
   const follow = async (pod: (typeof pods)[number]): Promise<void> => {
     for await (const line of api.followLog(pod, signal)) {
       const flow = flowOf(line);
-      if (flow === undefined || !isWanted(flow, options) || !gate.pass()) continue;
-      shown += 1;
-      process.stdout.write(`${options.output === 'jsonl' ? JSON.stringify(flow) : row(cellsOf(flow))}\n`);
+      if (flow !== undefined) onFlow(flow);
     }
   };
   const ends = await Promise.allSettled(pods.map(follow));
   const failures = ends.filter((end) => end.status === 'rejected' && !signal.aborted);
   const [first] = failures;
   if (first?.status === 'rejected' && failures.length === pods.length) throw first.reason;
-  const left = gate.held === 0 ? '' : `, ${gate.held} more were left out (--max-rps ${options.maxPerSecond})`;
-  const unread = failures.length === 0 ? '' : `, ${failures.length} of ${pods.length} proxies could not be read`;
-  process.stderr.write(`${shown} shown${left}${unread}\n`);
+  return { proxies: pods.length, unread: failures.length };
+}
+
+/** Shows flows until `signal`, through the control plane where that is possible, else from the logs of the proxies. */
+export async function tap(api: OpenedCluster, options: TapOptions, signal: AbortSignal): Promise<void> {
+  const row = rowPrinter();
+  const gate = rateGate(options.maxPerSecond, () => performance.now());
+  let shown = 0;
+  let lost = 0;
+  if (options.output === 'table') process.stdout.write(`${row(header)}\n`);
+  const onFlow = (flow: Flow): void => {
+    if (!isWanted(flow, options) || !gate.pass()) return;
+    shown += 1;
+    process.stdout.write(`${options.output === 'jsonl' ? JSON.stringify(flow) : row(cellsOf(flow))}\n`);
+  };
+  let notes = '';
+  const wish = { namespace: options.namespace, maxPerSecond: options.maxPerSecond };
+  const isWatched =
+    !options.logs && (await followControlPlane(api, wish, { onFlow, onLost: (count) => (lost += count) }, signal));
+  if (!isWatched && !signal.aborted) {
+    if (!options.logs) process.stderr.write('flows cannot be watched through the control plane: reading access logs\n');
+    const { proxies, unread } = await followLogs(api, onFlow, signal);
+    if (unread > 0) notes = `, ${unread} of ${proxies} proxies could not be read`;
+  }
+  if (gate.held > 0) notes += `, ${gate.held} more were left out (--max-rps ${options.maxPerSecond})`;
+  if (lost > 0) notes += `, ${lost} were lost on the way: more happened than is sent`;
+  process.stderr.write(`${shown} shown${notes}\n`);
 }

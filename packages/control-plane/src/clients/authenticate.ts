@@ -171,7 +171,8 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   };
 }
 
-function tokenOf(authorization: string | undefined): string | undefined {
+/** The token of an `authorization` header; undefined = there is none. */
+export function tokenOf(authorization: string | undefined): string | undefined {
   if (authorization === undefined || authorization.length > MAX_TOKEN_CHARACTERS) return undefined;
   const isBearer = authorization.slice(0, 7).toLowerCase() === 'bearer ';
   const token = isBearer ? authorization.slice(7).trim() : '';

@@ -2,7 +2,8 @@
 import type { Model } from '@ambit/model';
 import { checkNodeIdentity, type ClientIdentity, type ClientInfo, XdsError, type XdsNode } from '@ambit/xds/server';
 
-const GATEWAY_NAME = 'gateway.networking.k8s.io/gateway-name';
+/** Label of the pods of a Gateway. */
+export const GATEWAY_NAME = 'gateway.networking.k8s.io/gateway-name';
 
 /** Refuses clients that claim what they are not, and clients that need Envoy resources. Throws XdsError. */
 export function authorizeClient(node: XdsNode, identity: ClientIdentity | undefined, checksIdentity: boolean): void {

@@ -86,6 +86,7 @@ export function platformVariables({ settings }: PodInput): object[] {
   return [
     value('PILOT_CERT_PROVIDER', 'istiod'),
     value('CA_ADDR', address),
+    ...(settings.reportsFlows === true ? [value('AMBIT_TELEMETRY_ADDRESS', address)] : []),
     field('POD_NAME', 'metadata.name'),
     field('POD_NAMESPACE', 'metadata.namespace'),
     field('INSTANCE_IP', 'status.podIP'),

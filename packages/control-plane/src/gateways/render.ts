@@ -34,6 +34,8 @@ export interface RenderSettings {
   readonly waypoints: boolean;
   /** Deployments that run upstream's proxy are taken over (decision W1). Default false. */
   readonly replacesForeign?: boolean;
+  /** Waypoints report flows to this control plane (decision W12). Default false. */
+  readonly reportsFlows?: boolean;
   /** Chart values. */
   readonly values: GatewayValues;
 }

@@ -7,6 +7,7 @@ import type { MetricsRegistry } from '@ambit/runtime/metrics';
 import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL, WORKLOAD_TYPE_URL } from '@ambit/proto/type-urls';
 import type { ClientInfo, ServerEvents } from '@ambit/xds/server';
 import type { RemoteClusterEvents } from '../sources/remote-clusters.ts';
+import type { FlowLoss, HubCounts } from '@ambit/xds/telemetry';
 import { type Convergence, createConvergence } from './convergence.ts';
 import { remoteClusterEvents } from './remote-clusters.ts';
 
@@ -20,6 +21,7 @@ export interface MetricSources {
   readonly connections: () => number;
   readonly services: () => number;
   readonly virtualServices: () => number;
+  readonly flows: () => HubCounts;
 }
 
 /** What the app reports as it happens. */
@@ -31,6 +33,7 @@ export interface ControlPlaneMetrics {
   onInjection(isAsked: boolean): void;
   /** For the remote clusters. */
   readonly remote: RemoteClusterEvents;
+  onLostFlows(where: FlowLoss, count: number): void;
   /** For the xDS server. */
   readonly xds: ServerEvents;
 }
@@ -53,6 +56,17 @@ export function registerMetrics(registry: MetricsRegistry, sources: MetricSource
   gauge('pilot_virt_services', 'VirtualServices known.', sources.virtualServices);
   gauge('ambit_xds_connections', 'xDS streams open.', sources.connections);
   registerExpiry(registry, sources.rootPem);
+  gauge(
+    'ambit_telemetry_reporters',
+    'Proxies that would report flows to this replica.',
+    () => sources.flows().reporters,
+  );
+  gauge('ambit_telemetry_watchers', 'Tools that watch flows at this replica.', () => sources.flows().watchers);
+  const lostFlows = registry.counter({
+    name: 'ambit_telemetry_dropped_total',
+    help: 'Flows that a watcher did not get: dropped by a proxy (over the limit, or the stream was slow) or here (a slow watcher).',
+    labels: ['reason'],
+  });
 
   const csrs = counter('citadel_server_csr_count', 'Certificate requests.');
   const issued = counter('citadel_server_success_cert_issuance_count', 'Certificates issued.');
@@ -103,6 +117,7 @@ export function registerMetrics(registry: MetricsRegistry, sources: MetricSource
       pods.add();
       if (isAsked) skipped.add();
     },
+    onLostFlows: (reason, count) => lostFlows.add({ reason }, count),
     onValidation(isAllowed) {
       if (isAllowed) passed.add();
       else failed.add({ reason: 'invalid_resource' });

@@ -15,6 +15,8 @@ export interface MemoryCluster extends KubeClient {
   objects<K extends KindName>(kind: K): ObjectOf<K>[];
   /** Token text -> verdict. */
   readonly tokens: Map<string, TokenReview>;
+  /** What users may do, each as `<user> <verb> <group>/<resource> <namespace, or *>`. */
+  readonly access: Set<string>;
   /** While true, every call fails as if the server were down, and open watches break. */
   setDown(isDown: boolean): void;
   /** Forgets history: watches from older versions get 410. */
@@ -35,6 +37,7 @@ export function memoryCluster(): MemoryCluster {
   const history: Stored[] = [];
   const waiting = new Set<() => void>();
   const tokens = new Map<string, TokenReview>();
+  const access = new Set<string>();
   const writes: { verb: string; object: KubernetesObject }[] = [];
   let version = 1;
   let oldest = 0;
@@ -111,6 +114,7 @@ export function memoryCluster(): MemoryCluster {
 
   return {
     tokens,
+    access,
     writes,
     put: (object) => void write(withType(object)),
     remove: ({ kind, namespace, name }) => void drop(kind, keyOf(kind, namespace, name)),
@@ -193,6 +197,11 @@ export function memoryCluster(): MemoryCluster {
         error: 'unknown',
       };
       return tokens.get(token) ?? unknown;
+    },
+    reviewAccess: async ({ username }, { verb, group, resource, namespace }) => {
+      check();
+      const entry = `${username} ${verb} ${group}/${resource}`;
+      return access.has(`${entry} *`) || access.has(`${entry} ${namespace ?? ''}`);
     },
   };
 }
