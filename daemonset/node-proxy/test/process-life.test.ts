@@ -10,7 +10,7 @@ import { suite, test } from 'node:test';
 import { isListening } from '@ambit/net/testing';
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
-const address = '127.78.0.1';
+const address = `127.78.${(process.pid >> 8) & 255}.${(process.pid & 127) + 1}`;
 const state = `
 workloads:
 - uid: one
