@@ -4,7 +4,7 @@ import type { KubernetesObject } from '@ambit/resources';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { generatedFiles } from '../generate.ts';
-import { renderInstallation } from './installation.ts';
+import { idleInstallationValues, renderInstallation } from './installation.ts';
 import { chartsFolder } from './load.ts';
 import { operatorWishes } from './operator-file.ts';
 import { setValue } from './set-values.ts';
@@ -119,4 +119,28 @@ test('--set reads paths as Helm does', () => {
 test('generated files of the charts are those of the sources', () => {
   for (const [path, text] of generatedFiles())
     assert.equal(readFileSync(join(chartsFolder(), path), 'utf8'), text, `${path}: run npx -y pnpm@12 gen`);
+});
+
+test('a value of upstream that is refused says why', () => {
+  assert.throws(
+    () => render({ global: { pilotCertProvider: 'kubernetes' } }),
+    /global\.pilotCertProvider is not supported \(/,
+  );
+});
+
+test('a value that has no effect is named to who sets it, and one that has is not', () => {
+  const idle = idleInstallationValues({
+    global: { proxy: { logLevel: 'debug' }, logAsJson: true },
+    pilot: { cni: { enabled: true }, replicaCount: 2 },
+    gateways: {},
+    meshConfig: { accessLogFile: '/dev/stdout' },
+  });
+  assert.deepEqual(idle.map(({ path }) => path).toSorted(), ['gateways', 'global.proxy', 'pilot.cni.enabled']);
+});
+
+test('the stream of flows is a value', () => {
+  const text = (isOn: boolean): string => JSON.stringify(render({ global: { telemetry: { enabled: isOn } } }));
+  assert.match(text(true), /AMBIT_TELEMETRY_ADDRESS/);
+  assert.match(text(true), /"AMBIT_TELEMETRY","value":"true"/);
+  assert.doesNotMatch(text(false), /AMBIT_TELEMETRY/);
 });

@@ -3,6 +3,7 @@ import type { KubernetesObject } from '@ambit/resources';
 import { ChartError } from '../errors.ts';
 import { copyOf, type Dictionary, isDictionary } from '../template/values.ts';
 import { type ChartName, componentCharts, valueRoots, valueSchemas } from '../values/index.ts';
+import { type IdleValue, idleValues } from './check-values.ts';
 import { renderChart } from './render.ts';
 
 /** Release names by habit. */
@@ -54,6 +55,16 @@ export function valuesOfChart(chart: ChartName, values: InstallationValues): Dic
   return Object.fromEntries(
     Object.entries(values).filter(([key]) => key === root || (shared.includes(key) && Object.hasOwn(properties, key))),
   );
+}
+
+/** The values of an installation that were set and have no effect, each once; for a warning. Pure. */
+export function idleInstallationValues(values: InstallationValues): readonly IdleValue[] {
+  const found = new Map<string, IdleValue>();
+  for (const key of elsewhere.filter((name) => Object.hasOwn(values, name)))
+    found.set(key, { path: key, description: 'Gateways are objects of their own, or the chart gateway.' });
+  for (const chart of componentCharts)
+    for (const idle of idleValues(chart, valuesOfChart(chart, values))) found.set(idle.path, idle);
+  return [...found.values()];
 }
 
 /** Throws ERR_CHARTS_VALUES when the tree has something that belongs to no chart. */

@@ -122,7 +122,7 @@ export const globalFields = group(
     proxy: map({}, 'Sidecar settings of existing files; there are no sidecars, no effect.'),
     proxy_init: map({}, 'Sidecar settings of existing files; there are no sidecars, no effect.'),
     telemetry: group(
-      { enabled: flag(true, 'Stream flows of proxies to the control plane, for tap, top and the console.') },
+      { enabled: flag(true, 'Stream flows of proxies to the control plane while somebody watches (ambit tap).') },
       'The telemetry stream.',
     ),
   },

@@ -1,5 +1,5 @@
 // In: wishes. Out: every object of the mesh applied and its workloads running. Called by `ambit install`, `ambit upgrade` and the demo.
-import { renderInstallation } from '@ambit/charts';
+import { idleInstallationValues, renderInstallation } from '@ambit/charts';
 import { customResourceDefinitions, type KubernetesObject } from '@ambit/resources';
 import type { ClusterApi, ObjectRef } from '../cluster/cluster-api.ts';
 import { kinds } from '../cluster/kinds.ts';
@@ -163,6 +163,8 @@ export async function install(api: ClusterApi, wishes: InstallWishes, options: I
       hint: 'add --replace-waypoints to have them deployed anew, or install with --revision beside the other control plane',
     });
   }
+  for (const { path, description } of idleInstallationValues(wishes.values))
+    process.stderr.write(`!! value ${path} has no effect here\nwhy: ${description}\n`);
   if (!(await confirmPlan(installPlan(objects), options))) return;
   const progress = startProgress(`applying ${objects.length} objects of the mesh`);
   await applyObjects(api, objects);
