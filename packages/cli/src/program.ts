@@ -40,6 +40,10 @@ const groups: readonly CommandGroup[] = [
     load: async () => (await import('./traffic/command.ts')).addTrafficCommands,
   },
   { words: ['logs', 'bug-report'], load: async () => (await import('./logs/command.ts')).addLogsCommands },
+  {
+    words: ['dashboard', 'dash', 'd'],
+    load: async () => (await import('./dashboard/command.ts')).addDashboardCommand,
+  },
   { words: ['local'], load: async () => (await import('./local/command.ts')).addLocalCommand },
   { words: ['demo'], load: async () => (await import('./demo/command.ts')).addDemoCommand },
   {

@@ -1,9 +1,10 @@
-// In: Ctrl-C. Out: what was being waited for, and exit status 130 (CLI-6). Called by main.ts; `demo` and `local` clean up by themselves.
+// In: Ctrl-C. Out: what was being waited for, and exit status 130 (CLI-6). Called by main.ts; commands that run
+// until then end by themselves.
 import type { Command } from 'commander';
 import { exitStatus } from './exit-status.ts';
 import { currentProgress } from './progress.ts';
 
-const ownHandling = ['demo', 'local'];
+const ownHandling = ['demo', 'local', 'tap', 'top', 'dashboard'];
 
 /** Makes Ctrl-C say what still runs. Nothing is undone: every command can be started again. */
 export function stopOnInterrupt(program: Command): void {
