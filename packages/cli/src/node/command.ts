@@ -1,7 +1,9 @@
-// `ambit node list|status|logs`: the daemons of the nodes.
+// `ambit node list|status|drain|logs`: the daemons of the nodes.
 import type { Command } from 'commander';
 import { openCluster } from '../cluster/open.ts';
 import type { CliConfig } from '../config.ts';
+import { type PlanFlags, planOptions } from '../output/confirm.ts';
+import { exitStatusHelp } from '../output/exit-status.ts';
 import { type OutputFlags, outputOptions } from '../output/print-listing.ts';
 
 /** Adds `node` and its subcommands. */
@@ -22,6 +24,21 @@ export function addNodeCommand(program: Command, config: CliConfig): void {
       api.close();
     });
   }
+  planOptions(
+    node
+      .command('drain')
+      .argument('<node>')
+      .description('Replace the node proxy of a node; what the old one carries goes on until it ends'),
+  )
+    .option('-o, --output <format>', 'form of the plan: table, json or yaml')
+    .option('--timeout <seconds>', 'how long to wait until the old one has ended', '360')
+    .addHelpText('after', exitStatusHelp('4 the old one had not ended in time'))
+    .action(async (name: string, flags: PlanFlags & { timeout: string }) => {
+      const { nodeDrain } = await import('./drain.ts');
+      const api = await openCluster(program, config);
+      await nodeDrain(api, name, { ...flags, timeoutMs: Number(flags.timeout) * 1000 });
+      api.close();
+    });
   node
     .command('logs')
     .argument('<node>')
