@@ -240,7 +240,7 @@ function compareStatus(model: Model, expected: Statuses): void {
       assert.deepEqual(status.addresses, addresses, name);
       continue;
     }
-    const mine = (status?.parents ?? []).map((p) => ({
+    const mine = (status !== undefined && 'parents' in status ? status.parents : []).map((p) => ({
       parentRef: p.parentRef,
       conditions: sortedConditions(p.conditions),
     }));
