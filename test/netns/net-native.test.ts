@@ -12,11 +12,13 @@ import {
   bindTransparentListener,
   connect,
   connectSequenced,
+  dumpRoutes,
   type Endpoint,
   insideNetns,
   listen,
   type Listener,
   listenSequenced,
+  netfilterGeneration,
   netnsFromFd,
   openCapture,
   openNetns,
@@ -194,5 +196,35 @@ suite('native sockets in namespaces', { skip, timeout: 60_000 }, () => {
     };
     assert.throws(() => insideNetns(pod.netns.fd, failing), { message: 'inside' });
     assert.equal(home(), before);
+  });
+
+  test('a change of packet filters is counted, and a long list of routes comes back whole', () => {
+    using network = createPodNetwork();
+    const pod = network.pod('g', '10.201.7.1', { enrolled: false });
+    const inside = (program: string, args: readonly string[], input = ''): void =>
+      void execFileSync('ip', ['netns', 'exec', `ambit-t-${process.pid}-g`, program, ...args], { input });
+    inside('nft', ['add table ip t']);
+    const before = netfilterGeneration(pod.netns.fd);
+    assert.equal(typeof before, 'number');
+    assert.equal(netfilterGeneration(pod.netns.fd), before);
+    inside('nft', ['list ruleset']);
+    assert.equal(netfilterGeneration(pod.netns.fd), before, 'looking changes nothing');
+    inside('nft', ['add chain ip t c']);
+    assert.notEqual(netfilterGeneration(pod.netns.fd), before);
+
+    // More than fits into one packet of the kernel.
+    const routes = Array.from(
+      { length: 2000 },
+      (_, index) => `local 10.9.${index >> 8}.${index & 255} dev lo table 77`,
+    );
+    inside('ip', ['-batch', '-'], routes.map((route) => `route add ${route}\n`).join(''));
+    const header = Buffer.from([2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    const [found = [], rules = []] = dumpRoutes(pod.netns.fd, [
+      { type: 26, body: header },
+      { type: 34, body: header },
+    ]);
+    assert.equal(found.filter((body) => body[4] === 77).length, routes.length);
+    assert.ok(rules.length >= 3);
+    assert.throws(() => dumpRoutes(pod.netns.fd, [{ type: 9999, body: header }]), { code: 'ERR_NET_SYSTEM_CALL' });
   });
 });

@@ -181,6 +181,12 @@ for (const [tool, environment] of tools) {
       async () => (await repaired('pod')) && (await repaired('node')),
       () => agent.lines.slice(-20).join('\n'),
     );
+    // The way back is none of the rules, and is looked at as well.
+    server.run('ip', 'rule', 'del', 'pref', '32764');
+    await eventually(
+      () => server.rules() === rules,
+      () => `the return route is put back, not\n${server.rules()}`,
+    );
     assert.equal(await greeting(node.bridgeFd, server.ip, 8080), 'server 169.254.7.127');
     assert.ok(
       node.cluster.objects('Event').some((event) => (event as { reason?: string }).reason === 'AmbientCaptureRestored'),

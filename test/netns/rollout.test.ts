@@ -16,15 +16,16 @@ test(
       busy: 50,
       idle: 200,
       newPerSecond: 500,
+      restSeconds: 4,
       drainSeconds: 6,
       // What the machine manages is no assertion: on a slow one there are fewer rollouts, and it is said.
       limitMs: 150_000,
       onStep: (step) => t.diagnostic(`${Math.round((performance.now() - startedMs) / 1000)} s: ${step}`),
     });
-    const { fresh } = figures;
-    const reached = Math.round(fresh.opened / fresh.seconds);
+    const { fresh, rest } = figures;
+    const [reached, atRest] = [fresh, rest].map(({ opened, seconds }) => Math.round(opened / seconds));
     t.diagnostic(
-      `${figures.rollouts} of 5 rollouts, ${fresh.opened} new connections, ${reached} per second of 500; p50 ${fresh.p50Ms} ms, p99 ${fresh.p99Ms} ms`,
+      `${figures.rollouts} of 5 rollouts, ${fresh.opened} new connections, ${reached} per second of 500, this machine at rest ${atRest}; p50 ${fresh.p50Ms} ms, p99 ${fresh.p99Ms} ms`,
     );
     assert.deepEqual(figures.failed.slice(0, 5), []);
     assert.deepEqual(figures.cutEarly.slice(0, 5), []);

@@ -29,7 +29,15 @@ export * from './secure-engine.ts';
 export * from './socket-domain.ts';
 export { descriptorOf } from './socket-endpoint.ts';
 export * from './tls-context.ts';
-export { changeRoutes, routeAttribute, type RouteRequest } from './native/netlink.ts';
+export {
+  changeRoutes,
+  dumpRoutes,
+  netfilterGeneration,
+  type RouteDump,
+  routeAttribute,
+  type RouteRequest,
+} from './native/netlink.ts';
+export { attributesOf } from './native/netlink-messages.ts';
 export { openCapture, type PacketCapture } from './native/capture.ts';
 export {
   connectSequenced,

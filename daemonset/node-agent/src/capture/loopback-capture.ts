@@ -20,5 +20,5 @@ export const loopbackCapture: CaptureBackend = {
     pod.capture === 'new' ? podConnections(pod).filter(({ remoteAddress }) => !pod.ips.includes(remoteAddress)) : [],
   installRules: async () => undefined,
   removeRules: async () => undefined,
-  printRules: async () => '',
+  printRules: async () => ({ text: '', rules: '', generation: undefined }),
 };

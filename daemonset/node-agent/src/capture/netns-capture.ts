@@ -118,7 +118,10 @@ export function createNetnsCapture(
     removeRules: async (pod) => {
       if (pod.netns !== undefined) await removePodRules(rules, pod.netns.fd, log);
     },
-    printRules: async (pod) => (pod.netns === undefined ? '' : printPodRules(rules, pod.netns.fd)),
+    printRules: async (pod, last) =>
+      pod.netns === undefined
+        ? { text: '', rules: '', generation: undefined }
+        : printPodRules(rules, pod.netns.fd, last),
   };
 }
 

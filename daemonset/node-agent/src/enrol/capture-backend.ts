@@ -2,6 +2,7 @@
 import type { NetnsHandle } from '@ambit/net';
 import type { KubernetesObject } from '@ambit/resources';
 import type { WantedPod } from '../netns/find.ts';
+import type { PrintedRules } from '../rules/apply.ts';
 import type { HostRules } from '../rules/host.ts';
 import type { TableConnection } from '../unprotected/table.ts';
 import type { HeldPod } from './netns-cache.ts';
@@ -23,8 +24,8 @@ export interface CaptureBackend {
   /** Throws ERR_NODE_AGENT_RULES. Idempotent. */
   readonly installRules: (pod: HeldPod, object: KubernetesObject) => Promise<void>;
   readonly removeRules: (pod: HeldPod) => Promise<void>;
-  /** Everything of the mesh in the pod as one text; equal texts mean that nobody changed it. */
-  readonly printRules: (pod: HeldPod) => Promise<string>;
+  /** Everything of the mesh in the pod; equal texts mean that nobody changed it. `last`: what it was before, which makes looking cheap. */
+  readonly printRules: (pod: HeldPod, last: PrintedRules | undefined) => Promise<PrintedRules>;
   /** Undefined where probes need no exemption. */
   readonly host: HostRules | undefined;
 }

@@ -5,6 +5,7 @@ import type { KubernetesObject } from '@ambit/resources';
 import type { Logger } from '@ambit/runtime/log';
 import type { PodSource } from '../cluster/pod-source.ts';
 import type { UnprotectedConnections } from '../unprotected/connections.ts';
+import type { PrintedRules } from '../rules/apply.ts';
 import type { CaptureBackend } from './capture-backend.ts';
 import type { HeldPod, NetnsCache } from './netns-cache.ts';
 import { repeat } from './repeat.ts';
@@ -22,11 +23,16 @@ export interface DriftParts {
   readonly onRound: (repaired: { readonly pods: number; readonly host: boolean }) => void;
 }
 
+interface Look {
+  readonly inode: bigint;
+  readonly printed: PrintedRules;
+}
+
 /** Compares rules with what they were right after this agent made them. */
 export class DriftCheck {
   readonly #parts: DriftParts;
   /** What a pod's rules looked like, with the handle they were read through. */
-  readonly #printed = new Map<string, { readonly inode: bigint | undefined; readonly text: string }>();
+  readonly #looks = new Map<string, Look>();
 
   constructor(parts: DriftParts) {
     this.#parts = parts;
@@ -51,7 +57,7 @@ export class DriftCheck {
         log.warn('rules of a pod could not be checked', { ...nameOf(object), error: messageOf(error) });
       }
     }
-    for (const uid of this.#printed.keys()) if (cache.get(uid) === undefined) this.#printed.delete(uid);
+    for (const uid of this.#looks.keys()) if (cache.get(uid) === undefined) this.#looks.delete(uid);
     this.#parts.onRound({ pods, host });
   }
 
@@ -63,30 +69,41 @@ export class DriftCheck {
     return new Set(moved.map(({ uid }) => uid));
   }
 
+  /** The pod as it is now, looked at while nothing of this agent changes it; undefined when it is not held with a namespace. */
+  async #look(uid: string): Promise<Look | undefined> {
+    const { enrolment, capture, cache } = this.#parts;
+    return enrolment.whileStill(uid, async () => {
+      const current = cache.get(uid);
+      if (current?.netns === undefined) return undefined;
+      const { inode } = current.netns;
+      const last = this.#looks.get(uid);
+      return { inode, printed: await capture.printRules(current, last?.inode === inode ? last.printed : undefined) };
+    });
+  }
+
   async #checkPod(pod: HeldPod, object: KubernetesObject, hasMoved: boolean): Promise<boolean> {
-    const { enrolment, capture, cache, unprotected, log, source } = this.#parts;
+    const { enrolment, unprotected, log, source } = this.#parts;
     if (!hasMoved) {
-      const look = await enrolment.whileStill(pod.uid, async () => {
-        const current = cache.get(pod.uid);
-        if (current?.netns === undefined) return undefined;
-        return { inode: current.netns.inode, text: await capture.printRules(current) };
-      });
+      const look = await this.#look(pod.uid);
       if (look === undefined) return false;
-      const known = this.#printed.get(pod.uid);
-      if (known === undefined || known.inode !== look.inode) {
-        this.#printed.set(pod.uid, look);
+      const known = this.#looks.get(pod.uid);
+      // The first look, or others changed rules that are not ours: from here on nothing is new.
+      if (known?.inode !== look.inode || known.printed.text === look.printed.text) {
+        this.#looks.set(pod.uid, look);
         return false;
       }
-      if (known.text === look.text) return false;
     }
     log.warn('an enrolled pod was not captured as it should be and is enrolled again', {
       ...nameOf(object),
       reason: hasMoved ? 'its network namespace is a new one' : 'its rules had been changed',
     });
-    this.#printed.delete(pod.uid);
     // Without rules connections were opened that nobody carries: they count too.
     unprotected.unsettle(pod.uid);
     await enrolment.enrol(object, pod.ips);
+    // Only now: rules that could not be put back must not be taken for good ones in the next round.
+    this.#looks.delete(pod.uid);
+    const look = await this.#look(pod.uid);
+    if (look !== undefined) this.#looks.set(pod.uid, look);
     await source.tell(object, {
       type: 'Warning',
       reason: 'AmbientCaptureRestored',

@@ -158,7 +158,7 @@ export function enrolmentWorld(pods: readonly KubernetesObject[]): EnrolmentWorl
     prepare: async ({ uid }) => step('prepare', uid),
     installRules: async ({ uid }) => step('rules', uid),
     removeRules: async ({ uid }) => step('no-rules', uid),
-    printRules: async () => '',
+    printRules: async () => ({ text: '', rules: '', generation: undefined }),
   };
   const cache = new NetnsCache();
   const zds = new ZdsServer({ pods: cache, onProxies: () => undefined, log: silentLogger });

@@ -28,10 +28,10 @@ export function readPlugin(): string {
 export function buildPlugin(output: string): void {
   const scratch = mkdtempSync(join(tmpdir(), 'ambit-plugin-'));
   try {
-    writeFileSync(join(scratch, 'plugin.mjs'), readPlugin());
+    writeFileSync(join(scratch, 'plugin.cjs'), readPlugin());
     const config = {
-      main: join(scratch, 'plugin.mjs'),
-      mainFormat: 'module',
+      main: join(scratch, 'plugin.cjs'),
+      mainFormat: 'commonjs',
       output: resolve(output),
       disableExperimentalSEAWarning: true,
       useCodeCache: false,

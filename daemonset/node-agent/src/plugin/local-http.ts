@@ -1,6 +1,5 @@
 // In: one request for a unix socket of the node agent. Out: its answer. Called by main.ts. A process of its own on the host: Node's own
 // modules only. Not `node:http`: loading it costs more than twice as much as everything else that the plugin does (ADR 0002).
-import { connect } from 'node:net';
 
 /** What the agent says. */
 export interface LocalAnswer {
@@ -43,6 +42,8 @@ export function parseAnswer(bytes: Buffer): LocalAnswer {
 
 /** Asks once. Rejects when nobody listens, when the answer cannot be read, is longer than 1 MiB, or is not whole in time. */
 export async function postLocal(socketPath: string, path: string, body: string, limitMs: number): Promise<LocalAnswer> {
+  // Loaded when needed: DEL, which every pod's end waits for, is a fifth cheaper without it.
+  const { connect } = await import('node:net');
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let total = 0;

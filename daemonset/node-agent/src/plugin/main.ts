@@ -1,6 +1,6 @@
 // The executable `istio-cni` on the host, started by the container runtime for every pod. In: CNI environment and stdin. Out: a CNI result.
 // A process of its own: only this folder, the selection and Node's own modules may be imported. Source: spec node-agent 6.3, 6.4, 6.7.
-import { readFileSync, readSync } from 'node:fs';
+import { readFileSync, readSync, writeSync } from 'node:fs';
 import type { RequestOptions } from 'node:https';
 import { join } from 'node:path';
 import { readPluginEnvironment } from './config.ts';
@@ -91,6 +91,17 @@ function readInput(): string {
   return Buffer.concat(chunks).toString('utf8');
 }
 
+/** Writes the result without Node's streams, which take as long to load as the rest of a DEL; a pipe that is full and does not block needs them. */
+function writeOutput(text: string): void {
+  let rest = Buffer.from(text);
+  try {
+    while (rest.length > 0) rest = rest.subarray(writeSync(1, rest));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+    process.stdout.write(rest);
+  }
+}
+
 const world: PluginWorld = {
   environment: readPluginEnvironment(),
   // DEL must be fast and must not fail: it reads nothing.
@@ -118,5 +129,5 @@ const world: PluginWorld = {
 };
 
 const { stdout, status } = await runPlugin(world);
-process.stdout.write(stdout);
 process.exitCode = status;
+writeOutput(stdout);

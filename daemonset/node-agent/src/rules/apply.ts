@@ -3,9 +3,8 @@
 import { readSysctl, writeSysctl } from '@ambit/net';
 import type { Logger } from '@ambit/runtime/log';
 import type { PodRuleSettings } from './plan.ts';
-import { changeReturnRoutes } from './return-route.ts';
+import { changeReturnRoutes, printReturnRoutes } from './return-route.ts';
 import type { RuleBackend } from './rule-backend.ts';
-import { runInside } from './run-inside.ts';
 
 const looseSysctl = 'netfilter/nf_conntrack_tcp_loose';
 const migrateSysctl = 'ipv4/tcp_migrate_req';
@@ -63,26 +62,40 @@ export async function removePodRules(backend: RuleBackend, netns: number, log: L
   trySysctl(netns, migrateSysctl, '0', log);
 }
 
-async function show(netns: number, args: readonly string[]): Promise<string> {
-  const { stdout } = await runInside(netns, 'ip', args);
-  return stdout.trim();
+/** What a pod has of the mesh. */
+export interface PrintedRules {
+  /** Everything as one text: rules, return routes, kernel settings. Equal texts mean that nothing was changed by others. */
+  readonly text: string;
+  /** The rules alone. */
+  readonly rules: string;
+  /** Counts up with every change of rules in the namespace; undefined where the kernel does not count. */
+  readonly generation: number | undefined;
 }
 
 /**
- * Everything of the mesh in a pod as one text: rules, return routes, kernel settings. Equal texts mean that nothing was changed by others.
- * Throws ERR_NODE_AGENT_RULES.
+ * The rules of a pod. Where the kernel says that no rule was changed since `last`, they are taken from there and no program is started. Throws
+ * ERR_NODE_AGENT_RULES.
  */
-export async function printPodRules(backend: RuleBackend, netns: number): Promise<string> {
-  const families = hasIpv6(netns) ? (['-4', '-6'] as const) : (['-4'] as const);
-  const texts = [await backend.print(netns)];
-  for (const family of families) {
-    texts.push(await show(netns, [family, 'rule', 'show', 'pref', '32764']));
-    texts.push(await show(netns, [family, 'route', 'show', 'table', '100']));
-  }
+export async function rulesSince(
+  backend: Pick<RuleBackend, 'generation' | 'print'>,
+  netns: number,
+  last?: Omit<PrintedRules, 'text'>,
+): Promise<Omit<PrintedRules, 'text'>> {
+  // Before the rules are read: a change in between is seen the next time.
+  const generation = backend.generation(netns);
+  const isSame = generation !== undefined && generation === last?.generation;
+  return { generation, rules: isSame ? last.rules : await backend.print(netns) };
+}
+
+/** Everything of the mesh in a pod. `last`: what it was before. Throws ERR_NODE_AGENT_RULES or ERR_NET_SYSTEM_CALL. */
+export async function printPodRules(backend: RuleBackend, netns: number, last?: PrintedRules): Promise<PrintedRules> {
+  const found = await rulesSince(backend, netns, last);
+  let loose: string;
   try {
-    texts.push(readSysctl(netns, looseSysctl));
+    loose = readSysctl(netns, looseSysctl);
   } catch {
-    texts.push('no conntrack');
+    loose = 'no conntrack';
   }
-  return texts.join('\n');
+  const routes = printReturnRoutes(netns, hasIpv6(netns) ? ['v4', 'v6'] : ['v4']);
+  return { ...found, text: [found.rules, routes, loose].join('\n') };
 }

@@ -2,6 +2,7 @@
 import { NodeAgentError } from '../errors.ts';
 import type { IptablesTools } from './iptables-binary.ts';
 import { buildRestore, type IpFamily, ownRulesOf, parseSaved, planPodTables, type TablePlan } from './iptables-plan.ts';
+import { rulesGeneration } from './nftables.ts';
 import type { RuleBackend } from './rule-backend.ts';
 import { runInside } from './run-inside.ts';
 
@@ -61,6 +62,9 @@ export function iptablesBackend(pair: IptablesPair): RuleBackend {
     remove: async (netns) => {
       for (const [, tools] of families) await replaceRules(netns, tools, []);
     },
+    // The tables of legacy iptables are not counted.
+    generation: (netns) =>
+      families.every(([, { variant }]) => variant === 'nft') ? rulesGeneration(netns) : undefined,
     print: async (netns) => {
       const texts: string[] = [];
       for (const [family, tools] of families) {

@@ -1,8 +1,18 @@
 // In: rule text of plan.ts. Out: those tables in a pod, one transaction per change. Called by apply.ts. Source: spec node-agent 3.6.
+import { netfilterGeneration } from '@ambit/net';
 import { NodeAgentError } from '../errors.ts';
 import { buildPodRemoval, buildPodRules, tables } from './plan.ts';
 import type { RuleBackend } from './rule-backend.ts';
 import { runInside } from './run-inside.ts';
+
+/** Counts up with every change that nft, or iptables over nf_tables, makes; undefined where the kernel does not tell. */
+export function rulesGeneration(netns: number): number | undefined {
+  try {
+    return netfilterGeneration(netns);
+  } catch {
+    return undefined; // a kernel without the question: the rules themselves are looked at
+  }
+}
 
 /** Runs one transaction. Throws ERR_NODE_AGENT_RULES. */
 export async function runTransaction(netns: number | undefined, text: string): Promise<void> {
@@ -40,5 +50,6 @@ export const nftablesBackend: RuleBackend = {
   name: 'nftables',
   load: async (netns, settings) => runTransaction(netns, buildPodRules(settings)),
   remove: async (netns) => runTransaction(netns, buildPodRemoval()),
+  generation: rulesGeneration,
   print: async (netns) => printTables(netns, tables),
 };

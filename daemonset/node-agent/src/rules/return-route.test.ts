@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { returnRouteRequests } from './return-route.ts';
+import { returnRouteLines, returnRouteRequests } from './return-route.ts';
 
 const words = (family: 'v4' | 'v6', action: 'add' | 'del'): string[] =>
   returnRouteRequests(family, action).map(
@@ -30,4 +30,21 @@ test('the reverse names the same route and the same rule', () => {
       [25, 33],
     );
   }
+});
+
+test('of all routes and rules only the way back is printed, without the numbers that its use changes', () => {
+  const [route, rule] = returnRouteRequests('v6', 'add').map(({ body }) => body);
+  assert.ok(route !== undefined && rule !== undefined);
+  const used = (count: number): Buffer => Buffer.concat([route, Buffer.from([8, 0, 12, 0, count, 0, 0, 0])]);
+  const other = Buffer.from(route);
+  other[4] = 254;
+  const otherRule = Buffer.from(rule);
+  otherRule.writeUInt32LE(32_766, 16);
+  const lines = returnRouteLines([used(1), other], [rule, otherRule]);
+  assert.deepEqual(
+    lines.map((line) => line.split(' ')[0]),
+    ['route', 'rule'],
+  );
+  assert.deepEqual(returnRouteLines([used(2)], [rule]), lines);
+  assert.notDeepEqual(returnRouteLines([], [rule]), lines);
 });

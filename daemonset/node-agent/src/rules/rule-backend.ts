@@ -9,6 +9,8 @@ export interface RuleBackend {
   readonly load: (netns: number, settings: PodRuleSettings) => Promise<void>;
   /** Takes the mesh's rules away; others stay. */
   readonly remove: (netns: number) => Promise<void>;
+  /** A number that changes whenever somebody changes rules in the namespace; undefined where there is none, and {@link print} must be asked. */
+  readonly generation: (netns: number) => number | undefined;
   /** The mesh's rules as the kernel has them, without counters: equal texts mean equal rules. Empty without rules. */
   readonly print: (netns: number) => Promise<string>;
 }

@@ -16,6 +16,8 @@ export const SOCK_CLOEXEC = 0o2000000;
 
 /** Protocol of netlink sockets for addresses, routes and rules. */
 export const NETLINK_ROUTE = 0;
+/** The same for packet filters. */
+export const NETLINK_NETFILTER = 12;
 
 /** Levels and options. */
 export const SOL_IP = 0;
