@@ -254,6 +254,32 @@ describe('services around a request', () => {
     assert.equal(tag('istio.source_namespace'), 'clients');
   });
 
+  test('spans have the tags that users ask for', { timeout: 20_000 }, async () => {
+    const tags = {
+      tier: { source: { case: 'literal' as const, value: 'gold' } },
+      tenant: { source: { case: 'header' as const, value: 'X-Tenant' }, defaultValue: 'nobody' },
+      absent: { source: { case: 'header' as const, value: 'x-absent' } },
+      code: { source: { case: 'formatter' as const, value: 'code %RESPONSE_CODE%' } },
+      home: { source: { case: 'environment' as const, value: 'HOME' }, defaultValue: 'unknown' },
+    };
+    tracingWith({ backend: 'grpc', samplingPercent: 100 });
+    mesh.configure({ policies: { tagged: { body: { case: 'telemetry', value: { tracing: { tags } } } } } });
+    configure({}, ['tagged']);
+    exported = [];
+    await mesh.get('/', { headers: { 'x-tenant': 'ann', traceparent: `00-${trace}-${span}-01` } });
+    await until(() => exported.length > 0);
+    const [sent] = exported[0]?.resourceSpans[0]?.scopeSpans[0]?.spans ?? [];
+    const tag = (key: string) => sent?.attributes.find((attribute) => attribute.key === key)?.value?.value.value;
+    assert.deepEqual(['tier', 'tenant', 'absent', 'code', 'home', 'istio.source_namespace'].map(tag), [
+      'gold',
+      'ann',
+      undefined,
+      'code 200',
+      'unknown',
+      undefined,
+    ]);
+  });
+
   test('a Zipkin collector gets JSON, and the workload B3', { timeout: 20_000 }, async () => {
     tracingWith({ backend: 'http', zipkin: true, samplingPercent: 100 });
     zipkin = [];

@@ -113,7 +113,10 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
   const http2 = createHttp2Client();
   const resolve = options.resolveName;
   const names = createNames({ log: log.child('dns'), ...(resolve === undefined ? {} : { resolve }) });
-  const picker = createPicker({ names });
+  const picker = createPicker({
+    names,
+    onEjected: (backend, key, forMs) => post({ kind: 'ejected', backend, endpoint: key, forMs }),
+  });
   const connections = createConnectionRegistry();
   const tls = createTlsPlanner();
   const breakers = createBreakers(settings.shared.counts);
@@ -178,9 +181,8 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     } else for (const output of accessLog === 'mesh' ? config.settings.accessLogs : fixedOutputs) write(output, record);
     explainRequest(record, explainLog);
     const { trace } = record;
-    const provider = frontend.tracing()?.provider;
-    if (trace?.isSampled === true && provider !== undefined)
-      spans.add(spanOf(record, trace, provider.maxTagLength), provider);
+    const tracing = frontend.tracing();
+    if (trace?.isSampled === true && tracing !== undefined) spans.add(spanOf(record, trace, tracing), tracing.provider);
   };
 
   let baggage: { readonly workload: Workload; readonly text: string } | undefined;
@@ -322,6 +324,9 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
         return;
       case 'jwks':
         tokens.received(message.uri, message.json);
+        return;
+      case 'ejected':
+        picker.eject(message.backend, message.endpoint, message.forMs);
         return;
       case 'log-level':
         log.setLevel(message.scope, message.level);

@@ -41,6 +41,8 @@ export type ToDataThread =
   | { readonly kind: 'looked-up'; readonly key: string }
   /** Key set of a URI, new or asked for; undefined = there is none. */
   | { readonly kind: 'jwks'; readonly uri: string; readonly json: string | undefined }
+  /** Another thread found an endpoint ill. */
+  | { readonly kind: 'ejected'; readonly backend: string; readonly endpoint: string; readonly forMs: number }
   | { readonly kind: 'log-level'; readonly scope: string | undefined; readonly level: LogThreshold }
   /** Flows a second that are wanted from this thread; 0 = none. */
   | { readonly kind: 'flow-limit'; readonly maxPerSecond: number }
@@ -60,6 +62,8 @@ export type FromDataThread =
   | { readonly kind: 'jwks-wanted'; readonly uri: string }
   /** What ended since the last such message, while somebody watches. */
   | { readonly kind: 'flows'; readonly batch: FlowBatch }
+  /** An endpoint was found ill; the others shall leave it out as well. */
+  | { readonly kind: 'ejected'; readonly backend: string; readonly endpoint: string; readonly forMs: number }
   | { readonly kind: 'metrics'; readonly id: number; readonly text: string }
   | { readonly kind: 'pong'; readonly id: number }
   | { readonly kind: 'drained' }

@@ -12,6 +12,8 @@ import type { DataThreadSettings, FromDataThread, ToDataThread } from './message
 /** Longest wait for an answer of a data thread. */
 const answerMs = 2000;
 
+type Ejected = FromDataThread & { readonly kind: 'ejected' };
+
 /** What the threads tell the app. */
 export interface DataThreadEvents {
   /** A thread asks for a WDS address; answer with a `looked-up` message to all. */
@@ -20,6 +22,8 @@ export interface DataThreadEvents {
   readonly onJwksWanted: (uri: string) => void;
   /** What ended on a thread; only after a `flow-limit` above 0. */
   readonly onFlows: (batch: FlowBatch) => void;
+  /** A thread found an endpoint ill: the others have to know. */
+  readonly onEjected: (message: Ejected, sender: unknown) => void;
   /** A thread died: the process must end. */
   readonly onFailed: (error: Error) => void;
 }
@@ -43,10 +47,13 @@ export interface DataThreads {
 export const startDataThreads = (
   count: number,
   settings: DataThreadSettings,
-  events: DataThreadEvents,
+  events: Omit<DataThreadEvents, 'onEjected'>,
   log: Logger,
 ): DataThreads => {
-  const threads = Array.from({ length: count }, () => new DataThread(settings, events, log));
+  const onEjected: DataThreadEvents['onEjected'] = (message, sender) => {
+    for (const thread of threads) if (thread !== sender) thread.send(message);
+  };
+  const threads = Array.from({ length: count }, () => new DataThread(settings, { ...events, onEjected }, log));
   let nextId = 0;
   const broadcast = (message: ToDataThread): void => {
     for (const thread of threads) thread.send(message);
@@ -118,6 +125,9 @@ class DataThread {
           return;
         case 'flows':
           events.onFlows(message.batch);
+          return;
+        case 'ejected':
+          events.onEjected(message, this);
           return;
         case 'metrics':
         case 'pong':

@@ -5,6 +5,7 @@
 import { clusterName } from '../telemetry/access-log.ts';
 import { flagsText } from '../telemetry/metrics.ts';
 import type { RequestRecord } from '../telemetry/request-record.ts';
+import type { Tracing } from './start.ts';
 
 /** A finished span. */
 export interface Span {
@@ -30,7 +31,8 @@ export interface RequestTrace {
 const defaultTagLength = 256;
 
 /** Builds the span of a request. */
-export const spanOf = (record: RequestRecord, trace: RequestTrace, maxTagLength: number): Span => {
+export const spanOf = (record: RequestRecord, trace: RequestTrace, tracing: Tracing): Span => {
+  const { maxTagLength } = tracing.provider;
   const { start } = record;
   const { frontend, peer } = start.tunnel;
   const limit = maxTagLength || defaultTagLength;
@@ -58,7 +60,11 @@ export const spanOf = (record: RequestRecord, trace: RequestTrace, maxTagLength:
     ['istio.destination_namespace', record.endpoint?.workload?.namespace],
     ['istio.authorization.dry_run', record.explanation['dry_run']],
   ];
-  for (const [name, value] of optional) if (value !== undefined && value !== '') tags.push([name, value]);
+  for (const [name, value] of optional) {
+    const isWanted = tracing.hasIstioTags || !name.startsWith('istio.');
+    if (isWanted && value !== undefined && value !== '') tags.push([name, value]);
+  }
+  for (const [name, value] of tracing.tags(record)) tags.push([name, value.slice(0, limit)]);
   const isError = record.status >= 500 || record.status === 0 || isGrpcFailure(record.grpcStatus);
   if (isError) tags.push(['error', 'true']);
   const host = frontend.hostname === '' ? start.authority : frontend.hostname;

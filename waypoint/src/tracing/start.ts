@@ -6,6 +6,7 @@ import { type HeaderList, setTraceContext, traceContextOf } from '@ambit/l7';
 import type { TracingProvider } from '@ambit/proto/waypoint';
 import { randomFillSync } from 'node:crypto';
 import type { RequestTrace } from './span.ts';
+import type { SpanTags } from './tags.ts';
 
 /** How requests are traced; from the mesh's provider and the Telemetry policies that apply. */
 export interface Tracing {
@@ -14,6 +15,10 @@ export interface Tracing {
   readonly samplingPercent: number;
   readonly isReported: boolean;
   readonly isPropagated: boolean;
+  /** Tags of users. */
+  readonly tags: SpanTags;
+  /** Whether spans say which workloads take part. */
+  readonly hasIstioTags: boolean;
 }
 
 const ids = Buffer.alloc(24 * 64);

@@ -35,6 +35,7 @@ import {
 } from '@ambit/proto/waypoint';
 import { threadId } from 'node:worker_threads';
 import type { Tracing } from '../tracing/start.ts';
+import { compileTags, noTags } from '../tracing/tags.ts';
 import { type ProxySettings, settingsOf } from './proxy-settings.ts';
 import { type ConfigSnapshot, PROXY_CONFIG_KEY } from './config-store.ts';
 import { defaultRoute, defaultTarget } from './default-route.ts';
@@ -249,7 +250,15 @@ const tracingAt = (settings: ProxySettings, { refs, lookup }: PolicyLookup): Tra
     const samplingPercent = use.samplingSet
       ? use.samplingPercent
       : (tracing?.samplingPercent ?? provider.samplingPercent);
-    tracing = { provider, samplingPercent, isReported: !use.disableReporting, isPropagated: !use.disablePropagation };
+    tracing = {
+      provider,
+      samplingPercent,
+      isReported: !use.disableReporting,
+      isPropagated: !use.disablePropagation,
+      // The tags of a more specific object take the place of all others.
+      tags: Object.keys(use.tags).length === 0 ? (tracing?.tags ?? noTags) : compileTags(use.tags),
+      hasIstioTags: use.istioTags,
+    };
   }
   return tracing;
 };

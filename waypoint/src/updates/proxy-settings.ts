@@ -6,6 +6,7 @@ import { HttpDefaults_Normalize, type ProxyConfig } from '@ambit/proto/waypoint'
 import type { Http1Settings } from '../http/h1/server.ts';
 import { type LogOutput, outputOf } from '../telemetry/log-output.ts';
 import type { Tracing } from '../tracing/start.ts';
+import { noTags } from '../tracing/tags.ts';
 
 /** Settings that hold for the whole proxy, with defaults filled in. */
 export interface ProxySettings {
@@ -124,12 +125,14 @@ export const settingsOf = (proxy: ProxyConfig | undefined): ProxySettings => {
   };
 };
 
+const defaultTracing = { isReported: true, isPropagated: true, tags: noTags, hasIstioTags: true };
+
 /** The first tracing provider of the mesh. */
 const tracingOf = (proxy: ProxyConfig | undefined): Tracing | undefined => {
   for (const { body } of proxy?.providers ?? []) {
     if (body.case !== 'tracing' || body.value.backend === '' || body.value.notDefault) continue;
     const samplingPercent = body.value.samplingPercent;
-    return { provider: body.value, samplingPercent, isReported: true, isPropagated: true };
+    return { ...defaultTracing, provider: body.value, samplingPercent };
   }
   return undefined;
 };

@@ -61,6 +61,19 @@ test('not more than the allowed share is ejected: ten percent of few endpoints i
   assert.equal(few.isEjected(0, 'b'), false);
 });
 
+test('the verdict of one thread holds in the others', () => {
+  const detector = createOutlierDetector();
+  const settings = create(OutlierSchema, { consecutive5xx: 1, maxPercent: 100 });
+  const forMs = detector.report('b', settings, 'a', status(500), 2, 0);
+  assert.equal(forMs, 30_000);
+  const other = createOutlierDetector();
+  other.eject('b', 'a', 30_000, 5);
+  other.eject('b', 'a', 30_000, 5);
+  assert.equal(other.isEjected('b', 'a', 30_004), true);
+  assert.equal(other.isEjected('b', 'a', 30_005), false);
+  assert.equal(other.report('b', settings, 'a', status(500), 2, 31_000), 60_000, 'it counts as an ejection');
+});
+
 test('breakers give as many places as the limit, whichever thread asks', () => {
   const memory = new SharedArrayBuffer(COUNTS_BYTES);
   const other = createBreakers(memory);

@@ -13,8 +13,17 @@ export type TryResult =
 
 /** Verdicts about the endpoints of all backends. */
 export interface OutlierDetector {
-  /** Counts a try. `total` is the number of endpoints of the backend. */
-  report(backend: string, settings: Outlier, endpoint: string, result: TryResult, total: number, nowMs: number): void;
+  /** Counts a try. `total` is the number of endpoints of the backend. Answers for how many milliseconds the endpoint is ejected now. */
+  report(
+    backend: string,
+    settings: Outlier,
+    endpoint: string,
+    result: TryResult,
+    total: number,
+    nowMs: number,
+  ): number | undefined;
+  /** The verdict of another thread. */
+  eject(backend: string, endpoint: string, forMs: number, nowMs: number): void;
   isEjected(backend: string, endpoint: string, nowMs: number): boolean;
 }
 
@@ -53,10 +62,16 @@ export const createOutlierDetector = (): OutlierDetector => {
   return {
     report: (backend, settings, endpoint, result, total, nowMs) => {
       const health = healthOf(backend, endpoint);
-      if (health.ejectedUntilMs > nowMs || !count(health, settings, result)) return;
+      if (health.ejectedUntilMs > nowMs || !count(health, settings, result)) return undefined;
       const share = ((ejectedCount(backend, nowMs) + 1) / Math.max(1, total)) * 100;
-      if (share > (settings.maxPercent || defaults.maxPercent)) return;
+      if (share > (settings.maxPercent || defaults.maxPercent)) return undefined;
       eject(health, settings, nowMs);
+      return health.ejectedUntilMs - nowMs;
+    },
+    eject: (backend, endpoint, forMs, nowMs) => {
+      const health = healthOf(backend, endpoint);
+      if (health.ejectedUntilMs <= nowMs) health.multiplier += 1; // else two threads came to the same verdict
+      health.ejectedUntilMs = Math.max(health.ejectedUntilMs, nowMs + forMs);
     },
     isEjected: (backend, endpoint, nowMs) => {
       const health = backends.get(backend)?.get(endpoint);

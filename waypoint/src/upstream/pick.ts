@@ -58,6 +58,8 @@ export interface Picker {
   pick(input: PickInput): UpstreamEndpoint | undefined;
   /** Counts how a try ended, for outlier detection. */
   report(backend: Backend | undefined, endpoint: UpstreamEndpoint, result: TryResult): void;
+  /** Another thread found an endpoint ill. */
+  eject(backend: string, endpointKey: string, forMs: number): void;
   /** Counts a request in work; dispose when it is over. */
   begin(endpoint: UpstreamEndpoint): Disposable;
 }
@@ -68,11 +70,13 @@ export interface PickerOptions {
   readonly now?: () => number;
   /** Addresses of backends that have names; without it they have no endpoints. */
   readonly names?: Names;
+  /** An endpoint is left out for so many milliseconds. */
+  readonly onEjected?: (backend: string, endpointKey: string, forMs: number) => void;
 }
 
 /** Makes a picker. */
 export const createPicker = (options: PickerOptions = {}): Picker => {
-  const { now = () => performance.now(), names } = options;
+  const { now = () => performance.now(), names, onEjected } = options;
   const outliers = createOutlierDetector();
   const totals = new Map<string, number>();
   const active = new ActiveCounts();
@@ -126,8 +130,10 @@ export const createPicker = (options: PickerOptions = {}): Picker => {
     report: (backend, endpoint, result) => {
       if (backend?.outlier === undefined) return;
       const name = backendKeyOf(backend);
-      outliers.report(name, backend.outlier, endpoint.key, result, totals.get(name) ?? 1, now());
+      const forMs = outliers.report(name, backend.outlier, endpoint.key, result, totals.get(name) ?? 1, now());
+      if (forMs !== undefined) onEjected?.(name, endpoint.key, forMs);
     },
+    eject: (backend, key, forMs) => outliers.eject(backend, key, forMs, now()),
     begin: ({ key }) => active.hold(key),
   };
 };
