@@ -23,6 +23,7 @@ import { createSnapshot } from './snapshot/sources.ts';
 import { watchChartValues } from './sources/chart-values.ts';
 import { type ClusterState, watchCluster } from './sources/cluster-state.ts';
 import { meshConfigName, type MeshSettings, meshTextOf, settingsOf, watchMeshConfig } from './sources/mesh-config.ts';
+import { watchGatewayParameters } from './sources/gateway-parameters.ts';
 import { PodIndex } from './sources/pod-index.ts';
 import { connectRemote, watchRemoteClusters } from './sources/remote-clusters.ts';
 import type { RemoteClient } from './sources/remote-connection.ts';
@@ -199,6 +200,8 @@ export async function startControlPlane(parts: AppParts): Promise<ControlPlane> 
     if (diff === undefined) status.onNewModel(cluster.model);
     else status.onDiff(diff);
   });
+  const parameters = watchGatewayParameters(client, cluster, log);
+  stack.defer(() => parameters.close());
   const values = watchChartValues(client, config.POD_NAMESPACE, config.REVISION, log);
   stack.defer(() => values.close());
   const tags = watchRevisionTags(client, config.REVISION, config.POD_NAMESPACE, log);

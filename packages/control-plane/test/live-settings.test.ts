@@ -130,3 +130,56 @@ test('plugged-in certificates are exchanged while it runs: leaves, the serving c
   assert.ok(isOf(await signer(), two));
   assert.equal(app.rootPem, root.rootPem);
 });
+
+test('a Gateway whose parameters are missing is told so, on every replica, until they are there', async () => {
+  await using stack = new AsyncDisposableStack();
+  const cluster = memoryCluster();
+  for (const name of ['istio-system', 'apps']) cluster.put(testNamespace(name));
+  const gateway = (name: string, parametersRef: object): void =>
+    cluster.put({
+      apiVersion: 'gateway.networking.k8s.io/v1',
+      kind: 'Gateway',
+      metadata: { namespace: 'apps', name },
+      spec: {
+        gatewayClassName: 'istio-waypoint',
+        listeners: [{ name: 'mesh', port: 15008, protocol: 'HBONE' }],
+        infrastructure: { parametersRef },
+      },
+    });
+  gateway('wp', { group: '', kind: 'ConfigMap', name: 'sizes' });
+  gateway('odd', { group: '', kind: 'Secret', name: 'sizes' });
+  const app = await start(cluster, {}, stack);
+  const acceptedOf = (name: string): string => {
+    const status = cluster.objects('Gateway').find(({ metadata }) => metadata.name === name)?.status;
+    const condition = status?.conditions?.find(({ type }) => type === 'Accepted');
+    return `${condition?.status} ${condition?.reason} ${condition?.message}`;
+  };
+  const missing = 'False InvalidParameters parametersRef ConfigMap apps/sizes does not exist';
+  await until('the missing one', () => acceptedOf('wp') === missing);
+  await until('the odd one', () => acceptedOf('odd').startsWith('False InvalidParameters Unsupported parametersRef'));
+
+  // Another mesh configuration makes another model; what was found out stays.
+  const { model } = app.cluster;
+  cluster.put({
+    kind: 'ConfigMap',
+    metadata: { namespace: 'istio-system', name: 'istio' },
+    data: { mesh: JSON.stringify({ trustDomain: 'other' }) },
+  });
+  await until('another model', () => app.cluster.model !== model);
+  assert.equal(acceptedOf('wp'), missing);
+  assert.equal(app.cluster.model.view().hasParameters('apps/sizes'), false);
+
+  cluster.put({
+    kind: 'ConfigMap',
+    metadata: { namespace: 'apps', name: 'sizes' },
+    data: { deployment: 'spec: {replicas: 2}' },
+  });
+  await until('accepted', () => acceptedOf('wp') === 'True Accepted Resource accepted');
+  await until('deployed', () =>
+    cluster.objects('Deployment').some(({ spec }) => (spec as { replicas?: number }).replicas === 2),
+  );
+  cluster.remove({ kind: 'ConfigMap', namespace: 'apps', name: 'sizes' });
+  await until('missing again', () => acceptedOf('wp') === missing);
+  gateway('wp', { group: '', kind: 'ConfigMap', name: 'other' });
+  await until('another name', () => acceptedOf('wp').endsWith('apps/other does not exist'));
+});

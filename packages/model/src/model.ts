@@ -119,6 +119,14 @@ export class Model {
     return this.#recomputeAll();
   }
 
+  /** A ConfigMap that a Gateway names exists, or does not; undefined: nobody looks any more. */
+  setParameters(key: ObjectKey, exists: boolean | undefined): ModelDiff {
+    if (exists === undefined) this.#objects.parameters.delete(key);
+    else this.#objects.parameters.set(key, exists);
+    this.#touch(`parameters ${key}`, undefined);
+    return this.#recomputeAll();
+  }
+
   #touchRemote({ hostnames, workloads, hasGatewayChange }: RemoteChange): void {
     if (!this.options.multiNetwork) return;
     for (const hostname of hostnames) {

@@ -193,3 +193,34 @@ test('the Service of an ingress Gateway has the ports of the ListenerSets that i
   assert.deepEqual(await deploy(cluster), ['apply Service']);
   assert.deepEqual(portsOf(), [15021, 80, 8080, 8081]);
 });
+
+test('scalers and budgets come by server-side apply when the parameters of a Gateway ask for them, and follow the parameters', async () => {
+  const cluster = memoryCluster();
+  const parametersRef = { group: '', kind: 'ConfigMap', name: 'sizes' };
+  cluster.put(gateway('istio-waypoint', { infrastructure: { parametersRef } }));
+  assert.deepEqual(await deploy(cluster), ['patch status Gateway'], 'nothing without the parameters');
+  const sizes = (minReplicas: number): void =>
+    cluster.put({
+      kind: 'ConfigMap',
+      metadata: { namespace: 'apps', name: 'sizes' },
+      data: {
+        horizontalPodAutoscaler: JSON.stringify({ spec: { minReplicas, maxReplicas: 5 } }),
+        podDisruptionBudget: JSON.stringify({ spec: { minAvailable: 1 } }),
+      },
+    });
+  sizes(2);
+  assert.deepEqual(await deploy(cluster), [
+    ...ALL.slice(1),
+    'apply HorizontalPodAutoscaler',
+    'apply PodDisruptionBudget',
+  ]);
+  const scaler = cluster.objects('HorizontalPodAutoscaler')[0] as { spec?: object } | undefined;
+  assert.deepEqual(scaler?.spec, {
+    scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'gw' },
+    minReplicas: 2,
+    maxReplicas: 5,
+  });
+  assert.deepEqual(await deploy(cluster), [], 'a restart writes nothing');
+  sizes(3);
+  assert.deepEqual(await deploy(cluster), ['apply HorizontalPodAutoscaler']);
+});

@@ -30,6 +30,8 @@ export interface ClusterState {
   list(kind: ModelKind): Iterable<KubernetesObject>;
   /** Another cluster comes, is exchanged, or goes (undefined). After a change of options the model has none: set them again. */
   setRemote(id: string, remote: RemoteCluster | undefined): void;
+  /** Whether a ConfigMap that a Gateway names exists; undefined: nobody asks any more. Kept through changes of options. */
+  setParameters(key: string, exists: boolean | undefined): void;
   /** Changes of a cluster that was set. */
   applyRemote(id: string, changes: readonly ObjectChange[]): void;
   close(): void;
@@ -45,6 +47,7 @@ export function watchCluster(client: KubeClient, options: ModelOptions, log: Log
   let isScheduled = false;
   let isSynced = false;
   const listeners: ClusterListener[] = [];
+  const parameters = new Map<string, boolean>();
 
   /** A translation with other options that is being made beside the one in force, and the changes since it began. */
   let next: { readonly model: Model; readonly rest: Iterator<KubernetesObject>; changes: ObjectChange[] } | undefined;
@@ -73,6 +76,7 @@ export function watchCluster(client: KubeClient, options: ModelOptions, log: Log
       return;
     }
     model = making.model;
+    for (const [key, exists] of parameters) model.setParameters(key, exists);
     next = undefined;
     for (const listener of listeners) listener([], undefined);
   };
@@ -123,6 +127,11 @@ export function watchCluster(client: KubeClient, options: ModelOptions, log: Log
     },
     setRemote(id, remote) {
       tell(model.setRemote(id, remote));
+    },
+    setParameters(key, exists) {
+      if (exists === undefined) parameters.delete(key);
+      else parameters.set(key, exists);
+      tell(model.setParameters(key, exists));
     },
     applyRemote(id, changes) {
       tell(model.applyRemote(id, changes));

@@ -55,6 +55,9 @@ export class Objects {
   /** `<namespace>/<gateway>` -> keys of pods that are its instances. */
   readonly podsOfGateway = new MultiMap<ObjectKey, ObjectKey>();
 
+  /** Keys of ConfigMaps that Gateways name -> whether they exist; nothing while nobody looked. */
+  readonly parameters = new Map<ObjectKey, boolean>();
+
   /** `<kind> <namespace>/<name>` of a parent -> `<kind> <key>` of routes of any kind. */
   readonly routesOfParent = new MultiMap<string, string>();
 

@@ -83,6 +83,12 @@ export class View {
     return [...this.#objects.hosts.get(hostname)].toSorted();
   }
 
+  /** Whether a ConfigMap that a Gateway names exists; undefined while nobody looked. */
+  hasParameters(key: ObjectKey): boolean | undefined {
+    this.dependencies.add(`parameters ${key}`);
+    return this.#objects.parameters.get(key);
+  }
+
   /** Slices with an endpoint that names the pod. */
   slicesOfPod(key: ObjectKey): ObjectOf<'EndpointSlice'>[] {
     this.dependencies.add(`slices of pod ${key}`);

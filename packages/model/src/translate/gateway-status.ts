@@ -28,7 +28,7 @@ export function gatewayStatus(view: View, gateway: Gateway): StatusResult[] {
       // An address once reported stays: a waypoint scaled to zero fails closed instead of being bypassed.
       addresses: reached.problem === undefined ? addressesOf(service, hostname) : keptAddresses(gateway),
       conditions: [
-        condition('Accepted', 'True', 'Accepted', 'Resource accepted'),
+        accepted(view, gateway),
         programmed(reached),
         condition('ResolvedRefs', 'True', 'ResolvedRefs', 'All references resolved'),
       ],
@@ -40,6 +40,20 @@ export function gatewayStatus(view: View, gateway: Gateway): StatusResult[] {
       })),
     },
   ];
+}
+
+/** Whether what customises the Gateway can be used (spec control-plane 6.4); nothing is deployed otherwise. */
+function accepted(view: View, { metadata, spec }: Gateway): ConditionResult {
+  const ref = spec?.infrastructure?.parametersRef;
+  const invalid = (message: string): ConditionResult => condition('Accepted', 'False', 'InvalidParameters', message);
+  if (ref !== undefined) {
+    const { group = '', kind, name } = ref;
+    if (group !== '' || kind !== 'ConfigMap')
+      return invalid(`Unsupported parametersRef group/kind ${group}/${kind}, only ConfigMap is supported`);
+    const key = `${metadata.namespace ?? ''}/${name}`;
+    if (view.hasParameters(key) === false) return invalid(`parametersRef ConfigMap ${key} does not exist`);
+  }
+  return condition('Accepted', 'True', 'Accepted', 'Resource accepted');
 }
 
 interface Reached {
