@@ -187,12 +187,14 @@ export async function startControlPlane(parts: AppParts): Promise<ControlPlane> 
     flows: () => flows.counts,
     version: VERSION_TEXT.version,
     rootPem: () => authority.rootPem,
+    chainPem: () => authority.chainPem,
     connections: () => xds.connections,
     services: () => cluster.model.count('Service') + cluster.model.count('ServiceEntry'),
     virtualServices: () => cluster.model.count('VirtualService'),
   });
   cluster.onChange((changes, diff) => {
     pods.apply(changes);
+    series.onChanges(changes);
     series.onDiff(diff);
     snapshot.announce(diff);
     // One pod more or less is told at once; a storm waits for quiet.

@@ -95,7 +95,7 @@ test('plugged-in certificates are exchanged while it runs: leaves, the serving c
     writeFileSync(join(folder, 'ca-cert.pem'), material.certPem);
   };
   const root = createSelfSignedRoot({ trustDomain: 'cluster.local' });
-  const one = createIntermediate(root, { commonName: '1' });
+  const one = createIntermediate(root, { commonName: '1', ttlMs: 3_600_000 });
   const two = createIntermediate(root, { commonName: '2' });
   const listsOf = (...materials: SignerMaterial[]): string =>
     materials.map((material) => toPem('X509 CRL', testRevocationList(material, []))).join('');
@@ -121,6 +121,14 @@ test('plugged-in certificates are exchanged while it runs: leaves, the serving c
     () => dataIn(cluster, 'apps', 'istio-ca-root-cert')?.['root-cert.pem'] === root.rootPem,
   );
   const before = dataIn(cluster, 'apps', 'istio-ca-crl')?.['ca-crl.pem'];
+
+  const secondsLeft = async (what: string): Promise<number> => {
+    const text = await (await fetch(`http://127.0.0.1:${app.ports.monitoring}/metrics`)).text();
+    const line = text.split('\n').find((one) => one.startsWith(`citadel_server_${what}_expiry_seconds `));
+    return Number(line?.split(' ')[1]);
+  };
+  assert.ok((await secondsLeft('cert_chain')) < 3_700, 'the intermediate of an hour');
+  assert.ok((await secondsLeft('root_cert')) > 3_700);
 
   write(two, listsOf(two, root));
   await until('other revocation lists', () => {

@@ -337,6 +337,8 @@ test('certificates, verdicts and services are counted under the names that dashb
   assert.ok(valueOf('citadel_server_root_cert_expiry_seconds') > 0);
   assert.equal(valueOf('galley_validation_failed{reason="invalid_resource"}'), 1);
   assert.equal(valueOf('sidecar_injection_skip_total'), 1);
+  assert.ok(valueOf('citadel_server_cert_chain_expiry_seconds') > 0);
+  assert.ok(valueOf('pilot_inbound_updates{type="eds"}') > 0);
   assert.ok(valueOf('pilot_services') > 0);
   assert.ok(valueOf('pilot_xds{version="unknown"}') > 0);
   assert.ok(valueOf('pilot_xds_pushes{type="wds"}') > 0);

@@ -2,7 +2,8 @@
 // Out: series in the registry. Numbers that can be asked for are asked for at scrape time. Owned by app.ts; main thread.
 import { X509Certificate } from 'node:crypto';
 import type { CaServiceOptions } from '@ambit/identity';
-import type { ModelDiff } from '@ambit/model';
+import { certificatesOfPem } from '@ambit/identity';
+import type { ModelDiff, ObjectChange } from '@ambit/model';
 import type { MetricsRegistry } from '@ambit/runtime/metrics';
 import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL, WORKLOAD_TYPE_URL } from '@ambit/proto/type-urls';
 import type { ClientInfo, ServerEvents } from '@ambit/xds/server';
@@ -18,6 +19,8 @@ export type CaResult = Parameters<NonNullable<CaServiceOptions<never>['onResult'
 export interface MetricSources {
   readonly version: string;
   readonly rootPem: () => string;
+  /** Certificates between roots and leaves. */
+  readonly chainPem: () => string;
   readonly connections: () => number;
   readonly services: () => number;
   readonly virtualServices: () => number;
@@ -28,6 +31,8 @@ export interface MetricSources {
 export interface ControlPlaneMetrics {
   onCaResult(result: CaResult): void;
   onDiff(diff: ModelDiff | undefined): void;
+  /** Objects of the cluster changed. */
+  onChanges(changes: readonly ObjectChange[]): void;
   onValidation(isAllowed: boolean): void;
   /** A pod that somebody may want to have injected. */
   onInjection(isAsked: boolean): void;
@@ -55,7 +60,12 @@ export function registerMetrics(registry: MetricsRegistry, sources: MetricSource
   gauge('pilot_services', 'Services known.', sources.services);
   gauge('pilot_virt_services', 'VirtualServices known.', sources.virtualServices);
   gauge('ambit_xds_connections', 'xDS streams open.', sources.connections);
-  registerExpiry(registry, sources.rootPem);
+  const { root, chain } = endsOf(sources);
+  const left = (end: () => number) => (): number => end() - Date.now() / 1000;
+  gauge('citadel_server_root_cert_expiry_timestamp', 'End of validity of the root, in seconds since 1970.', root);
+  gauge('citadel_server_root_cert_expiry_seconds', 'Seconds until the end of validity of the root.', left(root));
+  gauge('citadel_server_cert_chain_expiry_timestamp', 'End of validity of what signs, in seconds since 1970.', chain);
+  gauge('citadel_server_cert_chain_expiry_seconds', 'Seconds until the end of validity of what signs.', left(chain));
   gauge(
     'ambit_telemetry_reporters',
     'Proxies that would report flows to this replica.',
@@ -78,6 +88,18 @@ export function registerMetrics(registry: MetricsRegistry, sources: MetricSource
     labels: ['error'],
   });
   const triggers = registry.counter({ name: 'pilot_push_triggers', help: 'Reasons of pushes.', labels: ['type'] });
+  const updates = registry.counter({
+    name: 'pilot_inbound_updates',
+    help: 'Changes of objects that came in.',
+    labels: ['type'],
+  });
+  // Bound once: a start brings a change per object.
+  const updatesBy = {
+    eds: updates.bind({ type: 'eds' }),
+    svc: updates.bind({ type: 'svc' }),
+    svcdelete: updates.bind({ type: 'svcdelete' }),
+    config: updates.bind({ type: 'config' }),
+  };
   const passed = counter('galley_validation_passed', 'Objects that the webhook accepted.');
   const failed = registry.counter({
     name: 'galley_validation_failed',
@@ -102,6 +124,9 @@ export function registerMetrics(registry: MetricsRegistry, sources: MetricSource
       else if (result === 'unauthenticated') unauthenticated.add();
       else if (result === 'bad-csr') unreadable.add();
       else signErrors.add({ error: result === 'impersonation' ? 'UNAUTHORIZED' : 'INTERNAL' });
+    },
+    onChanges(changes) {
+      for (const change of changes) updatesBy[updateType(change)].add();
     },
     onDiff(diff) {
       const isAmbient = diff !== undefined && diff.addresses.updated.size + diff.addresses.removed.size > 0;
@@ -170,17 +195,24 @@ function xdsEvents(registry: MetricsRegistry, convergence: Convergence): ServerE
 /** Versions of proxies with a series of their own. */
 const MAX_VERSIONS = 20;
 
-/** Expiry of the first root; of several, the others are on their way in or out. */
-function registerExpiry(registry: MetricsRegistry, rootPem: () => string): void {
-  const expirySeconds = (): number => new X509Certificate(rootPem()).validToDate.getTime() / 1000;
-  registry.gauge({
-    name: 'citadel_server_root_cert_expiry_timestamp',
-    help: 'End of validity, in seconds since 1970.',
-    collect: expirySeconds,
-  });
-  registry.gauge({
-    name: 'citadel_server_root_cert_expiry_seconds',
-    help: 'Seconds until the end of validity.',
-    collect: () => expirySeconds() - Date.now() / 1000,
-  });
+/** Upstream's words for kinds of changes. */
+function updateType(change: ObjectChange): 'eds' | 'svc' | 'svcdelete' | 'config' {
+  const kind = change.type === 'delete' ? change.kind : change.object.kind;
+  if (kind === 'Pod' || kind === 'EndpointSlice') return 'eds';
+  if (kind === 'Service') return change.type === 'delete' ? 'svcdelete' : 'svc';
+  return 'config';
+}
+
+/**
+ * When the first root ends (of several, the others are on their way in or out), and the certificate between roots and leaves that ends first:
+ * seconds since 1970. Without any such certificate the root signs itself and its end counts for both.
+ */
+function endsOf({ rootPem, chainPem }: MetricSources): { readonly root: () => number; readonly chain: () => number } {
+  const endOf = (certificate: Buffer | string): number => new X509Certificate(certificate).validToDate.getTime() / 1000;
+  const root = (): number => endOf(rootPem());
+  const chain = (): number => {
+    const ends = certificatesOfPem(chainPem()).map(endOf);
+    return ends.length === 0 ? root() : Math.min(...ends);
+  };
+  return { root, chain };
 }
