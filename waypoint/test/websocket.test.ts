@@ -139,10 +139,13 @@ describe('websockets', () => {
     assert.match(seen[0] ?? '', /sec-websocket-protocol: chat\r\n/i);
   });
 
-  test('a backend that does not know the key it was given gets no websocket', async () => {
+  test('a backend that does not know the key it was given gets no websocket, and no place', async () => {
+    setPort(1, 1);
     serveUpgrades([], () => 'something else');
-    const { response } = await openExtended();
-    assert.equal(response[':status'], 502);
+    for (let turn = 0; turn < 2; turn++) {
+      const { response } = await openExtended();
+      assert.equal(response[':status'], 502);
+    }
   });
 
   test('an upgrade becomes an extended CONNECT where the backend announces it', async () => {
@@ -207,6 +210,45 @@ describe('websockets', () => {
     const { response } = await openExtended();
     assert.equal(response[':status'], 403);
   });
+
+  for (const protocol of [1, 2]) {
+    test(`the last bytes arrive although the other side has ended, over protocol ${protocol}`, async () => {
+      setPort(protocol);
+      const last = Buffer.alloc(512 * 1024, 'x').toString();
+      const arrived = Promise.withResolvers<number>();
+      const count = (duplex: Duplex): void => {
+        let bytes = 0;
+        duplex.on('data', (piece: Buffer) => (bytes += piece.length));
+        duplex.on('end', () => arrived.resolve(bytes));
+      };
+      const raw = (socket: Duplex): void => {
+        socket.on('error', () => undefined);
+        if (protocol === 2) {
+          const session = performServerHandshake(socket, { settings: { enableConnectProtocol: true } });
+          session.on('error', () => undefined);
+          session.on('stream', (stream) => {
+            stream.on('error', () => undefined);
+            stream.respond({ ':status': 200 });
+            stream.end();
+            count(stream);
+          });
+          return;
+        }
+        socket.once('data', (head: Buffer) => {
+          const key = /sec-websocket-key: (.*)\r\n/i.exec(head.toString())?.[1] ?? '';
+          socket.end(
+            `HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${acceptOf(key)}\r\n\r\n`,
+          );
+          count(socket);
+        });
+      };
+      mesh.addWorkload(2, { raw });
+      const { stream } = await openExtended();
+      stream.resume();
+      stream.end(last);
+      assert.equal(await arrived.promise, last.length);
+    });
+  }
 
   test('a websocket gives its place back when it is over', async () => {
     setPort(1, 1);

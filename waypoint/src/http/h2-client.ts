@@ -208,6 +208,10 @@ class Http2Call implements UpstreamCall {
     this.#stream?.close(constants.NGHTTP2_CANCEL);
   }
 
+  release(): void {
+    this.#done();
+  }
+
   #done(): void {
     const { onDone } = this;
     this.onDone = undefined;

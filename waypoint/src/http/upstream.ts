@@ -59,6 +59,8 @@ export interface UpstreamCall {
   readonly response: Promise<UpstreamResponse>;
   /** Gives up; the response promise rejects with the reason. */
   cancel(reason: Error): void;
+  /** A connection that became a websocket has ended by itself: its places are free again. */
+  release(): void;
   /** True when at least one byte of the request may have reached the backend. */
   readonly requestSent: boolean;
   /** Called once when the try needs its connection no longer, whatever became of it. */

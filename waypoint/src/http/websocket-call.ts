@@ -97,9 +97,18 @@ class CheckedCall implements UpstreamCall {
   constructor(call: UpstreamCall, check: (response: UpstreamResponse) => void) {
     this.#call = call;
     this.response = call.response.then((response) => {
-      check(response);
+      try {
+        check(response);
+      } catch (error) {
+        call.release();
+        throw error;
+      }
       return response;
     });
+  }
+
+  release(): void {
+    this.#call.release();
   }
 
   get requestSent(): boolean {
@@ -146,6 +155,10 @@ class ChosenCall implements UpstreamCall {
   cancel(reason: Error): void {
     this.#cancelled = reason;
     this.#call?.cancel(reason);
+  }
+
+  release(): void {
+    this.#call?.release();
   }
 
   async #start(chosen: Promise<UpstreamCall>): Promise<UpstreamResponse> {

@@ -115,7 +115,13 @@ const forward = async (
     }
     context.hasAnswered = true;
     tries.accepted();
-    relayResponse(context, decision, outcome, (reason) => tries.cancel(reason));
+    relayResponse(
+      context,
+      decision,
+      outcome,
+      (reason) => tries.cancel(reason),
+      () => tries.release(),
+    );
     return undefined;
   }
 };

@@ -13,19 +13,20 @@ import type { UpstreamResponse } from '../http/upstream.ts';
 import type { ForwardDecision } from './forward.ts';
 import { operatorValues } from './request-of.ts';
 
-/** Relays a response; `cancel` ends what the backend still sends when the client is gone. */
+/** Relays a response; `cancel` ends what the backend still sends when the client is gone, `release` follows a websocket. */
 export const relayResponse = (
   context: RequestContext,
   decision: ForwardDecision,
   response: UpstreamResponse,
   cancel: (reason: Error) => void,
+  release: () => void,
 ): void => {
   const { exchange, record, config } = context;
   const { headers } = response;
   context.touch();
   context.body().release();
   if (response.upgraded !== undefined) {
-    relayUpgrade(context, decision, response, response.upgraded, cancel);
+    relayUpgrade(context, decision, response, response.upgraded, release);
     return;
   }
   removeHopByHop(headers, 'response');
@@ -125,7 +126,7 @@ const relayUpgrade = (
   decision: ForwardDecision,
   { headers }: UpstreamResponse,
   upstream: Upgraded,
-  cancel: (reason: Error) => void,
+  release: () => void,
 ): void => {
   const { exchange, record, config } = context;
   editResponse(context, decision, headers);
@@ -150,7 +151,7 @@ const relayUpgrade = (
       record.flags.add('UC');
       record.details = 'upstream_reset_after_response_started{connection_termination}';
     }
-    cancel(new WaypointError('ERR_WAYPOINT_UPSTREAM', 'the websocket is over')); // its place is free again
+    release();
     context.finish();
   });
 };

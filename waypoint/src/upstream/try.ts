@@ -71,6 +71,11 @@ export class Tries {
     this.#call?.cancel(reason);
   }
 
+  /** The websocket of the last try is over. */
+  release(): void {
+    this.#call?.release();
+  }
+
   /** Makes try number `attempt`, the first is 1. Never rejects. */
   async once(attempt: number): Promise<TryResult> {
     const { record, snapshot } = this.#context;

@@ -90,6 +90,13 @@ class Http1Call implements UpstreamCall {
     this.#done();
   }
 
+  release(): void {
+    const pooled = this.#pooled;
+    this.#pooled = undefined;
+    if (pooled !== undefined) this.#pool.gone(pooled);
+    this.#done();
+  }
+
   /** Dials when the backend may have one more connection, else waits for one. */
   #dialWithin(rules: ConnectionRules): void {
     this.#pending ??= rules.pending();
