@@ -206,6 +206,7 @@ function missingIn(edges: Ended, tap: Ended): string | undefined {
 }
 
 test('edges shows who talks to whom, and tap each connection and request, without anything installed beside the mesh', async () => {
+  await setLoad(2);
   let missing: string | undefined = 'nothing was asked';
   // Both look for some seconds, of which a busy machine may need most until they are connected.
   await cluster

@@ -1,20 +1,16 @@
-/** Entry of the waypoint process: environment and arguments in, a running waypoint until a signal. Main thread. */
-import { createDrain } from '@ambit/runtime/drain';
-import { readOrExit, runUntilSignal } from '@ambit/runtime/lifecycle';
-import { createLogger } from '@ambit/runtime/log';
-import { startWaypoint } from './app.ts';
-import { readConfig } from './config.ts';
-
-/** Time that tunnels get after the announced drain; together below the pod's grace period of 30 s. */
-const tunnelDrainMs = 20_000;
-
+/**
+ * Entry of the image: a waypoint until a signal, or with the argument `probe` one end of `ambit check --probe`, which loads nothing of a
+ * waypoint. Main thread.
+ */
+const [first, ...others] = process.argv.slice(2);
 // The one place besides config.ts that touches the environment: it hands it over.
-// oxlint-disable-next-line node/no-process-env -- the entry passes the environment to config.ts
-const config = readOrExit(() => readConfig(process.env, process.argv.slice(2)));
-const log = createLogger({ level: config.logLevel, format: config.env.AMBIT_LOG_FORMAT });
-log.info('waypoint starts', { node: config.nodeId, identity: config.identity, discovery: config.discoveryAddress });
-await runUntilSignal((context) => startWaypoint(config, log, context), {
-  drain: createDrain(),
-  drainDeadlineMs: config.terminationDrainMs + tunnelDrainMs,
-  log,
-});
+// oxlint-disable-next-line node/no-process-env -- the entry passes the environment on
+const environment = process.env;
+if (first === 'probe') {
+  const { runProbe } = await import('./probe/probe.ts');
+  // The address that stands for the pod in the local cluster.
+  await runProbe(others, environment['AMBIT_LOOPBACK_POD_IP']);
+} else {
+  const { runWaypoint } = await import('./run.ts');
+  await runWaypoint(environment, process.argv.slice(2));
+}

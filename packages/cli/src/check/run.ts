@@ -11,6 +11,8 @@ import { checkTopics } from './topics.ts';
 /** Options of the command. */
 export interface CheckOptions {
   readonly pre: boolean;
+  /** Also send traffic (category `probe`). */
+  readonly probe: boolean;
   readonly output: string;
   /** Only these categories. */
   readonly only: readonly string[];
@@ -35,6 +37,10 @@ async function findingsOf(api: OpenedCluster, options: CheckOptions): Promise<re
       ? [...new Set([...preChecks, ...clusterChecks, ...meshChecks])]
       : [...clusterChecks, ...meshChecks];
   for (const check of checks) findings.push(...(await check(api)));
+  if (options.probe || options.only.includes('probe')) {
+    const { probeChecks } = await import('./probe.ts');
+    findings.push(...(await probeChecks(api)));
+  }
   return options.only.length === 0 ? findings : findings.filter(({ category }) => options.only.includes(category));
 }
 
