@@ -16,7 +16,7 @@ export const checkTopics: Readonly<Record<string, string>> = {
   'xds-lag':
     'Every node proxy and waypoint is connected to the control plane and has accepted what it was sent.\ntry: ambit proxy-status',
   'ca-and-trust':
-    'The root certificate is published in every namespace of the mesh and has not expired.\ntry: ambit cert list',
+    'The root certificate is published in every namespace of the mesh and has not expired.\ntry: ambit agent certificates',
   redirection: 'Every pod that ought to be captured is.\ntry: ambit mesh status NAMESPACE',
   'network-policy':
     'No NetworkPolicy keeps mesh peers from TCP port 15008 of captured pods: the most frequent cause of timeouts after labelling.\ntry: ambit mesh add NAMESPACE --plan, which prints the rule to add',
@@ -30,5 +30,5 @@ export const checkTopics: Readonly<Record<string, string>> = {
     'Connections that were open before their pod was captured stay plaintext until they end.\ntry: ambit mesh status NAMESPACE',
   leftovers: 'Nothing of an earlier installation is left.\ntry: ambit uninstall --purge',
   probe:
-    'Two pods in the mesh reach each other over HBONE with the identities they ought to have.\ntry: ambit explain SOURCE DESTINATION',
+    'With --probe: pods of every node reach pods of every node over HBONE, with the identities they ought to have. They live in a namespace ambit-probe-... that is removed again.\ntry: ambit node logs NODE of both nodes',
 };
