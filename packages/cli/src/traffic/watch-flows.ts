@@ -55,11 +55,20 @@ const UNIMPLEMENTED = 12;
 /** PERMISSION_DENIED and UNAUTHENTICATED. */
 const REFUSALS: ReadonlySet<number> = new Set([7, 16]);
 
+/** gRPC writes messages as in URLs; one that is broken is shown as it came. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 /** The failure that trailers tell; undefined for success. */
 function failureOf(headers: IncomingHttpHeaders): CliError | undefined {
   const code = Number(headers['grpc-status'] ?? 0);
   if (code === 0) return undefined;
-  const text = decodeURIComponent(String(headers['grpc-message'] ?? `status ${code}`));
+  const text = decoded(String(headers['grpc-message'] ?? `status ${code}`));
   if (code === UNIMPLEMENTED) return new CliError('ERR_CLI_NOT_FOUND', 'this control plane takes no flows');
   if (!REFUSALS.has(code)) return new CliError('ERR_CLI_ADMIN', text);
   return new CliError('ERR_CLI_REFUSED', text, {
