@@ -50,7 +50,7 @@ export async function nodeDrain(
   const old = (await nodeProxies(api, api.istioNamespace)).find((pod) => nodeOf(pod) === node);
   if (old === undefined)
     throw new CliError('ERR_CLI_NOT_FOUND', `node "${node}" has no node proxy`, { hint: 'ambit node list' });
-  const detail = `${await carriedBy(api, old)}; they go on until they end, at most ${limitOf(old)}`;
+  const detail = `${await carriedBy(api, old)}; what is open goes on until it ends, at most ${limitOf(old)}`;
   if (!(await confirmPlan([{ action: 'restart', object: `node proxy on ${node}`, detail }], flags))) return;
   const progress = startProgress(`replacing the node proxy of ${node}`);
   await api.delete({ ...kinds.pod, namespace: api.istioNamespace, name: nameOf(old) });
