@@ -57,7 +57,13 @@ async function imageOf(api: OpenedCluster): Promise<string> {
   });
 }
 
-const ipOf = (pod: KubernetesObject): string => String(statusOf(pod)['podIP'] ?? '');
+/** A text field of the status; empty when absent. */
+function statusText(pod: KubernetesObject, name: string): string {
+  const value = statusOf(pod)[name];
+  return typeof value === 'string' ? value : '';
+}
+
+const ipOf = (pod: KubernetesObject): string => statusText(pod, 'podIP');
 
 /** `host:port`, for both families. */
 const targetOf = (ip: string): string => (ip.includes(':') ? `[${ip}]:${probePort}` : `${ip}:${probePort}`);
@@ -65,7 +71,7 @@ const targetOf = (ip: string): string => (ip.includes(':') ? `[${ip}]:${probePor
 const isServing = (pod: KubernetesObject): boolean =>
   conditionOf(pod, 'Ready')?.status === 'True' && pod.metadata?.annotations?.[labels.redirection] === 'enabled';
 
-const hasEnded = (pod: KubernetesObject): boolean => ['Succeeded', 'Failed'].includes(String(statusOf(pod)['phase']));
+const hasEnded = (pod: KubernetesObject): boolean => ['Succeeded', 'Failed'].includes(statusText(pod, 'phase'));
 
 /** Waits for pods by name; says which is late and why. */
 async function waitFor(
@@ -88,7 +94,7 @@ async function waitFor(
       });
       if (late === undefined) return { value: found.filter((pod) => pod !== undefined) };
       const pod = pods.find((one) => nameOf(one) === late);
-      const phase = pod === undefined ? 'not created' : String(statusOf(pod)['phase'] ?? 'Pending');
+      const phase = pod === undefined ? 'not created' : statusText(pod, 'phase') || 'Pending';
       return { missing: `${what}: pod ${late} is ${phase}` };
     },
     { onMissing, hint: `kubectl -n ${namespace} describe pods` },
