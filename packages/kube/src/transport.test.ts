@@ -36,3 +36,18 @@ test('a request that meets a closing pooled connection goes out once more, a cre
   server.close();
   server.closeAllConnections();
 });
+
+test('a server that takes requests and answers none fails them after their time', async () => {
+  const server = createServer(() => {});
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const transport = createTransport({ server: url, credentials: async () => ({ options: {}, headers: {} }) }, 'test');
+  await assert.rejects(transport.send({ method: 'GET', path: '/api/v1/pods?watch=true', timeoutMs: 20 }), {
+    code: 'ERR_KUBE_UNREACHABLE',
+    message: /no answer within 20 ms/,
+  });
+  transport.close();
+  server.close();
+  server.closeAllConnections();
+});
