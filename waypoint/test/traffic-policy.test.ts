@@ -1,5 +1,6 @@
 // Traffic policies of backends through a real data plane: circuit breakers, outlier detection, consistent hashing.
 import assert from 'node:assert/strict';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { type BackendSchema, LoadBalancer_Algo } from '@ambit/proto/waypoint';
@@ -73,6 +74,47 @@ describe('traffic policies', () => {
     assert.equal((await mesh.get('/')).status, 500);
     const none = await mesh.get('/');
     assert.deepEqual([none.status, none.body], [503, 'no healthy upstream']);
+  });
+
+  test('near endpoints come first; the second retry of a rule for remote localities goes further', async () => {
+    const at = (region: string) => ({ locality: { region, zone: '', subzone: '' } });
+    mesh.addWorkload(1, { overrides: { ...at('here'), services: {} } }); // the waypoint itself
+    const attempts: string[] = [];
+    const note = (region: string, status: number) => (request: IncomingMessage, response: ServerResponse) => {
+      attempts.push(`${region} ${String(request.headers['x-envoy-attempt-count'])}`);
+      response.statusCode = status;
+      response.end(region);
+    };
+    mesh.addWorkload(2, { handler: note('here', 503), overrides: at('here') });
+    mesh.addWorkload(3, { handler: note('there', 200), overrides: at('there') });
+    backend({ outlier: { consecutive5xx: 1000, maxPercent: 100 } });
+    const retry = { attempts: 2, retryOn: ['5xx'], base: { nanos: 1_000_000 } };
+    const route = (more: object) =>
+      mesh.configure({
+        frontends: {
+          [`apps/${HOSTNAME}`]: {
+            hostname: HOSTNAME,
+            namespace: 'apps',
+            ports: [{ port: 80, protocol: 1, routeTable: 'retrying', backend: backendKey }],
+          },
+        },
+        routeTables: {
+          retrying: {
+            routes: [
+              {
+                retry: { ...retry, ...more },
+                action: { case: 'forward', value: { targets: [{ backend: backendKey, weight: 1 }] } },
+              },
+            ],
+          },
+        },
+      });
+    route({});
+    assert.equal((await mesh.get('/')).status, 503);
+    assert.deepEqual(attempts.splice(0), ['here 1', 'here 2', 'here 3']);
+    route({ remoteLocalities: true });
+    assert.equal((await mesh.get('/')).body, 'there');
+    assert.deepEqual(attempts, ['here 1', 'here 2', 'there 3']);
   });
 
   test('requests with the same key go to the same endpoint', async () => {

@@ -19,6 +19,8 @@ export interface RetryPlan {
   readonly maxMs: number;
   /** Pick another endpoint than the ones that failed. */
   readonly avoidPrevious: boolean;
+  /** Each second retry leaves the priorities that were tried. */
+  readonly remoteLocalities: boolean;
 }
 
 const defaultBaseMs = 25;
@@ -32,6 +34,7 @@ export const defaultRetryPlan: RetryPlan = Object.freeze({
   baseMs: defaultBaseMs,
   maxMs: 10 * defaultBaseMs,
   avoidPrevious: true,
+  remoteLocalities: false,
 });
 
 /** Compiles a rule; absent = the given default. Conditions that are numbers become status codes. */
@@ -54,6 +57,7 @@ export const compileRetryPlan = (retry: Retry | undefined, fallback: RetryPlan =
     baseMs,
     maxMs: positiveMs(retry.max) ?? 10 * baseMs,
     avoidPrevious: retry.ignorePrevious,
+    remoteLocalities: retry.remoteLocalities,
   };
 };
 

@@ -5,7 +5,7 @@ import { BackendSchema } from '@ambit/proto/waypoint';
 import { testService, testWorkload } from '@ambit/state/testing';
 import type { Candidate } from './candidates.ts';
 import { placingOf } from './locality.ts';
-import { endpointsOf } from './priority-load.ts';
+import { beyond, endpointsOf } from './priority-load.ts';
 
 const at = (region: string, zone = '', subzone = '', more = {}) =>
   testWorkload(`${region}-${zone}-${subzone}`, { locality: { region, zone, subzone }, ...more });
@@ -82,6 +82,14 @@ test('the load of an ill priority goes on to the next, as in the example of the 
   assert.deepEqual(namesOf(endpointsOf(all, [...best.slice(0, 3), ...next], 0, () => 0.99)), ['a', 'b', 'c']);
   assert.deepEqual(namesOf(endpointsOf(all, next, 0, () => 0)), ['x', 'y'], 'nobody of the best is healthy');
   assert.deepEqual(namesOf(endpointsOf(all, [], 0, () => 0)), [], 'nobody at all');
+});
+
+test('retries of remote localities leave the priorities that were tried, as long as there are others', () => {
+  const all = [candidate('a', 0), candidate('b', 0), candidate('x', 2), candidate('y', 3)];
+  assert.deepEqual(namesOf(beyond(all, undefined)), ['a', 'b', 'x', 'y']);
+  assert.deepEqual(namesOf(beyond(all, new Set(['a']))), ['x', 'y']);
+  assert.deepEqual(namesOf(beyond(all, new Set(['b', 'x']))), ['y']);
+  assert.deepEqual(namesOf(beyond(all, new Set(['a', 'x', 'y']))), ['a', 'b', 'x', 'y']);
 });
 
 test('too few healthy endpoints are a reason to believe none of the verdicts', () => {

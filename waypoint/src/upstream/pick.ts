@@ -11,7 +11,7 @@ import { type Candidate, candidatesOf, dynamicNameOf, hostsOf, isNamed } from '.
 import { HashTables, type TableShape } from './hash-tables.ts';
 import type { Names } from './names.ts';
 import { createOutlierDetector, type TryResult } from './outlier.ts';
-import { endpointsOf } from './priority-load.ts';
+import { beyond, endpointsOf } from './priority-load.ts';
 import { RoundRobin } from './round-robin.ts';
 import { WarmUp } from './warm-up.ts';
 
@@ -44,6 +44,8 @@ export interface PickInput {
   readonly host?: string | undefined;
   /** Keys of endpoints that this request has already tried and should avoid. */
   readonly avoid: ReadonlySet<string>;
+  /** Keys of endpoints whose priorities are left out, as long as there are others (`retryRemoteLocalities`). */
+  readonly beyond?: ReadonlySet<string> | undefined;
   /** Consistent hashing: the same hash leads to the same endpoint. */
   readonly hashed?: { readonly hash: Hash64; readonly shape: TableShape } | undefined;
   /** Numbers in [0, 1). */
@@ -101,7 +103,7 @@ export const createPicker = (options: PickerOptions = {}): Picker => {
       return name === undefined ? undefined : names?.prepare([name], 'dynamic');
     },
     pick: (input) => {
-      const known = candidatesOf(input, names);
+      const known = beyond(candidatesOf(input, names), input.beyond);
       const healthy = withoutOutliers(input.backend, known);
       const bound = input.prefers === undefined ? undefined : healthy.find(({ endpoint }) => input.prefers?.(endpoint));
       if (bound !== undefined && !input.avoid.has(bound.endpoint.key)) return bound.endpoint;

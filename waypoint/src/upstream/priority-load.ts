@@ -32,6 +32,14 @@ export const endpointsOf = (
   return inPortions(level.all, isPanic ? level.all : level.healthy);
 };
 
+/** The endpoints of priorities in which nothing was tried yet; all when there is no such. */
+export const beyond = (all: readonly Candidate[], tried: ReadonlySet<string> | undefined): readonly Candidate[] => {
+  if (tried === undefined || tried.size === 0) return all;
+  const used = new Set(all.filter(({ endpoint }) => tried.has(endpoint.key)).map(({ priority }) => priority));
+  const left = all.filter(({ priority }) => !used.has(priority));
+  return left.length > 0 ? left : all;
+};
+
 const levelsOf = (all: readonly Candidate[], healthy: readonly Candidate[]): readonly Level[] => {
   const levels = new Map<number, Level>();
   for (const candidate of all) {

@@ -40,6 +40,8 @@ export class Tries {
   readonly #timeoutMs: number | undefined;
   readonly #session: BoundSession | undefined;
   readonly #avoid = new Set<string>();
+  readonly #tried = new Set<string>();
+  #beyond: ReadonlySet<string> | undefined;
   #hash: HashUse | undefined;
   #call: UpstreamCall | undefined;
   #endpoint: UpstreamEndpoint | undefined;
@@ -85,10 +87,14 @@ export class Tries {
     const request = upstreamRequestOf(this.#context, this.#decision, attempt, this.#body, this.#timeoutMs, rules);
     const named = picker.prepare(this.#backend, snapshot, request.authority);
     if (named !== undefined) await named;
+    // Two tries in the priorities that were chosen so far, then two beyond them.
+    if (attempt > 1 && attempt % 2 === 1) this.#beyond = new Set(this.#tried);
     const endpoint = this.#pick(request.authority);
     if (endpoint === undefined) return 'no-endpoint';
     record.endpoint = endpoint;
-    if (this.#decision.route.retry.avoidPrevious) this.#avoid.add(endpoint.key);
+    const { avoidPrevious, remoteLocalities } = this.#decision.route.retry;
+    if (avoidPrevious) this.#avoid.add(endpoint.key);
+    if (remoteLocalities) this.#tried.add(endpoint.key);
     const place = breakers.enter(this.#backend, 'request');
     if (place === undefined) return new UpstreamError({ kind: 'overflow' }, false);
     const counted = picker.begin(endpoint);
@@ -133,6 +139,7 @@ export class Tries {
       self: findWorkload(snapshot, network, this.#options.ownIp),
       host,
       avoid: this.#avoid,
+      beyond: this.#beyond,
       hashed: this.#hashed(),
       prefers: this.#session?.prefers,
       random,
