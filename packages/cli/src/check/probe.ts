@@ -32,6 +32,8 @@ export interface ProbedPair {
 }
 
 const WAIT_MS = 120_000;
+/** How long counters may take until they show a connection; they are reported once a second. */
+const COUNTERS_MS = 20_000;
 /** How long a client asks. */
 const ASK_MS = 20_000;
 /** Nodes that each node is probed towards. */
@@ -226,7 +228,7 @@ async function probeIn(
   let findings: readonly Finding[] = [];
   await waitUntil(
     'counters',
-    5000,
+    COUNTERS_MS,
     async () => {
       const samples = await countersOf(api);
       findings = probed.map((pair) => probeFinding(pair, seenBy(samples, namespace, pair)));
