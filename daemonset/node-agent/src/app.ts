@@ -75,6 +75,8 @@ export async function startNodeAgent(config: NodeAgentConfig, source: PodSource,
       metrics.proxies.set({}, count);
       metrics.conditions.set({ condition: 'proxy' }, count > 0 ? 1 : 0);
     },
+    // Pods that wait for a proxy wait no longer.
+    onServed: () => reconciler.retryNow(),
     log: log.child('zds'),
   });
   await serveStatus(

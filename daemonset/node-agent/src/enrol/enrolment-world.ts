@@ -161,7 +161,12 @@ export function enrolmentWorld(pods: readonly KubernetesObject[]): EnrolmentWorl
     printRules: async () => ({ text: '', rules: '', generation: undefined }),
   };
   const cache = new NetnsCache();
-  const zds = new ZdsServer({ pods: cache, onProxies: () => undefined, log: silentLogger });
+  const zds = new ZdsServer({
+    pods: cache,
+    onProxies: () => undefined,
+    onServed: () => reconciler.retryNow(),
+    log: silentLogger,
+  });
   const log = silentLogger;
   const unprotected = new UnprotectedConnections();
   const enrolment = new Enrolment({ cache, zds, source, capture, unprotected, log });

@@ -49,6 +49,22 @@ test('what fails is tried again until it works; users read once why, and once th
   );
 });
 
+test('a pod that waits for a node proxy is enrolled when one is there, not when its time comes', async (t) => {
+  // No time passes: only the proxy can move the pod on.
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const turnsUntil = async (line: string): Promise<void> => {
+    for (let turn = 0; turn < 2000 && !world.did.includes(line); turn += 1)
+      await new Promise((resolve) => setImmediate(resolve));
+    assert.ok(world.did.includes(line), world.did.join());
+  };
+  const world = enrolmentWorld([podOf('a')]);
+  update(world, 'a');
+  await turnsUntil('state a pending');
+  await world.connectProxy();
+  await turnsUntil('state a enabled');
+  world.reconciler.close();
+});
+
 test('an event that changes nothing does nothing, and a change of addresses moves the exemption alone', async () => {
   const world = await enrolled();
   world.did.length = 0;

@@ -34,6 +34,8 @@ export class Reconciler {
   readonly #work = new Map<string, Work>();
   readonly #pods = new Map<string, KubernetesObject>();
   #isClosed = false;
+  /** How often {@link retryNow} was called. */
+  #retryAsked = 0;
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
@@ -59,6 +61,16 @@ export class Reconciler {
   /** A namespace was seen or has changed: every pod of it is looked at again. */
   onNamespace(namespace: KubernetesObject): void {
     for (const [uid, pod] of this.#pods) if (pod.metadata?.namespace === namespace.metadata?.name) this.#wake(uid);
+  }
+
+  /** What is waiting for its next attempt is tried now: what it waited for may be there, a node proxy for example. */
+  retryNow(): void {
+    this.#retryAsked += 1;
+    for (const [uid, work] of this.#work) {
+      if (work.timer === undefined) continue;
+      work.backoff.reset();
+      this.#wake(uid);
+    }
   }
 
   /** Stops retries; what is running ends by itself. */
@@ -93,13 +105,17 @@ export class Reconciler {
   async #run(uid: string, work: Work): Promise<void> {
     work.isRunning = true;
     clearTimeout(work.timer);
+    work.timer = undefined;
     while (work.isStale && !this.#isClosed) {
       work.isStale = false;
+      const asked = this.#retryAsked;
       try {
         await this.#step(uid, work);
         work.backoff.reset();
         this.#tellSuccess(uid, work);
       } catch (error) {
+        // Asked for while this attempt, which knows nothing of it yet, was failing.
+        if (asked !== this.#retryAsked) work.backoff.reset();
         this.#retryLater(uid, work, error);
         break;
       }

@@ -24,6 +24,8 @@ export interface ZdsServerOptions {
   readonly pods: ZdsPods;
   /** Called whenever the number of connected proxies changed. */
   readonly onProxies: (count: number) => void;
+  /** Called when a proxy has got all pods and takes new ones. */
+  readonly onServed?: () => void;
   readonly log: Logger;
 }
 
@@ -61,7 +63,10 @@ export class ZdsServer {
       if (wasNewest) this.#resend();
     });
     connection.start(pods).then(
-      () => log.info('snapshot sent to node proxy', { pods: pods.list().length }),
+      () => {
+        log.info('snapshot sent to node proxy', { pods: pods.list().length });
+        this.#options.onServed?.();
+      },
       // An operator must act: nobody listens in the pods of this node as long as no proxy can be served.
       (error: unknown) => log.error('node proxy was not served', { error: explain(error) }),
     );
