@@ -138,6 +138,24 @@ for (const [tool, environment] of tools) {
       await node.until('c', 'enabled');
       assert.equal(client.rules(), rules);
 
+      // Annotations choose among rules while the pod runs (gap G23).
+      const annotate = (value: string | null): void => {
+        const pod = node.object('c');
+        const { 'ambient.istio.io/dns-capture': _old, ...others } = pod.metadata?.annotations ?? {};
+        const annotations = value === null ? others : { ...others, 'ambient.istio.io/dns-capture': value };
+        node.cluster.put({ ...pod, metadata: { ...pod.metadata, annotations } });
+      };
+      annotate('false');
+      await eventually(
+        () => !client.rules().includes('15053'),
+        () => `names are not captured any more, not\n${client.rules()}`,
+      );
+      annotate(null);
+      await eventually(
+        () => client.rules() === rules,
+        () => `the rules are what they were, not\n${client.rules()}`,
+      );
+
       node.label('c', undefined);
       node.label('s', 'none');
       await node.until('c', undefined);

@@ -7,6 +7,7 @@ import type { NodeAgentConfig } from '../config.ts';
 import type { CaptureBackend } from '../enrol/capture-backend.ts';
 import { NodeAgentError } from '../errors.ts';
 import { findNamespaces, nodeInodes } from '../netns/find.ts';
+import { ruleAnnotations } from '../select/pod-events.ts';
 import { applyPodRules, preparePod, printPodRules, removePodRules } from '../rules/apply.ts';
 import { BranchInterfaces, mayHaveBranchInterfaces, policyRouting } from '../rules/branch-interfaces.ts';
 import { chooseBackend } from '../rules/choose-backend.ts';
@@ -39,7 +40,7 @@ function flagOf(pod: KubernetesObject, name: string, fallback: boolean, log: Log
 
 /** What a pod's annotations ask of its rules. */
 export function ruleSettingsOf(pod: KubernetesObject, config: NodeAgentConfig, log: Logger): PodRuleSettings {
-  const names = (pod.metadata?.annotations?.['istio.io/reroute-virtual-interfaces'] ?? '')
+  const names = (pod.metadata?.annotations?.[ruleAnnotations.virtualInterfaces] ?? '')
     .split(',')
     .map((name) => name.trim())
     .filter((name) => name !== '');
@@ -48,8 +49,8 @@ export function ruleSettingsOf(pod: KubernetesObject, config: NodeAgentConfig, l
     log.warn('an interface name was refused', { pod: pod.metadata?.name, namespace: pod.metadata?.namespace });
   return {
     ipv6: config.AMBIENT_IPV6,
-    dnsCapture: flagOf(pod, 'ambient.istio.io/dns-capture', config.AMBIENT_DNS_CAPTURE, log),
-    bypassInbound: flagOf(pod, 'ambient.istio.io/bypass-inbound-capture', false, log),
+    dnsCapture: flagOf(pod, ruleAnnotations.dnsCapture, config.AMBIENT_DNS_CAPTURE, log),
+    bypassInbound: flagOf(pod, ruleAnnotations.bypassInbound, false, log),
     virtualInterfaces,
     probeIp: config.HOST_PROBE_SNAT_IP,
     probeIpv6: config.HOST_PROBE_SNAT_IPV6,

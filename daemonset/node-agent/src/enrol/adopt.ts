@@ -4,7 +4,7 @@ import { messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
 import type { PodSource } from '../cluster/pod-source.ts';
 import type { UnprotectedConnections } from '../unprotected/connections.ts';
-import { addressesOf, groupUidOf, hasEnded } from '../select/pod-events.ts';
+import { addressesOf, groupUidOf, hasEnded, ruleWishesOf } from '../select/pod-events.ts';
 import type { CaptureBackend } from './capture-backend.ts';
 import type { NetnsCache } from './netns-cache.ts';
 import { heldPodOf } from './sequence.ts';
@@ -38,7 +38,7 @@ export async function adoptEnrolled(
         uncarried: () => capture.uncarried(held, pod),
       });
       await capture.installRules(held, pod);
-      cache.put({ ...held, capture: 'installed' });
+      cache.put({ ...held, capture: 'installed', wishes: ruleWishesOf(pod) });
       unprotected.settle(uid);
     } catch (error) {
       log.warn('rules of an enrolled pod could not be renewed', {

@@ -24,6 +24,8 @@ export interface DriftParts {
 }
 
 interface Look {
+  /** What the rules were made for. */
+  readonly wishes: string | undefined;
   readonly inode: bigint;
   readonly printed: PrintedRules;
 }
@@ -76,8 +78,10 @@ export class DriftCheck {
       const current = cache.get(uid);
       if (current?.netns === undefined) return undefined;
       const { inode } = current.netns;
+      const { wishes } = current;
       const last = this.#looks.get(uid);
-      return { inode, printed: await capture.printRules(current, last?.inode === inode ? last.printed : undefined) };
+      const printed = await capture.printRules(current, last?.inode === inode ? last.printed : undefined);
+      return { inode, wishes, printed };
     });
   }
 
@@ -87,8 +91,9 @@ export class DriftCheck {
       const look = await this.#look(pod.uid);
       if (look === undefined) return false;
       const known = this.#looks.get(pod.uid);
-      // The first look, or others changed rules that are not ours: from here on nothing is new.
-      if (known?.inode !== look.inode || known.printed.text === look.printed.text) {
+      // The first look, rules that were made for other annotations, or others changed rules that are not ours: nothing is wrong.
+      const isComparable = known?.inode === look.inode && known.wishes === look.wishes;
+      if (!isComparable || known.printed.text === look.printed.text) {
         this.#looks.set(pod.uid, look);
         return false;
       }

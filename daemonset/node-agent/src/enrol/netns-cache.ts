@@ -16,6 +16,8 @@ export interface HeldPod {
   /** Undefined in loopback capture, and for a pod that an earlier agent enrolled and whose namespace was not found yet. */
   readonly netns: NetnsHandle | undefined;
   readonly capture: CaptureState;
+  /** What the pod's annotations asked of the rules that this agent put into it ({@link ruleWishesOf}); undefined before it has. */
+  readonly wishes?: string;
 }
 
 /**

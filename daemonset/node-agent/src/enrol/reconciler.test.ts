@@ -65,6 +65,25 @@ test('a pod that waits for a node proxy is enrolled when one is there, not when 
   world.reconciler.close();
 });
 
+test('a running pod whose annotation asks for other rules gets them, once', async () => {
+  const world = await enrolled();
+  world.did.length = 0;
+  const pod = podOf('a', { state: 'enabled' });
+  const metadata = {
+    ...pod.metadata,
+    annotations: { ...pod.metadata?.annotations, 'ambient.istio.io/dns-capture': 'false' },
+  };
+  const asking = { ...pod, metadata };
+  world.pods.set('a', asking);
+  world.reconciler.onPod(asking);
+  await world.until('state a enabled');
+  assert.deepEqual(world.did, ['rules a', 'proxy-add a', 'state a enabled']);
+  world.reconciler.onPod(asking);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(world.did.length, 3);
+  world.reconciler.close();
+});
+
 test('an event that changes nothing does nothing, and a change of addresses moves the exemption alone', async () => {
   const world = await enrolled();
   world.did.length = 0;

@@ -134,12 +134,7 @@ export class Reconciler {
     }
     const pod = this.#pods.get(uid);
     if (pod === undefined) return;
-    const action = decide(
-      pod,
-      source.namespace(pod.metadata?.namespace ?? ''),
-      enrolment.capturedAddresses(uid),
-      rules,
-    );
+    const action = decide(pod, source.namespace(pod.metadata?.namespace ?? ''), enrolment.captured(uid), rules);
     if (action.kind === 'enrol') await enrolment.enrol(pod, action.ips);
     else if (action.kind === 'readdress') await enrolment.readdress(pod, action.ips);
     else if (action.kind === 'remove') await enrolment.remove(pod, action.gone);

@@ -34,7 +34,7 @@ test('a probe exemption that fails keeps the pod captured, not annotated, and is
   await world.connectProxy();
   world.failing.add('probes');
   await assert.rejects(world.enrolment.enrol(podOf('a'), ['10.0.0.1']), { code: 'ERR_NODE_AGENT_RULES' });
-  assert.deepEqual(world.enrolment.capturedAddresses('a'), ['10.0.0.1']);
+  assert.deepEqual(world.enrolment.captured('a')?.ips, ['10.0.0.1']);
   assert.ok(!world.did.includes('state a enabled'));
   world.failing.clear();
   await world.enrolment.enrol(podOf('a'), ['10.0.0.1']);

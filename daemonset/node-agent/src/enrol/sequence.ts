@@ -7,7 +7,7 @@ import { messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
 import type { PodSource } from '../cluster/pod-source.ts';
 import { NodeAgentError } from '../errors.ts';
-import { addressesOf, groupUidOf } from '../select/pod-events.ts';
+import { addressesOf, type Captured, groupUidOf, ruleWishesOf } from '../select/pod-events.ts';
 import type { UnprotectedConnections } from '../unprotected/connections.ts';
 import type { ZdsServer } from '../zds/server.ts';
 import type { CaptureBackend } from './capture-backend.ts';
@@ -59,6 +59,10 @@ function captureAfterOpening(pod: KubernetesObject, before: HeldPod | undefined,
   return before.netns?.inode === netns.inode ? before.capture : 'expected';
 }
 
+/** Until the rules are made anew they are the old ones. */
+const wishesOf = (before: HeldPod | undefined): { readonly wishes?: string } =>
+  before?.wishes === undefined ? {} : { wishes: before.wishes };
+
 /** Enrols and removes pods. */
 export class Enrolment {
   readonly #parts: EnrolmentParts;
@@ -73,10 +77,10 @@ export class Enrolment {
     return this.#parts.cache.get(uid) !== undefined;
   }
 
-  /** The addresses with which this agent captured the pod; undefined when it has not. */
-  capturedAddresses(uid: string): readonly string[] | undefined {
+  /** How this agent captured the pod; undefined when it has not. */
+  captured(uid: string): Captured | undefined {
     const held = this.#parts.cache.get(uid);
-    return held?.capture === 'installed' ? held.ips : undefined;
+    return held?.capture === 'installed' ? { ips: held.ips, wishes: held.wishes ?? '' } : undefined;
   }
 
   /**
@@ -124,7 +128,7 @@ export class Enrolment {
         'no process of the pod was found in a network namespace with its address',
         { hint: "is the node's process table mounted into the node agent?" },
       );
-    return cache.put(heldPodOf(pod, ips, netns, captureAfterOpening(pod, before, netns)));
+    return cache.put({ ...heldPodOf(pod, ips, netns, captureAfterOpening(pod, before, netns)), ...wishesOf(before) });
   }
 
   async #enrol(pod: KubernetesObject, ips: readonly string[], path?: string): Promise<void> {
@@ -171,7 +175,7 @@ export class Enrolment {
     const exempt = async (): Promise<void> => capture.host?.set(held.uid, held.ips);
     const [installed, exempted] = await Promise.allSettled([capture.installRules(held, pod), exempt()]);
     if (installed.status === 'rejected') throw installed.reason;
-    cache.put({ ...held, capture: 'installed' });
+    cache.put({ ...held, capture: 'installed', wishes: ruleWishesOf(pod) });
     unprotected.settle(held.uid);
     return exempted;
   }

@@ -32,17 +32,35 @@ export function addressesOf(pod: KubernetesObject): readonly string[] {
 export const groupUidOf = (pod: KubernetesObject): string | undefined =>
   pod.metadata?.annotations?.['kubernetes.io/config.hash'];
 
+/** Annotations that choose among rules; capture/netns-capture.ts reads them. */
+export const ruleAnnotations = {
+  dnsCapture: 'ambient.istio.io/dns-capture',
+  bypassInbound: 'ambient.istio.io/bypass-inbound-capture',
+  virtualInterfaces: 'istio.io/reroute-virtual-interfaces',
+} as const;
+
+/** What a pod's annotations ask of its rules, as one text; equal texts ask for equal rules. */
+export const ruleWishesOf = (pod: KubernetesObject): string =>
+  JSON.stringify(Object.values(ruleAnnotations).map((name) => pod.metadata?.annotations?.[name] ?? null));
+
 /** True for a pod that has ended. */
 export const hasEnded = (pod: KubernetesObject): boolean => ['Succeeded', 'Failed'].includes(statusOf(pod).phase ?? '');
 
+/** How this agent captured a pod. */
+export interface Captured {
+  readonly ips: readonly string[];
+  /** {@link ruleWishesOf} at that time. */
+  readonly wishes: string;
+}
+
 /**
- * Decides after a pod or its namespace changed. `held`: the addresses with which this agent captured it; undefined = it has not, or not any more.
+ * Decides after a pod or its namespace changed. `held`: how this agent captured it; undefined = it has not, or not any more.
  * An annotation `enabled` without `held` is what an earlier agent left: the pod is enrolled again, which is idempotent.
  */
 export function decide(
   pod: KubernetesObject,
   namespace: KubernetesObject | undefined,
-  held: readonly string[] | undefined,
+  held: Captured | undefined,
   rules: SelectionRules,
 ): PodAction {
   const annotated = pod.metadata?.annotations?.[redirectionAnnotation];
@@ -54,7 +72,9 @@ export function decide(
   if (!wanted) return known ? { kind: 'remove', gone: false } : { kind: 'nothing' };
   const ips = addressesOf(pod);
   if (held !== undefined && annotated === 'enabled') {
-    const isSame = ips.length === 0 || (ips.length === held.length && ips.every((ip) => held.includes(ip)));
+    // Rules that the pod's annotations choose otherwise now (gap G23).
+    if (held.wishes !== ruleWishesOf(pod)) return { kind: 'enrol', ips: ips.length === 0 ? held.ips : ips };
+    const isSame = ips.length === 0 || (ips.length === held.ips.length && ips.every((ip) => held.ips.includes(ip)));
     return isSame ? { kind: 'nothing' } : { kind: 'readdress', ips };
   }
   return ips.length === 0 ? { kind: 'nothing' } : { kind: 'enrol', ips };
