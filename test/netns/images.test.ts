@@ -1,7 +1,7 @@
 // Images that packages/images writes are what a container runtime takes: imported into Debian's containerd and started there. Root only.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -16,16 +16,15 @@ if (missing !== undefined) process.stdout.write(`not run: containerd (${missing}
 const program = fileURLToPath(new URL('../../packages/images/src/main.ts', import.meta.url));
 
 test(
-  'containerd imports the images, and their programs start: the control plane without rights, the node proxy with its native calls',
-  { skip, timeout: 240_000 },
+  'containerd imports every image, and its program starts: control plane and waypoint without rights, the node proxy with its native calls, the node agent with the tools of a node',
+  { skip, timeout: 300_000 },
   async (t) => {
     const out = mkdtempSync(join(tmpdir(), 'ambit-images-'));
     t.after(() => rmSync(out, { recursive: true }));
-    execFileSync(
-      process.execPath,
-      ['--conditions=@ambit/source', program, '--out', out, 'control-plane', 'node-proxy'],
-      { stdio: 'pipe', timeout: 200_000 },
-    );
+    execFileSync(process.execPath, ['--conditions=@ambit/source', program, '--out', out], {
+      stdio: 'pipe',
+      timeout: 240_000,
+    });
     await using node = await createAgentNode();
     await using runtime = await startContainerd(node.netns, node);
     const start = (image: string, ...command: readonly string[]) => {
@@ -38,7 +37,13 @@ test(
         ...command,
       );
     };
-    for (const component of ['control-plane', 'node-proxy']) {
+    const names = readdirSync(out)
+      .filter((file) => file.endsWith('.oci.tar'))
+      .map((file) => file.slice(0, -'.oci.tar'.length));
+    assert.deepEqual(names.toSorted(), ['control-plane', 'node-agent', 'node-proxy', 'waypoint']);
+    for (const component of names) {
+      const bill = JSON.parse(readFileSync(join(out, `${component}.cdx.json`), 'utf8')) as { components: unknown[] };
+      assert.ok(bill.components.length > 0, `bill of materials of ${component}`);
       const { status, output } = runtime.ctr(
         'images',
         'import',
@@ -59,6 +64,27 @@ test(
     const main = '/app/node_modules/@ambit/node-proxy/dist/src/main.js';
     const version = start('ztunnel', '/usr/bin/node', main, 'version');
     assert.equal(version.status, 0, version.output);
+    const probe = start(
+      'proxyv2',
+      '/usr/bin/node',
+      '/app/node_modules/@ambit/waypoint/dist/src/main.js',
+      'probe',
+      '--timeout',
+      '0',
+      '127.0.0.1:1',
+    );
+    assert.match(probe.output, /ECONNREFUSED/u);
+    assert.match(start('proxyv2', '/usr/bin/node', '-p', 'process.getuid()').output, /^65532$/mu);
+    const agent = start(
+      'install-cni',
+      '/usr/bin/node',
+      '/app/node_modules/@ambit/node-agent/dist/src/main.js',
+      '--nothing',
+    );
+    assert.notEqual(agent.status, 0);
+    assert.match(agent.output, /--nothing/u);
+    for (const tool of ['/usr/sbin/nft', '/usr/sbin/ipset', '/usr/bin/ip'])
+      assert.match(start('install-cni', tool, '-V').output, /\d+\.\d+/u, tool);
     const native = "const k = require('/app/node_modules/koffi'); console.log(k.load(null).func('int getpid()')());";
     assert.match(start('ztunnel', '/usr/bin/node', '-e', native).output, /^\d+$/mu);
   },
