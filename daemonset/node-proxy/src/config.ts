@@ -7,7 +7,7 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { ConfigError, readEnv } from '@ambit/runtime/env';
-import { parse as parseYaml } from 'yaml';
+import { yaml } from './yaml.ts';
 import { type NodeProxyEnv, schema } from './env.ts';
 import { parseHostsFile } from './dns/hosts-file.ts';
 import type { WorkloadInfo } from './inpod/zds-protocol.ts';
@@ -151,9 +151,9 @@ const MESH_FILE = './etc/istio/config/mesh';
 
 function readProxyConfig(own: string | undefined, readText: ReadText): ProxyConfig {
   const meshText = readText(MESH_FILE);
-  const mesh = meshText === undefined ? {} : objectOf(parseYaml(meshText), MESH_FILE);
+  const mesh = meshText === undefined ? {} : objectOf(yaml().parse(meshText), MESH_FILE);
   const base = objectOf(mesh['defaultConfig'] ?? {}, `${MESH_FILE} defaultConfig`);
-  const override = own === undefined ? {} : objectOf(parseYaml(own), 'PROXY_CONFIG');
+  const override = own === undefined ? {} : objectOf(yaml().parse(own), 'PROXY_CONFIG');
   const merged = { ...base, ...override };
   const metadata = {
     ...objectOf(base['proxyMetadata'] ?? {}, 'proxyMetadata'),

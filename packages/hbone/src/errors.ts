@@ -1,7 +1,9 @@
 // Every failure of the tunnel, with the words an operator needs. Thrown by pool.open, passed to onClose of tunnels,
 // logged by the server. Any data thread.
-import { STATUS_CODES } from 'node:http';
 import { CodedError } from '@ambit/runtime/errors';
+
+// Imported by name, the module would evaluate its WebSocket, and with it load all of undici into every thread.
+const { STATUS_CODES } = process.getBuiltinModule('node:http');
 
 /** Stable codes; listed in packages/docs/errors.md. */
 export type HboneErrorCode =

@@ -1,11 +1,14 @@
 // In: HTTP/1.1 requests on a local port. Out: what the route answers, as text, JSON or a stream.
 // Called by: app.ts of each process for admin (15000), metrics (15020) and readiness (15021). Main thread.
 // Limits (spec node-proxy 9.5): 2 s to send the headers, 8 KiB of headers, 64 KiB of body.
-import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { explain, messageOf } from './errors.ts';
 import type { Logger } from './log.ts';
 import { readAtMost } from './read-at-most.ts';
+
+// Imported by name, the module would evaluate its WebSocket, and with it load all of undici.
+const { createServer } = process.getBuiltinModule('node:http');
 
 /** What a route sees of a request. */
 export interface AdminRequest {

@@ -3,7 +3,7 @@
  */
 import { X509Certificate } from 'node:crypto';
 import type { CertificateState } from '@ambit/identity/certificate-manager';
-import { certificatesOfPem, toPem } from '@ambit/identity';
+import { certificatesOfPem, toPem } from '@ambit/identity/x509/pem';
 import {
   type Endpoint,
   type GatewayAddress,

@@ -6,12 +6,10 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  type CertificateSource,
-  createCertificateAuthority,
-  createLocalSource,
-  createSelfSignedRoot,
-} from '@ambit/identity';
+import { createCertificateAuthority } from '@ambit/identity/certificate-authority';
+import type { CertificateSource } from '@ambit/identity/certificate-source';
+import { createLocalSource } from '@ambit/identity/issue-certificate';
+import { createSelfSignedRoot } from '@ambit/identity/signer-material';
 
 /** Makes the source. */
 export function createFakeCa(options: {

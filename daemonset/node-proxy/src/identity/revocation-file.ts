@@ -6,7 +6,7 @@
  */
 import { readFileSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
-import { parseRevocationLists } from '@ambit/identity';
+import { parseRevocationLists } from '@ambit/identity/x509/crl';
 import type { Clock } from '@ambit/runtime/clock';
 import type { Logger } from '@ambit/runtime/log';
 import { errorText } from '../telemetry/response-flags.ts';

@@ -4,15 +4,11 @@
  * The main thread owns the certificate manager; a data thread asks once per identity and then receives renewals. One
  * TLS context per certificate is shared by all connections (decisions 6); connections keep the one they began with.
  */
-import {
-  createPeerVerifier,
-  createTrustStore,
-  parseSpiffeId,
-  type PeerVerifier,
-  type RevocationLists,
-  type TrustStore,
-} from '@ambit/identity';
+import { createPeerVerifier, type PeerVerifier } from '@ambit/identity/peer';
+import { parseSpiffeId } from '@ambit/identity/spiffe';
+import { createTrustStore, type TrustStore } from '@ambit/identity/trust-store';
 import type { WorkloadCertificate } from '@ambit/identity/workload-certificate';
+import type { RevocationLists } from '@ambit/identity/x509/crl';
 import { createTlsContext, type TlsContext } from '@ambit/net';
 import { NodeProxyError } from '../telemetry/response-flags.ts';
 import type { DataConfig } from '../threads/messages.ts';

@@ -4,12 +4,14 @@
  * Made by `app.ts`. A second unix socket beside the ZDS socket, because ZDS must stay as other proxies and agents speak it: an agent
  * without this socket (Istio's) is asked rarely and loses nothing.
  */
-import { request } from 'node:http';
 import { sleep } from '@ambit/runtime/clock';
 import { messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
 import { readAtMost } from '@ambit/runtime/read-at-most';
 import type { UnprotectedConnection, UnprotectedDenial } from '../updates/judge-unprotected.ts';
+
+// Imported by name, the module would evaluate its WebSocket, and with it load all of undici.
+const { request } = process.getBuiltinModule('node:http');
 
 /** Name of the agent's socket, in the folder of the ZDS socket. */
 export const UNPROTECTED_SOCKET = 'ambit-unprotected.sock';

@@ -6,7 +6,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { chooseByteEngine, shownByteEngine } from '@ambit/hbone';
-import { parseRevocationLists, type RevocationLists } from '@ambit/identity';
+import { parseRevocationLists, type RevocationLists } from '@ambit/identity/x509/crl';
 import { systemClock } from '@ambit/runtime/clock';
 import { createLogger, isLogThreshold } from '@ambit/runtime/log';
 import { createFlowBuffer } from '@ambit/xds/flow-buffer';

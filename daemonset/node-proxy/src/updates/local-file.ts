@@ -6,8 +6,9 @@
  */
 import { canonicalIp } from '@ambit/state/ip';
 import type { GatewayAddress, Policy, PolicyMatch, PortMap, Service, StringMatch, Workload } from '@ambit/state';
-import { parseDocument } from 'yaml';
+import type { parseDocument } from 'yaml';
 import { NodeProxyError } from '../telemetry/response-flags.ts';
+import { yaml } from '../yaml.ts';
 
 /** What a local file contributes to the store. */
 export interface LocalState {
@@ -37,7 +38,7 @@ function readYaml(text: string): unknown {
     resolve: (value: string): StringMatch => ({ kind: tagKind[tag], value }),
   }));
   const presence = { tag: '!Presence', collection: 'seq' as const, resolve: () => ({ kind: 'presence' }) };
-  const document = parseDocument(text, { customTags: [...customTags, presence], maxAliasCount: 0 } as Parameters<
+  const document = yaml().parseDocument(text, { customTags: [...customTags, presence], maxAliasCount: 0 } as Parameters<
     typeof parseDocument
   >[1]);
   const [error] = document.errors;

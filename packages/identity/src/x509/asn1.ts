@@ -1,9 +1,9 @@
 // The narrow window to node-forge's ASN.1 (decision D16: forge writes and reads the structure, node:crypto does the keys).
 // Called only by the files of this folder; pure, any thread.
 
-import forge from 'node-forge';
+import type forge from 'node-forge';
+import asn1 from 'node-forge/lib/asn1.js';
 
-const { asn1 } = forge;
 const { Type, Class } = asn1;
 
 // The published types know only the first, older form of the second argument.
@@ -61,7 +61,7 @@ export function bytesOf(node: Asn1Node | undefined): Buffer {
 /** Dotted text of an object identifier node. */
 export function oidOf(node: Asn1Node | undefined): string {
   if (node === undefined || !isUniversal(node, Type.OID)) throw new Error('asn.1: an object identifier is missing');
-  return asn1.derToOid(forge.util.createBuffer(bytesOf(node).toString('latin1')));
+  return asn1.derToOid(bytesOf(node).toString('latin1'));
 }
 
 /** Payload of a bit string that has no unused bits. */

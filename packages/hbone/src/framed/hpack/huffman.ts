@@ -26,10 +26,12 @@ const code = canonicalCode();
 const transitions = new Int32Array(EOS * 16);
 /** States in which the text may end: at most seven bits into EOS, that is only ones (RFC 7541 5.2). */
 const mayEnd = new Uint8Array(EOS);
-buildTransitions();
+/** The two tables are filled with the first text: a thread of another engine never needs them. */
+let isBuilt = false;
 
 /** The text, one character per octet; undefined when the coding is invalid. */
 export function decodeHuffman(bytes: Buffer, start: number, end: number): string | undefined {
+  if (!isBuilt) buildTransitions();
   let text = '';
   let state = 0;
   for (let at = start; at < end; at += 1) {
@@ -97,6 +99,7 @@ function canonicalCode(): Code {
 
 // The code as a binary tree, node 0 its root; 256 inner nodes, leaves stored as -(symbol + 2).
 function buildTransitions(): void {
+  isBuilt = true;
   const children: number[] = [NONE, NONE];
   for (let symbol = 0; symbol <= EOS; symbol += 1) {
     const length = code.lengths[symbol] as number;
