@@ -61,7 +61,7 @@ test(
     assert.doesNotMatch(controlPlane.output, /ERR_MODULE_NOT_FOUND|error while loading shared libraries/u);
     assert.match(start('pilot', '/usr/bin/node', '-p', 'process.getuid()').output, /^65532$/mu);
 
-    const main = '/app/node_modules/@ambit/node-proxy/dist/src/main.js';
+    const main = '/app/node_modules/@ambit/node-proxy/dist/bundle/main.js';
     const version = start('ztunnel', '/usr/bin/node', main, 'version');
     assert.equal(version.status, 0, version.output);
     const probe = start(

@@ -2,9 +2,11 @@
 // connections. In: root, and AMBIT_PEER_ZTUNNEL for a second column. Out: figures. Called by main.ts. The figures of traffic itself
 // are the suite `l4`.
 import { readdirSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { bindListener, connect, type Endpoint, listen, type SocketDomain } from '@ambit/net';
 import { TunnelProtocol } from '@ambit/proto/workload';
 import { echoBack, echoed, exchanged } from '../fixtures/endpoints.ts';
@@ -17,6 +19,7 @@ import { benchReport, type BenchFigure, type BenchReport, median } from './repor
 
 const ROUNDS = Number(process.env['AMBIT_BENCH_ROUNDS'] ?? 3);
 const STATES = [0, 10_000, 100_000];
+const IMAGES = fileURLToPath(new URL('../../packages/images/src/main.ts', import.meta.url));
 const PODS = 200;
 const IDLE_CONNECTIONS = 1000;
 const CLOCK_TICKS_PER_SECOND = 100;
@@ -24,7 +27,7 @@ const CLOCK_TICKS_PER_SECOND = 100;
 /** A program that does a node proxy's job. */
 interface Column {
   readonly name: string;
-  readonly program: readonly string[] | undefined;
+  readonly program: readonly string[];
 }
 
 /** One measured value of one round. */
@@ -41,8 +44,9 @@ export async function runNodeProxy(): Promise<BenchReport> {
   if (process.getuid?.() !== 0) throw new Error('the suite node-proxy needs root for network namespaces');
   const startedMs = performance.now();
   const ztunnel = peerProgram('ztunnel');
+  using built = builtProgram();
   const columns: readonly Column[] = [
-    { name: 'ambit', program: undefined },
+    { name: 'ambit', program: [process.execPath, built.main] },
     ...(ztunnel === undefined ? [] : [{ name: 'ztunnel', program: [ztunnel, 'proxy', 'ztunnel'] }]),
   ];
   const samples = new Map<string, { readonly path: string; readonly unit: string; readonly rounds: number[] }>();
@@ -70,6 +74,7 @@ export async function runNodeProxy(): Promise<BenchReport> {
     figures: figures.toSorted((a, b) => a.quantity.localeCompare(b.quantity) || a.path.localeCompare(b.path)),
     notRun: ztunnel === undefined ? ['ztunnel: AMBIT_PEER_ZTUNNEL is not set'] : [],
     notes: [
+      'the program is what the image runs: joined files, types long gone',
       'the control plane runs in the process of the bench and shares the machine',
       `${PODS} pods share one namespace; both ends of the ${IDLE_CONNECTIONS} idle tunnelled connections are in the measured process`,
     ],
@@ -189,7 +194,7 @@ async function start(
       {
         address: '127.0.0.1',
         wrap: ['ip', 'netns', 'exec', home.namespace],
-        ...(column.program === undefined ? {} : { program: column.program }),
+        program: column.program,
       },
     ),
   );
@@ -234,6 +239,18 @@ async function ready(home: PodNamespace): Promise<void> {
     if (performance.now() > limitMs) throw new Error('the proxy was not ready within 120 s');
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
+}
+
+/** The node proxy as its image has it, in a folder of its own. */
+function builtProgram(): Disposable & { readonly main: string } {
+  const out = mkdtempSync(join(tmpdir(), 'ambit-bench-'));
+  execFileSync(process.execPath, ['--conditions=@ambit/source', IMAGES, '--unpacked', '--out', out, 'node-proxy'], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  return {
+    main: join(out, 'node-proxy/app/node_modules/@ambit/node-proxy/dist/bundle/main.js'),
+    [Symbol.dispose]: () => rmSync(out, { recursive: true, force: true }),
+  };
 }
 
 function scratchOf(stack: AsyncDisposableStack): string {

@@ -7,7 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, renameSync, rmSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Component } from './components.ts';
 import { ImageError } from './errors.ts';
 import { gatherLibraries, gatherTools, rootEntries } from './gather/debian.ts';
@@ -62,6 +62,29 @@ export async function buildImages(wanted: readonly Component[], options: BuildOp
   return built;
 }
 
+/**
+ * Writes the files of each program as they lie in its image, below `<out>/<component>`, and tells how each is started: for a look, or a
+ * measurement of what users run. Rejects with an ImageError.
+ */
+export async function unpackPrograms(
+  wanted: readonly Component[],
+  options: Pick<BuildOptions, 'checkout' | 'out' | 'skipsCompile' | 'progress'>,
+): Promise<void> {
+  if (!options.skipsCompile) compile(wanted, options);
+  for (const { name, folder, bundled } of wanted) {
+    const program = join(options.checkout, folder);
+    const { entries } = await gatherProgram(program, bundled);
+    for (const entry of entries) {
+      if (entry.kind !== 'file') continue;
+      const path = join(options.out, name, entry.path);
+      mkdirSync(dirname(path), { recursive: true });
+      await writeFile(path, entry.content);
+    }
+    const [, main = ''] = entrypointOf(program, bundled);
+    options.progress(`wrote ${join(options.out, name, main)}`);
+  }
+}
+
 interface Shared {
   readonly base: Layer;
   readonly parts: readonly Part[];
@@ -72,7 +95,7 @@ interface Shared {
 async function buildOne(component: Component, shared: Shared, options: BuildOptions): Promise<BuiltImage> {
   options.progress(`packing ${component.name}`);
   const folder = join(options.checkout, component.folder);
-  const program = gatherProgram(folder);
+  const program = await gatherProgram(folder, component.bundled);
   const tools = gatherTools(component.tools, component.modules);
   const layers = [shared.base];
   const extra = [...tools.entries, ...(component.hasPlugin ? [plugin(folder, shared.node)] : [])];
@@ -82,7 +105,7 @@ async function buildOne(component: Component, shared: Shared, options: BuildOpti
   const image = planImage(layers, {
     reference,
     architecture: shared.architecture,
-    entrypoint: entrypointOf(folder),
+    entrypoint: entrypointOf(folder, component.bundled),
     user: component.user,
     labels: {
       'org.opencontainers.image.title': component.title,
@@ -119,7 +142,10 @@ async function replace(path: string, pieces: Iterable<Buffer>): Promise<number> 
   return bytes;
 }
 
-function compile(wanted: readonly Component[], { checkout, progress }: BuildOptions): void {
+function compile(
+  wanted: readonly Component[],
+  { checkout, progress }: Pick<BuildOptions, 'checkout' | 'progress'>,
+): void {
   progress('compiling');
   try {
     execFileSync(join(checkout, 'node_modules/.bin/tsc'), ['-b', ...wanted.map(({ folder }) => folder)], {

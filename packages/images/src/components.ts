@@ -15,6 +15,11 @@ export interface Component {
   readonly modules: readonly string[];
   /** `uid:gid`. */
   readonly user: string;
+  /**
+   * Entries below `dist/src`, emitted JavaScript, that are joined with all they import into one file each: a start reads those few
+   * instead of hundreds. The first is the program, the others are entries of its threads. Empty: the program starts from `dist/src/main.js`.
+   */
+  readonly bundled: readonly string[];
   /** The CNI plugin lies in /opt/cni/bin. */
   readonly hasPlugin: boolean;
 }
@@ -40,6 +45,7 @@ export const components: readonly Component[] = [
     tools: [],
     modules: [],
     user: NOBODY,
+    bundled: [],
     hasPlugin: false,
   },
   {
@@ -50,6 +56,7 @@ export const components: readonly Component[] = [
     tools: [],
     modules: [],
     user: ROOT,
+    bundled: ['main.js', 'threads/data-thread.js'],
     hasPlugin: false,
   },
   {
@@ -60,6 +67,7 @@ export const components: readonly Component[] = [
     tools: [],
     modules: [],
     user: NOBODY,
+    bundled: [],
     hasPlugin: false,
   },
   {
@@ -70,6 +78,7 @@ export const components: readonly Component[] = [
     tools: ['/usr/bin/ip', '/usr/bin/ss', '/usr/bin/nsenter', '/usr/sbin/nft', '/usr/sbin/ipset', ...iptables],
     modules: ['xtables'],
     user: ROOT,
+    bundled: [],
     hasPlugin: true,
   },
 ];

@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { explain } from '@ambit/runtime/errors';
-import { buildImages } from './build.ts';
+import { buildImages, unpackPrograms } from './build.ts';
 import { type Component, components } from './components.ts';
 import { ImageError } from './errors.ts';
 
@@ -12,6 +12,7 @@ const HELP = `usage: main.ts --out DIR [--hub PREFIX] [--tag TAG] [--epoch SECON
   --hub, --tag    names of the images: PREFIX/<image>:TAG (default: ambit, dev)
   --epoch         time of every file, seconds since 1970 (default: 0)
   --skip-compile  take the JavaScript that is there
+  --unpacked      no images: the files of the programs as they would lie in theirs, below DIR/<component>
 `;
 
 function usage(message: string): ImageError {
@@ -29,6 +30,7 @@ function parse(args: readonly string[]) {
         tag: { type: 'string', default: 'dev' },
         epoch: { type: 'string', default: '0' },
         'skip-compile': { type: 'boolean', default: false },
+        unpacked: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
     });
@@ -56,14 +58,25 @@ async function main(args: readonly string[]): Promise<void> {
   const seconds = Number(values.epoch);
   if (!Number.isSafeInteger(seconds) || seconds < 0 || seconds > 0o77777777777)
     throw usage('--epoch is not a number of seconds since 1970');
+  const checkout = fileURLToPath(new URL('../../..', import.meta.url));
+  const progress = (line: string): void => void process.stdout.write(`${line}\n`);
+  if (values.unpacked) {
+    await unpackPrograms(chosen(positionals), {
+      checkout,
+      out: values.out,
+      skipsCompile: values['skip-compile'],
+      progress,
+    });
+    return;
+  }
   await buildImages(chosen(positionals), {
-    checkout: fileURLToPath(new URL('../../..', import.meta.url)),
+    checkout,
     out: values.out,
     hub: values.hub,
     tag: values.tag,
     seconds,
     skipsCompile: values['skip-compile'],
-    progress: (line) => process.stdout.write(`${line}\n`),
+    progress,
   });
 }
 

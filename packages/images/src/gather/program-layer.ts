@@ -4,10 +4,11 @@
  * Called by build.ts.
  */
 import { existsSync, globSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { ImageError } from '../errors.ts';
 import type { Part } from '../sbom.ts';
 import type { TarEntry } from '../tar.ts';
+import { BUNDLE_FOLDER, bundleProgram } from './bundle-program.ts';
 import { type PlacedPackage, placePackages } from './installed-packages.ts';
 
 /** A layer to be, and what stands in the bill of materials for it. */
@@ -20,18 +21,22 @@ export interface Gathered {
 const shipped = ['.js', '.cjs', '.mjs', '.json', '.node', '.wasm', '.proto'];
 const notices = ['license', 'licence', 'notice', 'copying'];
 
-/** The program's files. Throws ERR_IMAGES_INCOMPLETE when it was not compiled. */
-export function gatherProgram(folder: string): Gathered {
+/**
+ * The program's files; `bundled` entries also joined (components.ts). Rejects with ERR_IMAGES_INCOMPLETE when it was not compiled.
+ */
+export async function gatherProgram(folder: string, bundled: readonly string[]): Promise<Gathered> {
   const packages = placePackages(folder);
+  const files = packages.flatMap((each) =>
+    (each.isOurs ? ourFiles(each) : foreignFiles(each.folder)).map((path) => ({
+      kind: 'file' as const,
+      path: `app/${each.place}/${path}`,
+      content: readFileSync(join(each.folder, path)),
+      mode: 0o644,
+    })),
+  );
+  const joined = bundled.length === 0 ? [] : await bundleProgram(folder, placeOf(packages), bundled);
   return {
-    entries: packages.flatMap((each) =>
-      (each.isOurs ? ourFiles(each) : foreignFiles(each.folder)).map((path) => ({
-        kind: 'file' as const,
-        path: `app/${each.place}/${path}`,
-        content: readFileSync(join(each.folder, path)),
-        mode: 0o644,
-      })),
-    ),
+    entries: [...files, ...joined],
     parts: packages.map(({ manifest, isOurs }) => ({
       origin: isOurs ? ('ours' as const) : ('npm' as const),
       name: manifest.name,
@@ -42,10 +47,13 @@ export function gatherProgram(folder: string): Gathered {
 }
 
 /** Command that starts the program in its image. */
-export function entrypointOf(folder: string): readonly string[] {
-  const [program] = placePackages(folder);
-  return ['/usr/bin/node', `/app/${program?.place ?? ''}/dist/src/main.js`];
+export function entrypointOf(folder: string, bundled: readonly string[]): readonly string[] {
+  const [first] = bundled;
+  const main = first === undefined ? 'dist/src/main.js' : `${BUNDLE_FOLDER}/${basename(first)}`;
+  return ['/usr/bin/node', `/app/${placeOf(placePackages(folder))}/${main}`];
 }
+
+const placeOf = ([program]: readonly PlacedPackage[]): string => program?.place ?? '';
 
 /** True for a file of a registry's package that goes into the image. Pure. */
 export function isShipped(path: string): boolean {
