@@ -2,6 +2,7 @@
 
 export type * from './decision.ts';
 export * from './diff.ts';
+export { decodeDiff, encodeDiff } from './diff-code.ts';
 export * from './gateway.ts';
 export * from './inbound.ts';
 export * from './ip.ts';
@@ -14,4 +15,5 @@ export * from './snapshot.ts';
 export * from './store.ts';
 export { chooseTarget, expectedIdentities } from './target.ts';
 export type { TargetChoice } from './target.ts';
+export { type AddressTranslation, translateAddress } from './translate/address.ts';
 export * from './workload.ts';

@@ -13,7 +13,8 @@ import { serviceKey } from './service.ts';
 import type { Service } from './service.ts';
 import { buildSnapshot, emptySnapshot } from './store/build-snapshot.ts';
 import type { Snapshot } from './snapshot.ts';
-import { translateAddress } from './translate/address.ts';
+import { Sharing } from './store/sharing.ts';
+import { type AddressTranslation, translateAddress } from './translate/address.ts';
 import { brokenPolicy, translateAuthorization } from './translate/authorization.ts';
 import type { Workload } from './workload.ts';
 
@@ -25,7 +26,11 @@ export interface NamedResource<T> {
 
 /** One batch of changes, in the shape of the xDS handlers. */
 export interface StateUpdate {
-  readonly addresses?: { readonly updated: readonly NamedResource<Address>[]; readonly removed: readonly string[] };
+  /** As messages, or translated already: a message is several times as large as what is kept of it. */
+  readonly addresses?: {
+    readonly updated: readonly NamedResource<Address | AddressTranslation>[];
+    readonly removed: readonly string[];
+  };
   readonly authorizations?: {
     readonly updated: readonly NamedResource<Authorization>[];
     readonly removed: readonly string[];
@@ -65,9 +70,10 @@ export interface StateStore {
 /** An empty store at generation 0. */
 export function createStateStore(): StateStore {
   let current = emptySnapshot();
+  const sharing = new Sharing();
 
   const apply = (update: StateUpdate): ApplyResult => {
-    const batch = new Batch(current);
+    const batch = new Batch(current, sharing);
     batch.translate(update);
     const diff = batch.toDiff();
     if (!isEmptyDiff(diff)) current = buildSnapshot(current, diff);
@@ -78,7 +84,10 @@ export function createStateStore(): StateStore {
     if (!diff.replace && !isEmptyDiff(diff) && diff.generation !== current.generation + 1) {
       throw new Error(`state diff for generation ${diff.generation} cannot follow generation ${current.generation}`);
     }
-    if (diff.replace || !isEmptyDiff(diff)) current = buildSnapshot(diff.replace ? emptySnapshot() : current, diff);
+    if (!diff.replace && isEmptyDiff(diff)) return current;
+    const upsert = diff.workloads.upsert.map((workload) => sharing.workload(workload));
+    const shared = { ...diff, workloads: { ...diff.workloads, upsert } };
+    current = buildSnapshot(diff.replace ? emptySnapshot() : current, shared);
     return current;
   };
 
@@ -97,12 +106,14 @@ class Batch {
   readonly rejects: Reject[] = [];
   readonly warnings: string[] = [];
   readonly #base: Snapshot;
+  readonly #sharing: Sharing;
   readonly #workloads = new Map<string, Workload | undefined>();
   readonly #services = new Map<string, Service | undefined>();
   readonly #policies = new Map<string, Policy | undefined>();
 
-  constructor(base: Snapshot) {
+  constructor(base: Snapshot, sharing: Sharing) {
     this.#base = base;
+    this.#sharing = sharing;
   }
 
   translate(update: StateUpdate): void {
@@ -129,11 +140,11 @@ class Batch {
     kind.set(name, undefined);
   }
 
-  #addAddress(name: string, resource: Address): void {
-    const result = translateAddress(resource);
+  #addAddress(name: string, resource: Address | AddressTranslation): void {
+    const result = 'kind' in resource ? resource : translateAddress(resource);
     switch (result.kind) {
       case 'workload':
-        this.#workloads.set(result.workload.uid, result.workload);
+        this.#workloads.set(result.workload.uid, this.#sharing.workload(result.workload));
         break;
       case 'service':
         this.#services.set(serviceKey(result.service), result.service);

@@ -9,6 +9,7 @@ import { chooseByteEngine, shownByteEngine } from '@ambit/hbone';
 import { parseRevocationLists, type RevocationLists } from '@ambit/identity/x509/crl';
 import { systemClock } from '@ambit/runtime/clock';
 import { createLogger, isLogThreshold } from '@ambit/runtime/log';
+import { decodeDiff, type StateDiff } from '@ambit/state';
 import { createFlowBuffer } from '@ambit/xds/flow-buffer';
 import { DnsMetrics } from '../dns/dns-metrics.ts';
 import { createThreadCertificates } from '../identity/thread-certificates.ts';
@@ -84,8 +85,10 @@ port.on('message', (message: ToDataThread) => {
 async function onMessage(message: ToDataThread): Promise<void> {
   switch (message.kind) {
     case 'state':
-      context.state.apply(message.diff);
-      for (const pod of pods.values()) pod.onDiff(message.diff);
+      onState(message.diff);
+      return;
+    case 'shared-state':
+      onState(decodeDiff(message.diff));
       return;
     case 'certificate':
       context.certificates.onCertificate(message.certificate);
@@ -136,6 +139,11 @@ async function onMessage(message: ToDataThread): Promise<void> {
     default:
       message satisfies never;
   }
+}
+
+function onState(diff: StateDiff): void {
+  context.state.apply(diff);
+  for (const pod of pods.values()) pod.onDiff(diff);
 }
 
 function onRevocations(lists: RevocationLists): void {

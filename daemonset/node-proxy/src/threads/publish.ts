@@ -3,8 +3,12 @@
  *
  * Threads that start later get everything as one diff first, so that none misses a generation.
  */
-import { isEmptyDiff, type StateDiff, type StateStore } from '@ambit/state';
+import { encodeDiff, isEmptyDiff, type StateDiff, type StateStore } from '@ambit/state';
+import type { ToDataThread } from './messages.ts';
 import type { ThreadPool } from './thread-pool.ts';
+
+/** From so many workloads on a diff is written once for all threads. */
+const SHARED_FROM = 64;
 
 /** Sends diffs to all data threads. */
 export interface Publisher {
@@ -18,11 +22,16 @@ export function createPublisher(store: StateStore): Publisher {
   let threads: ThreadPool | undefined;
   return {
     publish(diff) {
-      if (!isEmptyDiff(diff)) threads?.broadcast({ kind: 'state', diff });
+      if (threads !== undefined && !isEmptyDiff(diff)) threads.broadcast(messageOf(diff));
     },
     attach(pool) {
       threads = pool;
-      pool.broadcast({ kind: 'state', diff: store.fullDiff() });
+      pool.broadcast(messageOf(store.fullDiff()));
     },
   };
+}
+
+function messageOf(diff: StateDiff): ToDataThread {
+  if (diff.workloads.upsert.length < SHARED_FROM) return { kind: 'state', diff };
+  return { kind: 'shared-state', diff: encodeDiff(diff) };
 }

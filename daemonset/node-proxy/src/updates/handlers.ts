@@ -5,9 +5,15 @@
  */
 import { type Authorization, AuthorizationSchema } from '@ambit/proto/authorization';
 import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL } from '@ambit/proto/type-urls';
-import { type Address, AddressSchema } from '@ambit/proto/workload';
+import { AddressSchema } from '@ambit/proto/workload';
 import type { Logger } from '@ambit/runtime/log';
-import type { StateDiff, StateStore, StateUpdate } from '@ambit/state';
+import {
+  type AddressTranslation,
+  type StateDiff,
+  type StateStore,
+  type StateUpdate,
+  translateAddress,
+} from '@ambit/state';
 import { type AnyResourceHandler, anyHandler, type Reject } from '@ambit/xds';
 import { fromBinary } from '@bufbuild/protobuf';
 
@@ -40,11 +46,12 @@ export function createHandlers(options: HandlerOptions): {
     return rejects;
   };
   return {
-    address: anyHandler<Address>({
+    address: anyHandler<AddressTranslation>({
       typeUrl: ADDRESS_TYPE_URL,
       decode(bytes) {
         measure(ADDRESS_TYPE_URL, bytes);
-        return fromBinary(AddressSchema, bytes);
+        // At once: of a hundred thousand messages none lives longer than its turn.
+        return translateAddress(fromBinary(AddressSchema, bytes));
       },
       apply: ({ updated, removed }) => apply(ADDRESS_TYPE_URL, { addresses: { updated, removed } }),
     }),
