@@ -2,11 +2,11 @@
 
 export type * from './decision.ts';
 export * from './diff.ts';
-export { decodeDiff, encodeDiff } from './diff-code.ts';
 export * from './gateway.ts';
 export * from './inbound.ts';
 export * from './ip.ts';
 export * from './load-balancing.ts';
+export { packDiff, type PackedDiff, unpackDiff } from './packed-diff.ts';
 export * from './policy.ts';
 export * from './rbac.ts';
 export * from './resolve.ts';

@@ -9,7 +9,7 @@ import { chooseByteEngine, shownByteEngine } from '@ambit/hbone';
 import { parseRevocationLists, type RevocationLists } from '@ambit/identity/x509/crl';
 import { systemClock } from '@ambit/runtime/clock';
 import { createLogger, isLogThreshold } from '@ambit/runtime/log';
-import { decodeDiff, type StateDiff } from '@ambit/state';
+import type { StateDiff } from '@ambit/state';
 import { createFlowBuffer } from '@ambit/xds/flow-buffer';
 import { DnsMetrics } from '../dns/dns-metrics.ts';
 import { createThreadCertificates } from '../identity/thread-certificates.ts';
@@ -22,6 +22,7 @@ import type { DataConfig, FromDataThread, PodAssignment, ToDataThread } from './
 import type { ThreadContext } from './pod-context.ts';
 import { type PodTraffic, startPodTraffic } from './pod-traffic.ts';
 import { createThreadProfiler } from './profiler.ts';
+import { readSharedDiff } from './shared-diff.ts';
 import { createThreadState } from './thread-state.ts';
 
 /** Time between two reports of counts. */
@@ -88,7 +89,7 @@ async function onMessage(message: ToDataThread): Promise<void> {
       onState(message.diff);
       return;
     case 'shared-state':
-      onState(decodeDiff(message.diff));
+      onState(readSharedDiff(message.diff));
       return;
     case 'certificate':
       context.certificates.onCertificate(message.certificate);

@@ -86,7 +86,7 @@ export interface DataConfig {
 export type ToDataThread =
   /** One batch of state; the first has `replace: true`. */
   | { readonly kind: 'state'; readonly diff: StateDiff }
-  /** The same for a large batch, written once for all threads (`decodeDiff` of `@ambit/state`). */
+  /** The same for a large batch, written once for all threads (`shared-diff.ts`). */
   | { readonly kind: 'shared-state'; readonly diff: SharedArrayBuffer }
   /** A certificate that some thread asked for, or its renewal. */
   | { readonly kind: 'certificate'; readonly identity: string; readonly certificate: WorkloadCertificate }

@@ -3,8 +3,9 @@
  *
  * Threads that start later get everything as one diff first, so that none misses a generation.
  */
-import { encodeDiff, isEmptyDiff, type StateDiff, type StateStore } from '@ambit/state';
+import { isEmptyDiff, type StateDiff, type StateStore } from '@ambit/state';
 import type { ToDataThread } from './messages.ts';
+import { shareDiff } from './shared-diff.ts';
 import type { ThreadPool } from './thread-pool.ts';
 
 /** From so many workloads on a diff is written once for all threads. */
@@ -33,5 +34,5 @@ export function createPublisher(store: StateStore): Publisher {
 
 function messageOf(diff: StateDiff): ToDataThread {
   if (diff.workloads.upsert.length < SHARED_FROM) return { kind: 'state', diff };
-  return { kind: 'shared-state', diff: encodeDiff(diff) };
+  return { kind: 'shared-state', diff: shareDiff(diff) };
 }

@@ -1,10 +1,9 @@
-// A diff in few, flat pieces. In: a diff of the store. Out: bytes that any thread can read, and the diff again. Called by the node proxy to
-// hand one diff to all its data threads: written once, in memory that they share.
+// A diff in few, flat pieces. In: a diff of the store. Out: plain data that is cheap to write and read for another thread, and the diff
+// again. Called by the node proxy, which hands one packed diff to all its data threads. Pure.
 //
 // A structured clone of a hundred thousand records writes and reads each field name and text again for every thread. Here each text
-// and each equal part (memberships, a waypoint) is written once, and a workload is a row of numbers that point at them.
+// and each equal part (memberships, a waypoint) is there once, and a workload is a row of numbers that point at them.
 
-import { deserialize, serialize } from 'node:v8';
 import type { StateDiff } from './diff.ts';
 import type { Workload } from './workload.ts';
 
@@ -40,7 +39,8 @@ const PARTS = [
 /** Numbers per workload: texts, parts, one for all flags, capacity. */
 const COLUMNS = TEXTS.length + PARTS.length + 2;
 
-interface Written {
+/** A diff of {@link packDiff}; plain data without a promise of its shape. */
+export interface PackedDiff {
   readonly rest: Omit<StateDiff, 'workloads'>;
   readonly removed: readonly string[];
   readonly texts: readonly string[];
@@ -49,8 +49,8 @@ interface Written {
   readonly rows: Uint32Array;
 }
 
-/** Writes a diff; the result may be read by several threads at once. */
-export function encodeDiff(diff: StateDiff): SharedArrayBuffer {
+/** Packs a diff. */
+export function packDiff(diff: StateDiff): PackedDiff {
   const { workloads, ...rest } = diff;
   const texts = new Map<string, number>();
   const parts = new Map<string, number>();
@@ -63,22 +63,12 @@ export function encodeDiff(diff: StateDiff): SharedArrayBuffer {
     // Larger ones come only from a local file; a weight of four thousand million is as good.
     rows[at++] = Math.min(workload.capacity, 0xffff_ffff);
   }
-  const written: Written = {
-    rest,
-    removed: workloads.remove,
-    texts: [...texts.keys()],
-    parts: [...parts.keys()],
-    rows,
-  };
-  const bytes = serialize(written);
-  const shared = new SharedArrayBuffer(bytes.length);
-  new Uint8Array(shared).set(bytes);
-  return shared;
+  return { rest, removed: workloads.remove, texts: [...texts.keys()], parts: [...parts.keys()], rows };
 }
 
-/** The diff of {@link encodeDiff}; equal texts and parts are one value. */
-export function decodeDiff(shared: SharedArrayBuffer): StateDiff {
-  const { rest, removed, texts, parts: partTexts, rows } = deserialize(new Uint8Array(shared)) as Written;
+/** The diff of {@link packDiff}; equal texts and parts are one value. */
+export function unpackDiff(packed: PackedDiff): StateDiff {
+  const { rest, removed, texts, parts: partTexts, rows } = packed;
   const parts = partTexts.map((text): unknown => (text === '' ? undefined : JSON.parse(text)));
   const upsert: Workload[] = [];
   let at = 0;

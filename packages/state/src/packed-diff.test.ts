@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { decodeDiff, encodeDiff } from './diff-code.ts';
+import { packDiff, unpackDiff } from './packed-diff.ts';
 import type { StateDiff } from './diff.ts';
 import { gatewayAt, gatewayOf, memberOf, testPolicy, testService, testStore, testWorkload } from './testing/index.ts';
 import type { Workload } from './workload.ts';
@@ -42,7 +42,7 @@ test('what is read is what was written, whatever the workloads hold', () => {
           services: { upsert: [service], remove: ['x/y'] },
           policies: { upsert: [testPolicy('p')], remove: [] },
         };
-        assert.deepEqual(decodeDiff(encodeDiff(diff)), structuredClone(diff));
+        assert.deepEqual(unpackDiff(packDiff(diff)), structuredClone(diff));
       },
     ),
   );
@@ -54,7 +54,7 @@ test('a store that is filled through it equals the one that was written', () => 
   );
   const store = testStore({ workloads, services: [service] });
   const other = testStore({});
-  other.applyDiff(decodeDiff(encodeDiff(store.fullDiff())));
+  other.applyDiff(unpackDiff(packDiff(store.fullDiff())));
   assert.deepEqual([...other.snapshot().workloads.values()], [...store.snapshot().workloads.values()]);
   assert.equal(other.snapshot().endpoints.get('default/a.default.svc.cluster.local')?.size, 300);
   const [one, two] = other.snapshot().workloads.values();
