@@ -76,7 +76,7 @@ export async function startApp(config: NodeProxyConfig, log: RootLogger, context
   let hub: CertificateHub | undefined;
   let xds: XdsClient | undefined;
   let flows: FlowReporter | undefined;
-  const threads = await startThreads(config, log, {
+  const threads = startThreads(config, log, {
     metrics,
     readiness,
     need: (...args) => hub?.onNeed(...args),
@@ -133,6 +133,7 @@ export async function startApp(config: NodeProxyConfig, log: RootLogger, context
   const ended = holdUntilDrained(context, config, threads, [readinessAt, ...admin, stats], log);
 
   const begin = async (): Promise<void> => {
+    await threads.ready;
     // What the control plane said before the restart is as good as what it said before it went away.
     if (cached === undefined) await xds?.synced;
     synced.ready();
@@ -244,7 +245,7 @@ function certificateSource(config: NodeProxyConfig, log: RootLogger): Certificat
   });
 }
 
-async function startThreads(
+function startThreads(
   config: NodeProxyConfig,
   log: RootLogger,
   parts: {
@@ -255,7 +256,7 @@ async function startThreads(
     readonly onFlows: (batch: FlowBatch) => void;
     readonly context: RunContext;
   },
-): Promise<ThreadPool> {
+): ThreadPool {
   const silent = new Map<number, ReadinessTask>();
   return startThreadPool({
     threads: config.threads,

@@ -27,6 +27,8 @@ export interface ThreadPoolEvents {
 /** The data threads. */
 export interface ThreadPool {
   readonly size: number;
+  /** Resolves when all threads have loaded their code; rejects when one failed before. What is sent meanwhile waits for them. */
+  readonly ready: Promise<void>;
   broadcast(message: ToDataThread): void;
   send(thread: number, message: ToDataThread): void;
   /** Starts one thread's half of a pod. Rejects with the thread's reason. */
@@ -61,14 +63,14 @@ interface Thread {
   alive: boolean;
 }
 
-/** Starts the threads; resolves when all are ready. */
-export async function startThreadPool(options: {
+/** Starts the threads and returns at once: they load their code while the main thread goes on. */
+export function startThreadPool(options: {
   readonly threads: number;
   readonly configOf: (thread: number) => DataConfig;
   readonly events: ThreadPoolEvents;
   readonly clock: Clock;
   readonly log: Logger;
-}): Promise<ThreadPool> {
+}): ThreadPool {
   const { events, clock, log } = options;
   let nextId = 1;
   let ending = false;
@@ -185,13 +187,16 @@ export async function startThreadPool(options: {
     return answer.promise;
   }
 
-  await Promise.all(threads.map(async (thread) => thread.ready.promise));
+  const ready = Promise.all(threads.map(async (thread) => thread.ready.promise)).then(() => undefined);
+  // Who waits for it hears of a failure; `onDied` tells everybody else.
+  ready.catch(() => undefined);
   const broadcast = (message: ToDataThread): void => {
     for (const { worker } of threads) worker.postMessage(message);
   };
 
   return {
     size: threads.length,
+    ready,
     broadcast,
     send: (index, message) => threads[index]?.worker.postMessage(message),
     async addPod(index, pod) {
