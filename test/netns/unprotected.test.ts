@@ -117,7 +117,11 @@ test('the next agent lets carried connections be, and still knows the one from b
   const second = await succeed(mesh);
   assert.deepEqual(await judged(mesh), ['o'], second.lines.slice(-20).join('\n'));
   // Counted where it was opened and where it was accepted.
-  assert.equal(await second.metric('ambit_unprotected_connections'), 2);
+  await eventually(
+    async () => (await second.metric('ambit_unprotected_connections')) === 2,
+    () => second.lines.slice(-20).join('\n'),
+    30_000,
+  );
 
   // Without a record the tables of the pods tell the same.
   await second.kill();
