@@ -31,7 +31,7 @@ export interface ByteEngineChoice {
  * Engines that `auto` may take, fastest first. An engine is added here by an ADR that names the soak and the traffic
  * matrix it has passed (packages/docs/adr); its self-test decides per process.
  */
-export const CLEARED_ENGINES: readonly ByteEngineName[] = ['http2'];
+export const CLEARED_ENGINES: readonly ByteEngineName[] = ['libssl', 'http2'];
 
 const http2Sessions: SessionEngine = {
   client: (endpoint, options) => new Http2ClientSession(endpoint, options),
