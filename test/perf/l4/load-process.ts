@@ -1,14 +1,14 @@
 // The load generator as a process, so that it can stand in a pod's namespace and its CPU is nobody else's: one JSON order
 // per line on standard input, one JSON answer per line on standard output. Started by processes.ts.
 import { createInterface } from 'node:readline';
-import { bulkDown, bulkUp, connections, idle, roundTrips, settle } from './load.ts';
+import { bulkDown, bulkUp, connections, idle, openLoop, roundTrips, settle } from './load.ts';
 
 /** What can be asked for. */
 export interface LoadOrder {
-  readonly kind: 'up' | 'down' | 'round-trips' | 'connections' | 'idle' | 'idle-end' | 'settle';
+  readonly kind: 'up' | 'down' | 'round-trips' | 'open-loop' | 'connections' | 'idle' | 'idle-end' | 'settle';
   readonly host: string;
   readonly port: number;
-  /** Streams, parallel connections, or idle connections. */
+  /** Streams, parallel connections, idle connections, or messages per second of an open loop. */
   readonly count: number;
   readonly ms: number;
   /** Bytes of a message. */
@@ -24,6 +24,8 @@ export interface LoadAnswer {
   readonly error?: string;
 }
 
+const OPEN_LOOP_CONNECTIONS = 16;
+
 let idleConnections: { close(): void } | undefined;
 
 async function answer(order: LoadOrder): Promise<LoadAnswer> {
@@ -35,6 +37,8 @@ async function answer(order: LoadOrder): Promise<LoadAnswer> {
       return bulkDown({ host, port }, count, ms);
     case 'round-trips':
       return roundTrips({ host, port }, count, bytes, ms);
+    case 'open-loop':
+      return openLoop({ host, port }, { parallel: OPEN_LOOP_CONNECTIONS, bytes, perSecond: count, ms });
     case 'connections':
       return { perSecond: await connections({ host, port }, count, ms) };
     case 'idle':

@@ -119,6 +119,63 @@ async function pingPong(target: LoadTarget, bytes: number, until: number, times:
   socket.destroy();
 }
 
+/** One of the kept connections of an open loop: when each answer that is missing was due to be asked for, in order. */
+interface Asked {
+  readonly socket: Socket;
+  readonly dueAt: number[];
+  missingBytes: number;
+}
+
+/**
+ * Messages of `bytes` at `perSecond` over `parallel` kept connections in turn, whether answers have come or not. Times count from when
+ * a message was due, so that a path that falls behind is not asked less (no coordinated omission).
+ */
+export async function openLoop(
+  target: LoadTarget,
+  options: { readonly parallel: number; readonly bytes: number; readonly perSecond: number; readonly ms: number },
+): Promise<{ times: number[]; seconds: number }> {
+  const { parallel, bytes, perSecond, ms } = options;
+  const times: number[] = [];
+  const total = Math.floor((perSecond * ms) / 1000);
+  const { promise: answered, resolve, reject } = Promise.withResolvers<void>();
+  answered.catch(() => undefined); // awaited when everything is sent
+  const lines: readonly Asked[] = await Promise.all(
+    Array.from({ length: parallel }, async () => {
+      const line: Asked = { socket: await open(target), dueAt: [], missingBytes: bytes };
+      line.socket.on('error', reject);
+      line.socket.on('data', (chunk: Buffer) => {
+        takeAnswers(line, chunk.length, bytes, times);
+        if (times.length === total) resolve();
+      });
+      line.socket.write(ECHO);
+      return line;
+    }),
+  );
+  const message = Buffer.alloc(bytes, 0x62);
+  const started = performance.now();
+  for (let sent = 0; sent < total;) {
+    const due = Math.min(total, Math.floor(((performance.now() - started) * perSecond) / 1000));
+    for (; sent < due; sent += 1) {
+      const line = lines[sent % parallel] as Asked;
+      line.dueAt.push(started + ((sent + 1) * 1000) / perSecond);
+      line.socket.write(message);
+    }
+    await new Promise((next) => setTimeout(next, 1));
+  }
+  await answered;
+  const seconds = (performance.now() - started) / 1000;
+  for (const { socket } of lines) socket.destroy();
+  return { times: quantiles(times), seconds };
+}
+
+function takeAnswers(line: Asked, received: number, bytes: number, times: number[]): void {
+  line.missingBytes -= received;
+  while (line.missingBytes <= 0) {
+    line.missingBytes += bytes;
+    times.push((performance.now() - (line.dueAt.shift() ?? Number.NaN)) * 1000);
+  }
+}
+
 /** New connections with one round trip each, `parallel` at a time. Returns connections per second. */
 export async function connections(target: LoadTarget, parallel: number, ms: number): Promise<number> {
   const started = performance.now();

@@ -26,6 +26,7 @@ const WARM_MS = Number(process.env['AMBIT_BENCH_WARM_MS'] ?? 2500);
 const HOST = '127.0.0.1';
 const PARALLEL_CONNECTIONS = 16;
 const IDLE_CONNECTIONS = 1000;
+const OPEN_LOOP_PER_SECOND = 2000;
 
 /** Values of one path in one round, by quantity. */
 type Sample = ReadonlyMap<string, number>;
@@ -46,6 +47,9 @@ for (const [quantity, unit] of [
   ['64 B, 32 connections: cpu', 'us'],
   ['1 KB, 128 connections', '1/s'],
   ['1 KB, 128 connections: cpu', 'us'],
+  ['1 KB, 2,000/s open loop: p50', 'us'],
+  ['1 KB, 2,000/s open loop: p99', 'us'],
+  ['1 KB, 2,000/s open loop: cpu', 'us'],
   ['new connections', '1/s'],
   ['new connections: cpu', 'us'],
   ['new connections, process just started: cpu', 'us'],
@@ -149,6 +153,7 @@ async function measure(path: BenchPath, round: number): Promise<Sample> {
     }
   }
   await roundTripLegs(leg, order, sample, isProxied);
+  await openLoopLeg(leg, order, sample, isProxied);
   const { perSecond = Number.NaN, cpu } = await leg(order('connections', PARALLEL_CONNECTIONS));
   sample.set('new connections', perSecond);
   if (isProxied) sample.set('new connections: cpu', (cpu * 1e6) / (perSecond * (LEG_MS / 1000)));
@@ -175,6 +180,20 @@ async function roundTripLegs(
     } else sample.set(label, trips / seconds);
     if (isProxied) sample.set(`${label}: cpu`, (cpu * 1e6) / trips);
   }
+}
+
+async function openLoopLeg(
+  leg: (asked: LoadOrder) => Promise<LoadAnswer & { cpu: number }>,
+  order: MakeOrder,
+  sample: Map<string, number>,
+  isProxied: boolean,
+): Promise<void> {
+  const label = '1 KB, 2,000/s open loop';
+  const { times = [], cpu } = await leg(order('open-loop', OPEN_LOOP_PER_SECOND, 1024));
+  const [trips = Number.NaN, p50 = Number.NaN, p99 = Number.NaN] = times;
+  sample.set(`${label}: p50`, p50);
+  sample.set(`${label}: p99`, p99);
+  if (isProxied) sample.set(`${label}: cpu`, (cpu * 1e6) / trips);
 }
 
 async function idleMemory(path: BenchPath, order: MakeOrder): Promise<number> {
