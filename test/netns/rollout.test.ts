@@ -16,6 +16,7 @@ test(
       busy: 50,
       idle: 200,
       newPerSecond: 500,
+      mostOpen: 512,
       restSeconds: 4,
       drainSeconds: 6,
       // What the machine manages is no assertion: on a slow one there are fewer rollouts, and it is said.
