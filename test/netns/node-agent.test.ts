@@ -180,8 +180,6 @@ for (const [tool, environment] of tools) {
     const rules = server.rules();
     const repaired = async (place: string): Promise<boolean> =>
       (await agent.metrics()).includes(`ambit_rule_repairs_total{place="${place}"} 1`);
-    // One round of the check must have seen the rules as they should be.
-    await new Promise((resolve) => setTimeout(resolve, 2500));
     if (tool === 'nftables') {
       server.run('nft', 'flush', 'chain', 'inet', 'istio-ambient-nat', 'istio-prerouting');
       node.exec('nft', 'delete', 'table', 'inet', 'istio-ambient-nat');

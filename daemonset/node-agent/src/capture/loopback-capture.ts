@@ -4,6 +4,8 @@ import type { CaptureBackend } from '../enrol/capture-backend.ts';
 import { NodeAgentError } from '../errors.ts';
 import { podConnections } from '../unprotected/pod-table.ts';
 
+const nothing = { rules: '', way: '', generation: undefined };
+
 /** Capture without rules. */
 export const loopbackCapture: CaptureBackend = {
   hasNamespaces: false,
@@ -18,7 +20,7 @@ export const loopbackCapture: CaptureBackend = {
   // first agent that sees the pod counts what is open then.
   uncarried: (pod) =>
     pod.capture === 'new' ? podConnections(pod).filter(({ remoteAddress }) => !pod.ips.includes(remoteAddress)) : [],
-  installRules: async () => undefined,
+  installRules: async () => nothing,
   removeRules: async () => undefined,
-  printRules: async () => ({ text: '', rules: '', generation: undefined }),
+  printRules: async () => nothing,
 };

@@ -8,11 +8,12 @@ import type { CaptureBackend } from '../enrol/capture-backend.ts';
 import { NodeAgentError } from '../errors.ts';
 import { findNamespaces, nodeInodes } from '../netns/find.ts';
 import { ruleAnnotations } from '../select/pod-events.ts';
-import { applyPodRules, preparePod, printPodRules, removePodRules } from '../rules/apply.ts';
+import { applyPodRules, preparePod, type PrintedRules, printPodRules, removePodRules } from '../rules/apply.ts';
 import { BranchInterfaces, mayHaveBranchInterfaces, policyRouting } from '../rules/branch-interfaces.ts';
 import { chooseBackend } from '../rules/choose-backend.ts';
 import { HostRules } from '../rules/host.ts';
 import { findKubeletUid } from '../rules/kubelet-uid.ts';
+import { LoadedRules } from '../rules/loaded-rules.ts';
 import { isInterfaceName, type PodRuleSettings } from '../rules/plan.ts';
 import type { RuleBackend } from '../rules/rule-backend.ts';
 import { uncarriedTwice } from '../unprotected/carried.ts';
@@ -80,6 +81,9 @@ function openPath(
   }
 }
 
+/** Of a pod that is known by name alone. */
+const nothingPrinted: PrintedRules = { rules: '', way: '', generation: undefined };
+
 /** Capture with production redirection. */
 export function createNetnsCapture(
   config: NodeAgentConfig,
@@ -87,6 +91,7 @@ export function createNetnsCapture(
   host: HostRules,
   log: Logger,
 ): CaptureBackend {
+  const loaded = new LoadedRules(rules);
   return {
     hasNamespaces: true,
     host,
@@ -113,16 +118,15 @@ export function createNetnsCapture(
           !(bypassInbound && listening.has(localPort)),
       );
     },
-    installRules: async (pod, object) => {
-      if (pod.netns !== undefined) await applyPodRules(rules, pod.netns.fd, ruleSettingsOf(object, config, log), log);
-    },
+    installRules: async (pod, object) =>
+      pod.netns === undefined
+        ? nothingPrinted
+        : applyPodRules(loaded, pod.netns.fd, ruleSettingsOf(object, config, log), log),
     removeRules: async (pod) => {
       if (pod.netns !== undefined) await removePodRules(rules, pod.netns.fd, log);
     },
     printRules: async (pod, last) =>
-      pod.netns === undefined
-        ? { text: '', rules: '', generation: undefined }
-        : printPodRules(rules, pod.netns.fd, last),
+      pod.netns === undefined ? nothingPrinted : printPodRules(loaded, pod.netns.fd, last),
   };
 }
 

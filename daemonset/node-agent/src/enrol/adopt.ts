@@ -37,8 +37,8 @@ export async function adoptEnrolled(
         connections: () => capture.connections(held),
         uncarried: () => capture.uncarried(held, pod),
       });
-      await capture.installRules(held, pod);
-      cache.put({ ...held, capture: 'installed', wishes: ruleWishesOf(pod) });
+      const printed = await capture.installRules(held, pod);
+      cache.put({ ...held, capture: 'installed', wishes: ruleWishesOf(pod), printed });
       unprotected.settle(uid);
     } catch (error) {
       log.warn('rules of an enrolled pod could not be renewed', {

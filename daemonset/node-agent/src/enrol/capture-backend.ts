@@ -21,11 +21,11 @@ export interface CaptureBackend {
   readonly connections: (pod: HeldPod) => readonly TableConnection[];
   /** What is open in the pod now and would be carried by a node proxy if it were new, and is not. */
   readonly uncarried: (pod: HeldPod, object: KubernetesObject) => readonly TableConnection[];
-  /** Throws ERR_NODE_AGENT_RULES. Idempotent. */
-  readonly installRules: (pod: HeldPod, object: KubernetesObject) => Promise<void>;
+  /** Throws ERR_NODE_AGENT_RULES. Idempotent. Returns what the pod has of the mesh from then on, unless others change it. */
+  readonly installRules: (pod: HeldPod, object: KubernetesObject) => Promise<PrintedRules>;
   readonly removeRules: (pod: HeldPod) => Promise<void>;
-  /** Everything of the mesh in the pod; equal texts mean that nobody changed it. `last`: what it was before, which makes looking cheap. */
-  readonly printRules: (pod: HeldPod, last: PrintedRules | undefined) => Promise<PrintedRules>;
+  /** Everything of the mesh in the pod as it is now. `last`: what it was before, which makes looking cheap. */
+  readonly printRules: (pod: HeldPod, last: PrintedRules) => Promise<PrintedRules>;
   /** Undefined where probes need no exemption. */
   readonly host: HostRules | undefined;
 }

@@ -5,7 +5,7 @@ import type { KubernetesObject } from '@ambit/resources';
 import type { Logger } from '@ambit/runtime/log';
 import type { PodSource } from '../cluster/pod-source.ts';
 import type { UnprotectedConnections } from '../unprotected/connections.ts';
-import type { PrintedRules } from '../rules/apply.ts';
+import { isSamePrint } from '../rules/apply.ts';
 import type { CaptureBackend } from './capture-backend.ts';
 import type { HeldPod, NetnsCache } from './netns-cache.ts';
 import { repeat } from './repeat.ts';
@@ -23,18 +23,9 @@ export interface DriftParts {
   readonly onRound: (repaired: { readonly pods: number; readonly host: boolean }) => void;
 }
 
-interface Look {
-  /** What the rules were made for. */
-  readonly wishes: string | undefined;
-  readonly inode: bigint;
-  readonly printed: PrintedRules;
-}
-
-/** Compares rules with what they were right after this agent made them. */
+/** Compares what pods have of the mesh with what this agent gave them. */
 export class DriftCheck {
   readonly #parts: DriftParts;
-  /** What a pod's rules looked like, with the handle they were read through. */
-  readonly #looks = new Map<string, Look>();
 
   constructor(parts: DriftParts) {
     this.#parts = parts;
@@ -59,7 +50,6 @@ export class DriftCheck {
         log.warn('rules of a pod could not be checked', { ...nameOf(object), error: messageOf(error) });
       }
     }
-    for (const uid of this.#looks.keys()) if (cache.get(uid) === undefined) this.#looks.delete(uid);
     this.#parts.onRound({ pods, host });
   }
 
@@ -71,33 +61,24 @@ export class DriftCheck {
     return new Set(moved.map(({ uid }) => uid));
   }
 
-  /** The pod as it is now, looked at while nothing of this agent changes it; undefined when it is not held with a namespace. */
-  async #look(uid: string): Promise<Look | undefined> {
+  /** Whether the pod has something else of the mesh than this agent gave it, looked at while nothing of this agent changes it. */
+  async #isChanged(uid: string): Promise<boolean> {
     const { enrolment, capture, cache } = this.#parts;
     return enrolment.whileStill(uid, async () => {
       const current = cache.get(uid);
-      if (current?.netns === undefined) return undefined;
-      const { inode } = current.netns;
-      const { wishes } = current;
-      const last = this.#looks.get(uid);
-      const printed = await capture.printRules(current, last?.inode === inode ? last.printed : undefined);
-      return { inode, wishes, printed };
+      // Not captured yet: that is the reconciler's to see to.
+      if (current?.netns === undefined || current.printed === undefined) return false;
+      const printed = await capture.printRules(current, current.printed);
+      if (!isSamePrint(printed, current.printed)) return true;
+      // Others changed rules that are not ours: the next look counts from here.
+      if (printed.generation !== current.printed.generation) cache.put({ ...current, printed });
+      return false;
     });
   }
 
   async #checkPod(pod: HeldPod, object: KubernetesObject, hasMoved: boolean): Promise<boolean> {
     const { enrolment, unprotected, log, source } = this.#parts;
-    if (!hasMoved) {
-      const look = await this.#look(pod.uid);
-      if (look === undefined) return false;
-      const known = this.#looks.get(pod.uid);
-      // The first look, rules that were made for other annotations, or others changed rules that are not ours: nothing is wrong.
-      const isComparable = known?.inode === look.inode && known.wishes === look.wishes;
-      if (!isComparable || known.printed.text === look.printed.text) {
-        this.#looks.set(pod.uid, look);
-        return false;
-      }
-    }
+    if (!hasMoved && !(await this.#isChanged(pod.uid))) return false;
     log.warn('an enrolled pod was not captured as it should be and is enrolled again', {
       ...nameOf(object),
       reason: hasMoved ? 'its network namespace is a new one' : 'its rules had been changed',
@@ -105,10 +86,6 @@ export class DriftCheck {
     // Without rules connections were opened that nobody carries: they count too.
     unprotected.unsettle(pod.uid);
     await enrolment.enrol(object, pod.ips);
-    // Only now: rules that could not be put back must not be taken for good ones in the next round.
-    this.#looks.delete(pod.uid);
-    const look = await this.#look(pod.uid);
-    if (look !== undefined) this.#looks.set(pod.uid, look);
     await source.tell(object, {
       type: 'Warning',
       reason: 'AmbientCaptureRestored',

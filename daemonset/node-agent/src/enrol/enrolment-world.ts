@@ -85,6 +85,8 @@ function proxyOf(did: string[], failing: Failing): ZdsChannel {
   };
 }
 
+const printed = { rules: 'rules', way: '', generation: undefined };
+
 /** The world. */
 export interface EnrolmentWorld {
   /** What was done, in order: `rules a`, `proxy-add a`, `probes 10.0.0.1=a`, `state a enabled`, ... */
@@ -156,9 +158,12 @@ export function enrolmentWorld(pods: readonly KubernetesObject[]): EnrolmentWorl
     connections: () => [],
     uncarried: () => [],
     prepare: async ({ uid }) => step('prepare', uid),
-    installRules: async ({ uid }) => step('rules', uid),
+    installRules: async ({ uid }) => {
+      await step('rules', uid);
+      return printed;
+    },
     removeRules: async ({ uid }) => step('no-rules', uid),
-    printRules: async () => ({ text: '', rules: '', generation: undefined }),
+    printRules: async () => printed,
   };
   const cache = new NetnsCache();
   const zds = new ZdsServer({

@@ -1,5 +1,6 @@
 // In: pods and namespace handles. Out: what the agent holds for each enrolled pod. Called by sequence.ts and the ZDS server. Main thread.
 import type { NetnsHandle } from '@ambit/net';
+import type { PrintedRules } from '../rules/apply.ts';
 
 /** Who a pod is, as the node proxy is told. */
 export interface WorkloadInfo {
@@ -18,6 +19,8 @@ export interface HeldPod {
   readonly capture: CaptureState;
   /** What the pod's annotations asked of the rules that this agent put into it ({@link ruleWishesOf}); undefined before it has. */
   readonly wishes?: string;
+  /** What the pod has of the mesh since this agent put it there; undefined before it has. */
+  readonly printed?: PrintedRules;
 }
 
 /**

@@ -60,8 +60,10 @@ function captureAfterOpening(pod: KubernetesObject, before: HeldPod | undefined,
 }
 
 /** Until the rules are made anew they are the old ones. */
-const wishesOf = (before: HeldPod | undefined): { readonly wishes?: string } =>
-  before?.wishes === undefined ? {} : { wishes: before.wishes };
+const rulesOf = (before: HeldPod | undefined): Pick<HeldPod, 'wishes' | 'printed'> => ({
+  ...(before?.wishes === undefined ? {} : { wishes: before.wishes }),
+  ...(before?.printed === undefined ? {} : { printed: before.printed }),
+});
 
 /** Enrols and removes pods. */
 export class Enrolment {
@@ -128,7 +130,7 @@ export class Enrolment {
         'no process of the pod was found in a network namespace with its address',
         { hint: "is the node's process table mounted into the node agent?" },
       );
-    return cache.put({ ...heldPodOf(pod, ips, netns, captureAfterOpening(pod, before, netns)), ...wishesOf(before) });
+    return cache.put({ ...heldPodOf(pod, ips, netns, captureAfterOpening(pod, before, netns)), ...rulesOf(before) });
   }
 
   async #enrol(pod: KubernetesObject, ips: readonly string[], path?: string): Promise<void> {
@@ -175,7 +177,7 @@ export class Enrolment {
     const exempt = async (): Promise<void> => capture.host?.set(held.uid, held.ips);
     const [installed, exempted] = await Promise.allSettled([capture.installRules(held, pod), exempt()]);
     if (installed.status === 'rejected') throw installed.reason;
-    cache.put({ ...held, capture: 'installed', wishes: ruleWishesOf(pod) });
+    cache.put({ ...held, capture: 'installed', wishes: ruleWishesOf(pod), printed: installed.value });
     unprotected.settle(held.uid);
     return exempted;
   }

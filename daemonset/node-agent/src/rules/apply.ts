@@ -2,6 +2,7 @@
 // Called by capture/netns-capture.ts.
 import { readSysctl, writeSysctl } from '@ambit/net';
 import type { Logger } from '@ambit/runtime/log';
+import type { LoadedRules, RulesLook } from './loaded-rules.ts';
 import type { PodRuleSettings } from './plan.ts';
 import { changeReturnRoutes, printReturnRoutes } from './return-route.ts';
 import type { RuleBackend } from './rule-backend.ts';
@@ -38,20 +39,21 @@ export function preparePod(netns: number, log: Logger): void {
 /**
  * Gives a pod its rules. Idempotent. Two kernel settings go first: connections that are open now must not be picked up by the
  * new redirection half way (gap G1), and a proxy that stops listening must hand queued connections to its successor (gap G2).
- * Throws ERR_NODE_AGENT_RULES.
+ * Returns what the pod has then. Throws ERR_NODE_AGENT_RULES or ERR_NET_SYSTEM_CALL.
  */
 export async function applyPodRules(
-  backend: RuleBackend,
+  rules: LoadedRules,
   netns: number,
   settings: PodRuleSettings,
   log: Logger,
-): Promise<void> {
+): Promise<PrintedRules> {
   trySysctl(netns, looseSysctl, '0', log);
   preparePod(netns, log);
   const ipv6 = settings.ipv6 && hasIpv6(netns);
   // Before the rules: without the way back a captured connection would hang.
   changeReturnRoutes(netns, ipv6 ? ['v4', 'v6'] : ['v4'], 'add');
-  await backend.load(netns, { ...settings, ipv6 });
+  const look = await rules.load(netns, { ...settings, ipv6 });
+  return { ...look, way: printWay(netns) };
 }
 
 /** Takes the rules away again. Idempotent; what is already gone counts as done. */
@@ -63,39 +65,26 @@ export async function removePodRules(backend: RuleBackend, netns: number, log: L
 }
 
 /** What a pod has of the mesh. */
-export interface PrintedRules {
-  /** Everything as one text: rules, return routes, kernel settings. Equal texts mean that nothing was changed by others. */
-  readonly text: string;
-  /** The rules alone. */
-  readonly rules: string;
-  /** Counts up with every change of rules in the namespace; undefined where the kernel does not count. */
-  readonly generation: number | undefined;
+export interface PrintedRules extends RulesLook {
+  /** Return routes and kernel settings. */
+  readonly way: string;
 }
 
-/**
- * The rules of a pod. Where the kernel says that no rule was changed since `last`, they are taken from there and no program is started. Throws
- * ERR_NODE_AGENT_RULES.
- */
-export async function rulesSince(
-  backend: Pick<RuleBackend, 'generation' | 'print'>,
-  netns: number,
-  last?: Omit<PrintedRules, 'text'>,
-): Promise<Omit<PrintedRules, 'text'>> {
-  // Before the rules are read: a change in between is seen the next time.
-  const generation = backend.generation(netns);
-  const isSame = generation !== undefined && generation === last?.generation;
-  return { generation, rules: isSame ? last.rules : await backend.print(netns) };
-}
+/** True when nobody changed anything between the two. */
+export const isSamePrint = (one: PrintedRules, other: PrintedRules): boolean =>
+  one.rules === other.rules && one.way === other.way;
 
-/** Everything of the mesh in a pod. `last`: what it was before. Throws ERR_NODE_AGENT_RULES or ERR_NET_SYSTEM_CALL. */
-export async function printPodRules(backend: RuleBackend, netns: number, last?: PrintedRules): Promise<PrintedRules> {
-  const found = await rulesSince(backend, netns, last);
+function printWay(netns: number): string {
   let loose: string;
   try {
     loose = readSysctl(netns, looseSysctl);
   } catch {
     loose = 'no conntrack';
   }
-  const routes = printReturnRoutes(netns, hasIpv6(netns) ? ['v4', 'v6'] : ['v4']);
-  return { ...found, text: [found.rules, routes, loose].join('\n') };
+  return `${printReturnRoutes(netns, hasIpv6(netns) ? ['v4', 'v6'] : ['v4'])}\n${loose}`;
+}
+
+/** Everything of the mesh in a pod. `last`: what it was before. Throws ERR_NODE_AGENT_RULES or ERR_NET_SYSTEM_CALL. */
+export async function printPodRules(rules: LoadedRules, netns: number, last: PrintedRules): Promise<PrintedRules> {
+  return { ...(await rules.look(netns, last)), way: printWay(netns) };
 }

@@ -89,6 +89,15 @@ test('counters and dates do not make a difference between two prints of the same
   assert.notEqual(ownRulesOf(print('[0:0]')), '');
 });
 
+test('the same rules look the same in a pod whose tables and chains were made in another order; rules of a chain keep theirs', () => {
+  const nat = ['*nat', ':ISTIO_A - [0:0]', ':ISTIO_B - [0:0]', '-A ISTIO_A -j ACCEPT', '-A ISTIO_B -j DROP'];
+  const turned = ['*nat', ':ISTIO_B - [0:0]', ':ISTIO_A - [0:0]', '-A ISTIO_B -j DROP', '-A ISTIO_A -j ACCEPT'];
+  const raw = ['*raw', ':ISTIO_C - [0:0]', '-A ISTIO_C -j ACCEPT', '-A ISTIO_C -j DROP'];
+  const print = (...tables: readonly (readonly string[])[]): string => ownRulesOf(tables.flat().join('\n'));
+  assert.equal(print(nat, raw), print(raw, turned));
+  assert.notEqual(print(raw), print([raw[0] ?? '', raw[1] ?? '', raw[3] ?? '', raw[2] ?? '']));
+});
+
 test('any text of iptables-save is read without throwing', () => {
   fc.assert(fc.property(fc.string({ maxLength: 500 }), (text) => void buildRestore([], parseSaved(`*nat\n${text}`))));
 });

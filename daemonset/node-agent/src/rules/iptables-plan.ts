@@ -158,12 +158,26 @@ export function buildRestore(plans: readonly TablePlan[], saved: ReadonlyMap<str
   return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
 }
 
-/** The mesh's part of a saved text, in a form that two prints of the same rules share: no counters, no dates. */
+/** Order by chain; rules of one chain are equal in it. */
+function byChain(left: string, right: string): number {
+  const [one = '', other = ''] = [left, right].map((rule) => rule.split(' ')[0]);
+  if (one === other) return 0;
+  return one < other ? -1 : 1;
+}
+
+/**
+ * The mesh's part of a saved text, in a form that two prints of the same rules share, be they of two pods: no counters, no dates, tables and
+ * chains in the order of their names. Rules of one chain stay in their order.
+ */
 export function ownRulesOf(text: string): string {
   return [...parseSaved(text)]
+    .toSorted(([left], [right]) => (left < right ? -1 : 1))
     .flatMap(([table, { chains: own, rules }]) => [
-      ...own.map((chain) => `${table} :${chain}`),
-      ...rules.filter((rule) => rule.split(' ').some((word) => isOurs(word))).map((rule) => `${table} ${rule}`),
+      ...own.toSorted().map((chain) => `${table} :${chain}`),
+      ...rules
+        .filter((rule) => rule.split(' ').some((word) => isOurs(word)))
+        .toSorted(byChain)
+        .map((rule) => `${table} ${rule}`),
     ])
     .join('\n');
 }

@@ -21,14 +21,14 @@ export async function saveRules(netns: number | undefined, tools: IptablesTools)
   });
 }
 
-/** Makes the mesh's chains of one family what the plans say. Throws ERR_NODE_AGENT_RULES. */
+/** Makes the mesh's chains of one family what the plans say. Returns the number of tables that were written. Throws ERR_NODE_AGENT_RULES. */
 export async function replaceRules(
   netns: number | undefined,
   tools: IptablesTools,
   plans: readonly TablePlan[],
-): Promise<void> {
+): Promise<number> {
   const text = buildRestore(plans, parseSaved(await saveRules(netns, tools)));
-  if (text === '') return;
+  if (text === '') return 0;
   const { status, stderr } = await runInside(
     netns,
     `${tools.program}-restore`,
@@ -36,7 +36,7 @@ export async function replaceRules(
     text,
     tools.variables,
   );
-  if (status === 0) return;
+  if (status === 0) return text.split('\n').filter((line) => line === 'COMMIT').length;
   throw new NodeAgentError('ERR_NODE_AGENT_RULES', `${tools.program}-restore ended with status ${status}`, {
     cause: new Error(stderr.trim()),
     hint: 'the kernel must offer the nat, mangle and raw tables with the matches mark, connmark and owner',
@@ -56,8 +56,14 @@ export function iptablesBackend(pair: IptablesPair): RuleBackend {
         throw new NodeAgentError('ERR_NODE_AGENT_RULES', 'ip6tables is not usable, but IPv6 is switched on', {
           hint: 'install ip6tables, or set AMBIENT_IPV6=false',
         });
+      let written = 0;
       for (const [family, tools] of families)
-        await replaceRules(netns, tools, family === 'v6' && !settings.ipv6 ? [] : planPodTables(family, settings));
+        written += await replaceRules(
+          netns,
+          tools,
+          family === 'v6' && !settings.ipv6 ? [] : planPodTables(family, settings),
+        );
+      return written;
     },
     remove: async (netns) => {
       for (const [, tools] of families) await replaceRules(netns, tools, []);

@@ -24,16 +24,20 @@ export async function runTransaction(netns: number | undefined, text: string): P
   });
 }
 
-/** Tables of these names out of the text of `nft list ruleset inet`. Pure. */
+/** Tables of these names, in this order, out of the text of `nft list ruleset inet`. Pure. */
 export function tablesOf(ruleset: string, names: readonly string[]): string {
-  const kept: string[] = [];
-  let isKept = false;
+  const kept = new Map<string, string[]>();
+  let current: string[] | undefined;
   for (const line of ruleset.split('\n')) {
-    if (line.startsWith('table ')) isKept = names.some((name) => line === `table inet ${name} {`);
-    if (isKept) kept.push(line);
-    if (line === '}') isKept = false;
+    if (line.startsWith('table ')) {
+      current = undefined;
+      const name = names.find((each) => line === `table inet ${each} {`);
+      if (name !== undefined) kept.set(name, (current = []));
+    }
+    current?.push(line);
+    if (line === '}') current = undefined;
   }
-  return kept.join('\n');
+  return names.flatMap((name) => kept.get(name) ?? []).join('\n');
 }
 
 /** The named tables of a namespace, without counters; empty when there is none. Throws ERR_NODE_AGENT_RULES. */
@@ -48,7 +52,10 @@ export async function printTables(netns: number | undefined, names: readonly str
 /** Rules by nftables. */
 export const nftablesBackend: RuleBackend = {
   name: 'nftables',
-  load: async (netns, settings) => runTransaction(netns, buildPodRules(settings)),
+  load: async (netns, settings) => {
+    await runTransaction(netns, buildPodRules(settings));
+    return 1;
+  },
   remove: async (netns) => runTransaction(netns, buildPodRemoval()),
   generation: rulesGeneration,
   print: async (netns) => printTables(netns, tables),

@@ -5,8 +5,11 @@ import type { PodRuleSettings } from './plan.ts';
 /** The rules of pods by one tool. All of it is idempotent and throws ERR_NODE_AGENT_RULES. */
 export interface RuleBackend {
   readonly name: 'nftables' | 'iptables';
-  /** Gives a pod exactly these rules, whatever it had of the mesh before. `netns` stays the caller's. */
-  readonly load: (netns: number, settings: PodRuleSettings) => Promise<void>;
+  /**
+   * Gives a pod exactly these rules, whatever it had of the mesh before. `netns` stays the caller's. Returns the number of transactions, by
+   * which {@link generation} has gone up if nobody else changed anything meanwhile.
+   */
+  readonly load: (netns: number, settings: PodRuleSettings) => Promise<number>;
   /** Takes the mesh's rules away; others stay. */
   readonly remove: (netns: number) => Promise<void>;
   /** A number that changes whenever somebody changes rules in the namespace; undefined where there is none, and {@link print} must be asked. */
