@@ -130,6 +130,28 @@ for (const [tool, environment] of tools) {
   );
 }
 
+for (const [tool, environment] of tools)
+  test(
+    `${tool}: where only the kubelet is exempt, other users of the node reach an enrolled pod through the mesh alone`,
+    { skip, timeout },
+    async () => {
+      await using node = await createAgentNode();
+      const pod = node.pod('a', '10.202.0.1');
+      using _app = await echoIn(pod);
+      // Without a kubelet process it is user 0.
+      await node.start({ ...environment, AMBIT_PROBE_EXEMPTION: 'kubelet' });
+      using _proxy = await node.proxy();
+      node.label('a', 'ambient');
+      await node.until('a', 'enabled');
+      // The kernel accepts for the application, which waits meanwhile.
+      const script = 'exec 3<>/dev/tcp/10.202.0.1/8080 && echo connected';
+      const asUser = (uid: string): string =>
+        node.exec('setpriv', `--reuid=${uid}`, '--clear-groups', 'timeout', '3', 'bash', '-c', script).trim();
+      assert.equal(asUser('0'), 'connected');
+      assert.throws(() => asUser('12345'), /refused/);
+    },
+  );
+
 test(
   'a proxy that stops answering is let go, the pod says why, and the next proxy serves it',
   { skip, timeout },

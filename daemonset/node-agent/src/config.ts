@@ -25,6 +25,11 @@ export const nodeAgentEnv = {
   FORCE_IPTABLES_BINARY: text('', 'legacy or nft: use exactly this variant of iptables.'),
   EXCLUDE_NAMESPACES: list([], 'Namespaces whose pods are never enrolled.'),
   HOST_PROBE_SNAT_IP: text('169.254.7.127', 'Source address that node probes get, exempt from capture.'),
+  AMBIT_PROBE_EXEMPTION: choice(
+    ['upstream', 'kubelet'],
+    'upstream',
+    "Whose connections from the node are exempt from capture. kubelet: those of the kubelet's user. upstream: with nftables the same, with iptables those of every process of the node.",
+  ),
   HOST_PROBE_SNAT_IPV6: text('fd16:9254:7127:1337:ffff:ffff:ffff:ffff', 'The same for IPv6.'),
   AMBIENT_USE_SCOPED_XTABLES_LOCKING: bool(
     true,

@@ -147,6 +147,7 @@ export async function startNetnsCapture(
       probeIp: config.HOST_PROBE_SNAT_IP,
       probeIpv6: config.HOST_PROBE_SNAT_IPV6,
       probeUid: kubeletUid ?? fallbackProbeUid,
+      isOnlyProbeUid: config.AMBIT_PROBE_EXEMPTION === 'kubelet',
     },
     log,
   );

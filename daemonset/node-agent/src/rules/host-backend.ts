@@ -11,8 +11,10 @@ export interface HostRuleSettings {
   readonly ipv6: boolean;
   readonly probeIp: string;
   readonly probeIpv6: string;
-  /** User that sends probes; the kubelet's. Only nftables looks at it. */
+  /** User that sends probes; the kubelet's. */
   readonly probeUid: number;
+  /** With iptables too only this user is exempt, instead of every process of the node. nftables can do nothing else. */
+  readonly isOnlyProbeUid: boolean;
 }
 
 /** The host rules by one tool. All of it throws ERR_NODE_AGENT_RULES. */

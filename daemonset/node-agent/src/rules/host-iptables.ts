@@ -16,7 +16,8 @@ export function planHostTable(
   withSets: boolean,
 ): TablePlan {
   const to = family === 'v4' ? settings.probeIp : settings.probeIpv6;
-  const rule = (match: string): string => `${chain} ${match}-p tcp -m owner --socket-exists`;
+  const user = settings.isOnlyProbeUid ? `--uid-owner ${settings.probeUid} ` : '';
+  const rule = (match: string): string => `${chain} ${match}-p tcp -m owner ${user}--socket-exists`;
   const rules = withSets
     ? [`${rule('')} -m set --match-set ${probeSets[family]} dst -j SNAT --to-source ${to}`]
     : ownersIn(family, owners, settings.ipv6).map(

@@ -92,7 +92,7 @@ test('what is no address reaches neither tool', () => {
   const owners = new Map(
     ['10.0.0.1 }; flush ruleset; #', '10.0.0.1\nflush x', 'fe80::1%e', 'evil', '10.0.0.2'].map((ip) => [ip, 'a']),
   );
-  const settings = { ipv6: true, probeIp: '169.254.7.127', probeIpv6: 'fd16::1', probeUid: 0 };
+  const settings = { ipv6: true, probeIp: '169.254.7.127', probeIpv6: 'fd16::1', probeUid: 0, isOnlyProbeUid: false };
   for (const text of [buildHostTransaction(settings, owners), buildSets(true, owners)]) {
     assert.match(text, /10\.0\.0\.2/);
     assert.doesNotMatch(text, /flush ruleset|flush x|fe80|evil/);
@@ -104,7 +104,7 @@ test('addresses of a family that is off are left out of sets and rules', () => {
     ['10.0.0.1', 'a'],
     ['fd00::1', 'a'],
   ]);
-  const settings = { ipv6: false, probeIp: '169.254.7.127', probeIpv6: 'fd16::1', probeUid: 0 };
+  const settings = { ipv6: false, probeIp: '169.254.7.127', probeIpv6: 'fd16::1', probeUid: 0, isOnlyProbeUid: false };
   assert.doesNotMatch(buildHostTransaction(settings, owners), /fd00|ip6/);
   assert.match(buildHostTransaction({ ...settings, ipv6: true }, owners), /fd00::1 comment "a"/);
   assert.doesNotMatch(buildSets(false, owners), /v6/);

@@ -75,7 +75,12 @@ test('nothing to remove is an empty text', () => {
 });
 
 test("the node's jump is moved to the front when another rule got before it", () => {
-  const plan = planHostTable('v4', { ...settings, probeUid: 0 }, new Map([['10.0.0.1', 'uid-1']]), false);
+  const plan = planHostTable(
+    'v4',
+    { ...settings, probeUid: 0, isOnlyProbeUid: false },
+    new Map([['10.0.0.1', 'uid-1']]),
+    false,
+  );
   const saved = '*nat\n:ISTIO_POSTRT - [0:0]\n-A POSTROUTING -j OTHER\n-A POSTROUTING -j ISTIO_POSTRT\nCOMMIT\n';
   const lines = buildRestore([plan], parseSaved(saved)).split('\n');
   assert.ok(lines.indexOf('-D POSTROUTING -j ISTIO_POSTRT') < lines.indexOf('-I POSTROUTING 1 -j ISTIO_POSTRT'));
@@ -100,4 +105,14 @@ test('the same rules look the same in a pod whose tables and chains were made in
 
 test('any text of iptables-save is read without throwing', () => {
   fc.assert(fc.property(fc.string({ maxLength: 500 }), (text) => void buildRestore([], parseSaved(`*nat\n${text}`))));
+});
+
+test("only the kubelet's connections are exempt where the operator asked for it", () => {
+  const ruleOf = (isOnlyProbeUid: boolean, withSets: boolean): string | undefined =>
+    planHostTable('v4', { ...settings, probeUid: 7, isOnlyProbeUid }, new Map([['10.0.0.1', 'uid-1']]), withSets)
+      .rules[0];
+  for (const withSets of [true, false]) {
+    assert.match(ruleOf(true, withSets) ?? '', /-m owner --uid-owner 7 --socket-exists /);
+    assert.doesNotMatch(ruleOf(false, withSets) ?? '', /uid-owner/);
+  }
 });

@@ -47,7 +47,7 @@ const owners = new Map([
 ]);
 for (const ipv6 of [false, true]) {
   const { probeIp, probeIpv6 } = standard;
-  const host = { ipv6, probeIp, probeIpv6, probeUid: 0 };
+  const host = { ipv6, probeIp, probeIpv6, probeUid: 0, isOnlyProbeUid: false };
   const what = ipv6 ? 'both families' : 'IPv4 alone';
   test(`the node by nftables, ${what}`, (t) => t.assert.snapshot(buildHostTransaction(host, owners), { serializers }));
   test(`the node by iptables, ${what}`, (t) => {
