@@ -382,6 +382,46 @@ test('a session with kubectl', { skip, timeout: 240_000 }, async (t) => {
       '6*7',
     );
     assert.match(once, /^42$/m);
+    const typed = await client.run(
+      ['run', 'typed', '--image=test/node', '--restart=Never', '--rm', '-i', '--command', '--', 'sh'],
+      { input: 'echo got $((6*7)); echo aside >&2; exit 4' },
+    );
+    assert.match(typed.stdout, /^got 42$/m);
+    assert.match(typed.stderr, /^aside$/m);
+    assert.equal(typed.code, 4, "the exit code is the pod's, not the connection's");
+  });
+
+  await t.test('debug containers run in a running pod, messages of ended containers are told', async () => {
+    const quiet = 'setInterval(() => {}, 1000); process.on("SIGTERM", () => process.exit(0))';
+    await ok('run', 'patient', '--image=test/node', '--command', '--', 'node', '-e', quiet);
+    await ok('wait', 'pod/patient', '--for=condition=Ready', '--timeout=20s');
+    const debug = ['debug', 'patient', '--profile=general', '--image=test/node', '-c'];
+    await ok(...debug, 'look', '--', 'sh', '-c', 'echo looked; exit 2');
+    const look = '{.status.ephemeralContainerStatuses[0].state.terminated.exitCode}';
+    await ok('wait', 'pod/patient', `--for=jsonpath=${look}=2`, '--timeout=20s');
+    assert.equal(await ok('logs', 'patient', '-c', 'look'), 'looked\n');
+    assert.match(await ok('get', 'pod', 'patient'), /1\/1 +Running +0/);
+    const typed = await client.run([...debug, 'typed', '-i', '--', 'sh'], { input: 'echo got $((6*7)); exit\n' });
+    assert.match(typed.stdout, /^got 42$/m);
+    await ok('delete', 'pod', 'patient', '--grace-period=1');
+
+    const last = (spec: object): string => JSON.stringify({ spec: { containers: [{ name: 'last', ...spec }] } });
+    const writes = `require('node:fs').writeFileSync('/dev/termination-log', 'out of paper'); process.exit(3)`;
+    const container = { image: 'test/node', args: [writes] };
+    const run = ['run', 'last', '--image=test/node', '--restart=Never'];
+    await ok(...run, '--overrides', last(container));
+    const state = 'jsonpath={.status.containerStatuses[0].state.terminated.message}';
+    await ok('wait', 'pod/last', '--for=jsonpath={.status.phase}=Failed', '--timeout=20s');
+    assert.equal(await ok('get', 'pod', 'last', '-o', state), 'out of paper');
+    await ok('delete', 'pod', 'last');
+    const logs = {
+      terminationMessagePolicy: 'FallbackToLogsOnError',
+      args: ['console.log("jammed"); process.exit(3)'],
+    };
+    await ok(...run, '--overrides', last({ ...container, ...logs }));
+    await ok('wait', 'pod/last', '--for=jsonpath={.status.phase}=Failed', '--timeout=20s');
+    assert.equal(await ok('get', 'pod', 'last', '-o', state), 'jammed\n');
+    await ok('delete', 'pod', 'last');
   });
 
   await t.test('pods that cannot start say why', async () => {

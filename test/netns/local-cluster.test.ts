@@ -97,6 +97,21 @@ test(
   },
 );
 
+test('output and terminals are what programs expect of them', { skip, timeout: 60_000 }, async () => {
+  await using cluster = await startTestCluster('netns', [shell]);
+  const text = await runOnce(
+    cluster,
+    'names',
+    'echo one > /dev/stdout; echo two > /dev/stderr; echo three > /proc/1/fd/1',
+  );
+  assert.deepEqual(text.trim().split('\n').sort(), ['one', 'three', 'two']);
+  const tty = await runOnce(cluster, 'tty', 'tty; echo $TERM', { container: { tty: true } });
+  assert.match(tty, /^\/dev\/pts\/0\r?\nxterm/);
+  const links = await runOnce(cluster, 'links', 'env');
+  assert.match(links, /^KUBERNETES_PORT_443_TCP=tcp:\/\/10\.96\.0\.1:443$/m);
+  assert.match(links, /^KUBERNETES_PORT_443_TCP_ADDR=10\.96\.0\.1$/m);
+});
+
 const hasMemoryGroups =
   existsSync('/sys/fs/cgroup/memory/cgroup.procs') ||
   (existsSync('/sys/fs/cgroup/cgroup.subtree_control') &&

@@ -15,6 +15,7 @@ export {
   readSysctl,
   writeSysctl,
 } from './native/netns.ts';
+export { openPipe, type PipeEnds } from './native/pipe.ts';
 export { type Keepalive } from './native/socket-options.ts';
 export { isNativeAvailable } from './native/libc.ts';
 export { leaveReusePortGroup } from './native/sockets.ts';

@@ -4,13 +4,13 @@ import type { CliConfig } from '../config.ts';
 import { startProgress } from '../output/progress.ts';
 import { waitUntil } from '../output/wait-until.ts';
 import { runClusterCommand } from './launch.ts';
-import { isAlive, readCluster } from './state-folder.ts';
+import { type ClusterProcess, isAlive, readCluster } from './state-folder.ts';
 
 /** Asks a cluster's process to end and waits. Throws ERR_CLI_TIMEOUT. */
-export async function stopProcess(name: string, pid: number): Promise<void> {
-  process.kill(pid, 'SIGTERM');
+export async function stopProcess(name: string, cluster: ClusterProcess): Promise<void> {
+  process.kill(cluster.pid, 'SIGTERM');
   await waitUntil(`end of the local cluster "${name}"`, 40_000, async () =>
-    isAlive(pid) ? { missing: `process ${pid} still lives` } : { value: true },
+    isAlive(cluster) ? { missing: `process ${cluster.pid} still lives` } : { value: true },
   );
 }
 
@@ -19,7 +19,7 @@ export async function removeCluster(root: string, name: string): Promise<void> {
   const { directory, running } = readCluster(root, name);
   if (!existsSync(directory)) return;
   if (running !== undefined) {
-    await stopProcess(name, running.pid);
+    await stopProcess(name, running);
   }
   await runClusterCommand(['down', '--state', directory]);
   rmSync(directory, { recursive: true, force: true });

@@ -15,7 +15,7 @@ const stored = ['api/cluster.db', 'api/cluster.db-wal', 'api/cluster.db-shm', 'c
 export async function localReset(config: CliConfig, name: string): Promise<void> {
   const { directory, description } = requireRunning(config.localDirectory, name);
   const progress = startProgress(`resetting the local cluster "${name}"`);
-  await stopProcess(name, description.pid);
+  await stopProcess(name, description);
   for (const part of stored) rmSync(join(directory, part), { recursive: true, force: true });
   await launchCluster({
     root: config.localDirectory,

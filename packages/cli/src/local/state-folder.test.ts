@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -19,6 +19,23 @@ test('a description that a crash cut short counts as not running', () => {
     assert.equal(readCluster(root, 'one').running, undefined);
     writeFileSync(join(root, 'one', 'cluster.json'), JSON.stringify({ pid: process.pid, mode: 'loopback', nodes: [] }));
     assert.equal(listClusters(root)[0]?.running?.mode, 'loopback');
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+});
+
+test('a cluster whose process ended does not run, even while another process has its pid', () => {
+  const root = mkdtempSync(join(tmpdir(), 'ambit-cli-'));
+  const stat = (pid: number): string => readFileSync(`/proc/${pid}/stat`, 'latin1');
+  try {
+    if (!existsSync('/proc/self/stat')) return;
+    const startTime = stat(process.pid).split(') ').at(-1)?.split(' ')[19];
+    const describe = (text: object): void => writeFileSync(join(root, 'one', 'cluster.json'), JSON.stringify(text));
+    mkdirSync(join(root, 'one'));
+    describe({ pid: process.pid, startTime, mode: 'loopback', nodes: [] });
+    assert.equal(readCluster(root, 'one').running?.pid, process.pid);
+    describe({ pid: process.pid, startTime: '1', mode: 'loopback', nodes: [] });
+    assert.equal(readCluster(root, 'one').running, undefined);
   } finally {
     rmSync(root, { recursive: true });
   }

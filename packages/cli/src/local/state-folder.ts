@@ -3,9 +3,15 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CliError } from '../errors.ts';
 
-/** What a running cluster writes about itself (`cluster.json`). */
-export interface ClusterDescription {
+/** A process as a cluster names its own: a pid alone may have passed to a stranger. */
+export interface ClusterProcess {
   readonly pid: number;
+  /** Clock ticks from the machine's start to the process's (field 22 of `/proc/<pid>/stat`); empty where there is no /proc. */
+  readonly startTime?: string;
+}
+
+/** What a running cluster writes about itself (`cluster.json`). */
+export interface ClusterDescription extends ClusterProcess {
   readonly id: string;
   readonly mode: 'netns' | 'loopback';
   readonly kubeconfig: string;
@@ -38,13 +44,24 @@ export function clusterDirectory(root: string, name: string): string {
   return join(root, name);
 }
 
-/** True when a process with this pid exists and may be ours. */
-export function isAlive(pid: number): boolean {
+/** True while that process runs; one that ended and waits for its parent does not, nor does another under its pid. */
+export function isAlive({ pid, startTime }: ClusterProcess): boolean {
+  if (startTime !== undefined && startTime !== '') return startTimeOf(pid) === startTime;
   try {
     process.kill(pid, 0);
     return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+function startTimeOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' ? undefined : fields[19];
+  } catch {
+    return undefined;
   }
 }
 
@@ -55,7 +72,7 @@ export function readCluster(root: string, name: string): LocalCluster {
   if (!existsSync(file)) return { name, directory, running: undefined };
   try {
     const description = JSON.parse(readFileSync(file, 'utf8')) as ClusterDescription;
-    return { name, directory, running: isAlive(description.pid) ? description : undefined };
+    return { name, directory, running: isAlive(description) ? description : undefined };
   } catch {
     // A file that a crash cut short describes nothing; the next start cleans it.
     return { name, directory, running: undefined };

@@ -134,7 +134,12 @@ export interface Container {
   lifecycle?: { postStart?: LifecycleHandler; preStop?: LifecycleHandler };
   resources?: { limits?: Record<string, string | number>; requests?: Record<string, string | number> };
   restartPolicy?: string;
-  securityContext?: { runAsUser?: number; runAsGroup?: number };
+  securityContext?: { runAsUser?: number; runAsGroup?: number; runAsNonRoot?: boolean };
+  terminationMessagePath?: string;
+  terminationMessagePolicy?: string;
+  stdin?: boolean;
+  stdinOnce?: boolean;
+  tty?: boolean;
 }
 
 /** A selection of keys written as files. */
@@ -192,6 +197,7 @@ export interface NodeSelectorTerm {
 export interface PodSpec {
   containers: Container[];
   initContainers?: Container[];
+  ephemeralContainers?: Container[];
   volumes?: Volume[];
   nodeName?: string;
   nodeSelector?: Record<string, string>;
@@ -215,7 +221,7 @@ export interface PodSpec {
     options?: { name: string; value?: string }[];
   };
   hostAliases?: { ip: string; hostnames?: string[] }[];
-  securityContext?: { runAsUser?: number; runAsGroup?: number; fsGroup?: number };
+  securityContext?: { runAsUser?: number; runAsGroup?: number; runAsNonRoot?: boolean; fsGroup?: number };
   readinessGates?: { conditionType: string }[];
   schedulerName?: string;
   enableServiceLinks?: boolean;
@@ -264,6 +270,7 @@ export interface PodStatus {
   qosClass?: string;
   containerStatuses?: ContainerStatus[];
   initContainerStatuses?: ContainerStatus[];
+  ephemeralContainerStatuses?: ContainerStatus[];
 }
 
 /** A v1 Pod. */

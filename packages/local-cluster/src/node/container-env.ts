@@ -225,6 +225,12 @@ export function serviceVariables(
     for (const port of service.spec.ports) {
       if (port.name !== undefined)
         env[`${name}_SERVICE_PORT_${port.name.toUpperCase().replaceAll('-', '_')}`] = String(port.port);
+      const protocol = port.protocol ?? 'TCP';
+      const prefix = `${name}_PORT_${port.port}_${protocol}`;
+      env[prefix] = `${protocol.toLowerCase()}://${ip}:${port.port}`;
+      env[`${prefix}_PROTO`] = protocol.toLowerCase();
+      env[`${prefix}_PORT`] = String(port.port);
+      env[`${prefix}_ADDR`] = ip;
     }
   }
   return env;

@@ -10,8 +10,8 @@ import { EventEmitter, once } from 'node:events';
 export interface ContainerLog {
   readonly file: string;
   write(stream: 'stdout' | 'stderr', chunk: Buffer): void;
-  /** Writes what waits without a line end and closes the file. */
-  end(): void;
+  /** Writes what waits without a line end and closes the file; resolves when all of it is in the file. */
+  end(): Promise<void>;
   readonly isEnded: boolean;
   /** Emits `line` after every write and at the end. */
   readonly changes: EventEmitter;
@@ -74,12 +74,18 @@ export function createContainerLog(dir: string, restart: number): ContainerLog {
       out.write('', () => changes.emit('line'));
     },
     end: () => {
-      if (isEnded) return;
+      if (isEnded) return Promise.resolve();
       for (const stream of ['stdout', 'stderr'] as const) {
         if (partial[stream].length > 0) emit(stream, 'F', partial[stream]);
       }
       isEnded = true;
-      out.end(() => changes.emit('line'));
+      return new Promise((resolve) => {
+        out.once('error', () => resolve());
+        out.end(() => {
+          changes.emit('line');
+          resolve();
+        });
+      });
     },
   };
 }
@@ -104,6 +110,16 @@ function parseLine(line: string): LogLine {
 
 function render(line: LogLine, timestamps: boolean): string {
   return `${timestamps ? `${line.time} ` : ''}${line.text}${line.isPartial ? '' : '\n'}`;
+}
+
+/** The last lines of a log file's text without their heads, at most so many bytes. */
+export function tailOfLog(text: string, lines: number, bytes: number): string {
+  const all = text.split('\n').filter((line) => line !== '');
+  const tail = all
+    .slice(-lines)
+    .map((line) => render(parseLine(line), false))
+    .join('');
+  return Buffer.from(tail).subarray(-bytes).toString('utf8');
 }
 
 /** Reads a log file as the API answers it; follows `live` until it ends when given. */

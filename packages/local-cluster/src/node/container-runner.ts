@@ -2,19 +2,19 @@
 // Comes in: the container and a way to prepare and start it. Goes out: its ContainerStatus, changed through `onChange`.
 // Owned by the pod worker. Main thread.
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { once } from 'node:events';
+import { join, normalize } from 'node:path';
 import { background } from '@ambit/runtime/background';
 import { messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
 import { nowSeconds } from '../controllers/context.ts';
 import type { Container, ContainerState, ContainerStatus, LifecycleHandler } from '../controllers/objects.ts';
-import { createContainerLog } from './container-log.ts';
+import { createContainerLog, tailOfLog } from './container-log.ts';
 import type { ContainerLog } from './container-log.ts';
 import { startTimeOf } from './host-process.ts';
 import type { ResolvedImage } from './images.ts';
+import { killTree } from './process-tree.ts';
 import { requestHttp, startProbe } from './probe.ts';
 import type { ProbeTarget, RunningProbe } from './probe.ts';
 import type { ContainerExit, ContainerProcess, ContainerStart, PodSandbox } from './sandbox.ts';
@@ -23,8 +23,8 @@ import { createWakeUp } from './wake-up.ts';
 /** What a runner needs from its pod. */
 export interface RunnerOptions {
   readonly container: Container;
-  /** `init` runs once to success, `sidecar` and `main` stay. */
-  readonly kind: 'init' | 'sidecar' | 'main';
+  /** `init` runs once to success, `sidecar` and `main` stay, `ephemeral` runs once. */
+  readonly kind: 'init' | 'sidecar' | 'main' | 'ephemeral';
   /** Always, OnFailure or Never, as it applies to this container. */
   readonly restartPolicy: string;
   readonly dir: string;
@@ -37,7 +37,7 @@ export interface RunnerOptions {
   /** What the image map says now; undefined while no entry matches. */
   image(): ResolvedImage | undefined;
   /** Resolves environment and mounts; rejects while something is missing. */
-  prepare(image: ResolvedImage): Promise<Omit<ContainerStart, 'id' | 'dir' | 'image' | 'name'>>;
+  prepare(image: ResolvedImage): Promise<Omit<ContainerStart, 'id' | 'dir' | 'image' | 'name' | 'stdin' | 'tty'>>;
   onChange(): void;
   event(type: 'Normal' | 'Warning', reason: string, message: string): void;
 }
@@ -46,6 +46,8 @@ export interface RunnerOptions {
 export interface ContainerRunner {
   readonly name: string;
   readonly kind: RunnerOptions['kind'];
+  /** The input ends with the first client of attach. */
+  readonly isStdinOnce: boolean;
   status(): ContainerStatus;
   /** Starts the loop; resolves when the container will not run again. */
   run(): Promise<void>;
@@ -157,7 +159,20 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
     mkdirSync(dir, { recursive: true });
     const present = `Container image ${JSON.stringify(container.image ?? '')} already present on machine`;
     options.event('Normal', 'Pulled', `${present} and can be accessed by the pod`);
-    const process = await sandbox.startContainer({ ...prepared, id, dir, image: found, name: container.name });
+    const messageFile = join(dir, 'termination-log');
+    writeFileSync(messageFile, '');
+    chmodSync(messageFile, 0o666);
+    const messagePath = normalize(`/${container.terminationMessagePath ?? 'dev/termination-log'}`);
+    const process = await sandbox.startContainer({
+      ...prepared,
+      mounts: [...prepared.mounts, { source: messageFile, target: messagePath, readOnly: false }],
+      id,
+      dir,
+      image: found,
+      name: container.name,
+      stdin: container.stdin === true,
+      tty: container.tty === true,
+    });
     containerId = `ambit://${id}`;
     live = process;
     const log = createContainerLog(options.dir, restartCount);
@@ -176,12 +191,13 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
     endProbes();
     // Grandchildren may hold the pipes: the log ends with the container all the same.
     await Promise.race([outputEnded, delay(200)]);
-    log.end();
+    await log.end();
     live = undefined;
     isReady = false;
     isStarted = false;
     if (Date.now() - startedAtMs > RESET_AFTER_MS) backoffMs = 0;
-    set({ terminated: terminated(exit, startedAtMs, containerId) });
+    const message = lastWords(container, exit, messageFile, log.file);
+    set({ terminated: { ...terminated(exit, startedAtMs, containerId), ...(message === '' ? {} : { message }) } });
   };
 
   const runHook = async (hook: LifecycleHandler, what: string): Promise<void> => {
@@ -200,7 +216,7 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
     if (stopping) return false;
     const code = state.terminated?.exitCode;
     if (code === undefined) return true;
-    if (options.kind === 'init' && code === 0) return false;
+    if (options.kind === 'ephemeral' || (options.kind === 'init' && code === 0)) return false;
     if (options.restartPolicy === 'Always') return options.kind !== 'init' || code !== 0;
     return options.restartPolicy === 'OnFailure' && code !== 0;
   };
@@ -282,6 +298,7 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
   return {
     name: container.name,
     kind: options.kind,
+    isStdinOnce: container.stdinOnce === true,
     run,
     started: () => firstStart.promise,
     wake: () => wakeUp.wake(),
@@ -298,7 +315,9 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
       return stopped;
     },
     logOf: (previous) => {
-      const number = previous ? restartCount - 1 : restartCount;
+      // Between two runs the last one is both: what ran before, and the newest there is.
+      const hasEnded = state.waiting !== undefined && lastState.terminated !== undefined;
+      const number = previous && !hasEnded ? restartCount - 1 : restartCount;
       if (number < 0) return undefined;
       const file = join(options.dir, `${number}.log`);
       return { file, live: !previous && currentLog?.file === file ? currentLog : undefined };
@@ -330,15 +349,31 @@ async function execOnce(
 ): Promise<number> {
   if (process === undefined) throw new Error('the container is not running');
   const child = process.exec(command, { tty: false });
-  child.stdin?.on('error', () => undefined).end();
-  child.stdout?.resume();
-  child.stderr?.resume();
-  const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
+  child.stdin.end();
+  child.stdout.resume();
+  child.stderr.resume();
+  const timer = setTimeout(() => {
+    if (child.pid !== undefined) killTree(child.pid);
+  }, timeoutMs);
   try {
-    const [code] = (await once(child, 'exit')) as [number | null];
-    return code ?? 255;
+    return await child.exited;
   } finally {
     clearTimeout(timer);
+  }
+}
+
+const MAX_MESSAGE_BYTES = 4096;
+const MAX_LOG_MESSAGE_BYTES = 2048;
+const MAX_LOG_MESSAGE_LINES = 80;
+
+/** What a container left as its message: its file, or the end of its log where that is asked for after a failure. */
+function lastWords(container: Container, exit: ContainerExit, file: string, logFile: string): string {
+  try {
+    const own = readFileSync(file).subarray(0, MAX_MESSAGE_BYTES).toString('utf8');
+    if (own !== '' || exit.exitCode === 0 || container.terminationMessagePolicy !== 'FallbackToLogsOnError') return own;
+    return tailOfLog(readFileSync(logFile, 'utf8'), MAX_LOG_MESSAGE_LINES, MAX_LOG_MESSAGE_BYTES);
+  } catch {
+    return '';
   }
 }
 

@@ -21,7 +21,8 @@ import { sendSignal } from './host-process.ts';
 import type { ResolvedImage } from './images.ts';
 import { createListenerKeeper } from './loopback-listeners.ts';
 import type { ListenerKeeper } from './loopback-listeners.ts';
-import { exitOf } from './netns-sandbox.ts';
+import { execExit, exitOf } from './netns-sandbox.ts';
+import { atTerminal } from './root-script.ts';
 import type { ContainerExit, ContainerProcess, ContainerStart, PodSandbox, SandboxFactory } from './sandbox.ts';
 
 /** What a loopback node is made of. */
@@ -133,6 +134,7 @@ async function startProcess(pod: LoopbackPod, start: ContainerStart): Promise<Co
   const mounts = Object.fromEntries(start.mounts.map(({ source, target }) => [target, source]));
   const nodeOptions = [start.env['NODE_OPTIONS'] ?? '', `--import=${pod.preload}`].join(' ').trim();
   const env: Record<string, string> = {
+    ...(start.tty ? { TERM: 'xterm' } : {}),
     ...start.env,
     TMPDIR: start.env['TMPDIR'] ?? scratch,
     NODE_OPTIONS: nodeOptions,
@@ -144,12 +146,13 @@ async function startProcess(pod: LoopbackPod, start: ContainerStart): Promise<Co
   const wanted = mounts[start.workingDir] ?? start.workingDir;
   const cwd = wanted !== '/' && existsSync(wanted) ? wanted : scratch;
   const isSupervised = start.image.listeners === 'supervisor';
-  const [program = '', ...words] = start.argv;
+  const [program = '', ...words] = start.tty ? atTerminal(start.argv) : start.argv;
+  const input = start.stdin ? 'pipe' : 'ignore';
   const child = spawn(program, words, {
     env,
     cwd,
     detached: true,
-    stdio: isSupervised ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', 'pipe', 'pipe'],
+    stdio: isSupervised ? [input, 'pipe', 'pipe', 'ipc'] : [input, 'pipe', 'pipe'],
   });
   if (isSupervised) {
     pod.keeper.attach(child);
@@ -182,6 +185,7 @@ function processOf(
   child.on('error', () => undefined); // a signal that could not be sent
   return {
     pid,
+    stdin: child.stdin?.on('error', () => undefined) ?? undefined,
     stdout: child.stdout as NonNullable<typeof child.stdout>,
     stderr: child.stderr as NonNullable<typeof child.stderr>,
     exited,
@@ -193,10 +197,12 @@ function processOf(
     },
     exec: (argv, { tty }) => {
       if (isOver) throw new Error(`container ${at.name} is not running`);
-      const [program = '', ...words] = tty
-        ? ['script', '-qefc', argv.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' '), '/dev/null']
-        : argv;
-      return spawn(program, words, { env: at.env, cwd: at.cwd, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
+      const [program = '', ...words] = tty ? atTerminal(argv) : argv;
+      const env = tty ? { TERM: 'xterm', ...at.env } : at.env;
+      const made = spawn(program, words, { env, cwd: at.cwd, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
+      made.stdin.on('error', () => undefined);
+      const { stdin, stdout, stderr } = made;
+      return { pid: made.pid, stdin, stdout, stderr, exited: execExit(made) };
     },
   };
 }

@@ -4,12 +4,13 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { closeSync, readFileSync } from 'node:fs';
 import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
+import { Socket } from 'node:net';
 import { join, relative } from 'node:path';
-import type { Duplex } from 'node:stream';
+import type { Duplex, Readable, Writable } from 'node:stream';
 import type { Logger } from '@ambit/runtime/log';
-import { connect, openNetns, toDuplex } from '@ambit/net';
+import { connect, openNetns, openPipe, toDuplex } from '@ambit/net';
 import type { NetnsHandle } from '@ambit/net';
 import { createPodNetwork, removePodNetwork } from '../network/node-network.ts';
 import type { PodLink } from '../network/node-network.ts';
@@ -22,12 +23,13 @@ import { createCgroups, processesOfPod, removeCgroups, wasOutOfMemory } from './
 import { writeEtcFiles } from './etc-files.ts';
 import { hasHandler, sendSignal } from './host-process.ts';
 import type { ResolvedImage } from './images.ts';
-import { buildRootScript, CONTAINER_HOME, CONTAINER_NODE } from './root-script.ts';
+import { atTerminal, buildRootScript, CONTAINER_HOME, CONTAINER_NODE } from './root-script.ts';
 import type { HostLayout } from './root-script.ts';
 import type {
   ContainerExit,
   ContainerProcess,
   ContainerStart,
+  ExecProcess,
   HostMount,
   PodSandbox,
   SandboxFactory,
@@ -185,8 +187,8 @@ async function startContainer(
       group: user,
       capabilities: user === 0 ? granted.map((name) => name.toLowerCase()) : [],
       workingDir: start.workingDir,
-      env: start.env,
-      argv: start.argv,
+      env: start.tty ? { TERM: 'xterm', ...start.env } : start.env,
+      argv: start.tty ? atTerminal(start.argv) : start.argv,
     },
     node.layout,
   );
@@ -208,14 +210,42 @@ async function startContainer(
     '/bin/sh',
     scriptFile,
   ];
+  const joined = spawnJoined(words, user, start.stdin);
+  return containerProcess(joined, { pidFile, netns, podUid }, start, user);
+}
+
+interface JoinedChild {
+  readonly child: ChildProcess;
+  readonly stdin: Writable | undefined;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+}
+
+// Pipes, not the sockets of Node.js: images open /dev/stdout and /proc/1/fd/1.
+function spawnJoined(words: readonly string[], user: number, hasStdin: boolean): JoinedChild {
+  const out = openPipe(user);
+  const err = openPipe(user);
+  const input = hasStdin ? openPipe(user) : undefined;
   const child = spawn('nsenter', words, {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [input?.read ?? 'ignore', out.write, err.write],
     detached: true,
     env: SETUP_ENV,
     cwd: '/',
   });
-  return containerProcess(child, { pidFile, netns, podUid }, start, user);
+  for (const fd of [input?.read, out.write, err.write]) if (fd !== undefined) closeSync(fd);
+  return {
+    child,
+    stdin: input === undefined ? undefined : inputEnd(input.write),
+    stdout: outputEnd(out.read),
+    stderr: outputEnd(err.read),
+  };
 }
+
+const outputEnd = (fd: number): Readable => new Socket({ fd, readable: true, writable: false });
+
+// A reader that left is no failure.
+const inputEnd = (fd: number): Writable =>
+  new Socket({ fd, readable: false, writable: true }).on('error', () => undefined);
 
 const imageFiles = (image: ResolvedImage): HostMount[] =>
   Object.entries(image.files ?? {}).map(([target, source]) => ({ source, target, readOnly: true }));
@@ -237,7 +267,7 @@ const KILLED_TEXT = 'unshare: sigprocmask unblock failed';
 const LAST_OUTPUT_MS = 100;
 
 function containerProcess(
-  child: ChildProcess,
+  { child, stdin, stdout, stderr }: JoinedChild,
   { pidFile, netns, podUid }: ContainerPlace,
   start: ContainerStart,
   user: number,
@@ -254,7 +284,7 @@ function containerProcess(
   const exited = new Promise<ContainerExit>((resolve) => {
     child.once('error', () => resolve({ exitCode: 128, signal: undefined }));
     let tail = ''; // the text may come in pieces
-    child.stderr?.on('data', (chunk: Buffer) => {
+    stderr.on('data', (chunk: Buffer) => {
       tail = (tail + chunk.toString('latin1')).slice(-256);
     });
     child.once('exit', (code, signal) => {
@@ -264,14 +294,15 @@ function containerProcess(
         resolve(exit.signal === 9 ? { ...exit, isOutOfMemory: wasOutOfMemory(podUid, start.id) } : exit);
       };
       if (code !== 1) return done();
-      // The text may still be on its way; `close` comes after the last output, unless somebody else holds the pipe.
-      child.once('close', done);
+      // The text may still be on its way; `end` comes after the last output, unless somebody else holds the pipe.
+      stderr.once('end', done);
       setTimeout(done, LAST_OUTPUT_MS);
     });
   });
   let isOver = false;
   void exited.then(() => {
     isOver = true;
+    stdin?.destroy();
   });
   const kill = (): void => {
     if (isOver) return;
@@ -281,8 +312,9 @@ function containerProcess(
   };
   return {
     pid: outerPid,
-    stdout: child.stdout as NonNullable<typeof child.stdout>,
-    stderr: child.stderr as NonNullable<typeof child.stderr>,
+    stdin,
+    stdout,
+    stderr,
     exited,
     kill,
     terminate: () => {
@@ -307,12 +339,11 @@ function spawnInside(
   start: ContainerStart,
   user: number,
   tty: boolean,
-): ChildProcess {
+): ExecProcess {
   const isShared = start.image.grants?.sharedPid === true;
-  const env = Object.entries(start.env).map(([name, value]) => `${name}=${value}`);
-  const command = tty
-    ? ['script', '-qefc', argv.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' '), '/dev/null']
-    : argv;
+  const wanted = tty ? { TERM: 'xterm', ...start.env } : start.env;
+  const env = Object.entries(wanted).map(([name, value]) => `${name}=${value}`);
+  const command = tty ? atTerminal(argv) : argv;
   const words = [
     `--target=${pid}`,
     `--net=/run/netns/${netns}`,
@@ -342,7 +373,16 @@ function spawnInside(
     ...env,
     ...command,
   ];
-  return spawn('nsenter', words, { stdio: ['pipe', 'pipe', 'pipe'], detached: true, env: SETUP_ENV, cwd: '/' });
+  const { child, stdin, stdout, stderr } = spawnJoined(words, user, true);
+  return { pid: child.pid, stdin: stdin as Writable, stdout, stderr, exited: execExit(child) };
+}
+
+/** The exit code of a command of exec. */
+export function execExit(child: ChildProcess): Promise<number> {
+  return new Promise((resolve) => {
+    child.once('error', () => resolve(126));
+    child.once('exit', (code) => resolve(code ?? 137));
+  });
 }
 
 const SIGNALS: Readonly<Record<string, number>> = {

@@ -31,6 +31,7 @@ const seen = (over: Partial<PodObservation>): PodObservation => ({
   startTime: 't',
   init: [container('i', ended(0))],
   main: [container('c', running)],
+  ephemeral: [],
   isOver: false,
   isTerminating: false,
   problem: undefined,

@@ -9,6 +9,8 @@ export interface PodObservation {
   readonly startTime: string;
   readonly init: readonly ContainerStatus[];
   readonly main: readonly ContainerStatus[];
+  /** Debug containers; they count for nothing else. */
+  readonly ephemeral: readonly ContainerStatus[];
   /** No container will run again. */
   readonly isOver: boolean;
   readonly isTerminating: boolean;
@@ -57,6 +59,7 @@ export function buildPodStatus(pod: Pod, seen: PodObservation, now: string): Pod
     startTime: seen.startTime,
     qosClass: qosClassOf(pod),
     ...(seen.init.length === 0 ? {} : { initContainerStatuses: [...seen.init] }),
+    ...(seen.ephemeral.length === 0 ? {} : { ephemeralContainerStatuses: [...seen.ephemeral] }),
     containerStatuses: seen.main.map((each) => withProblem(each, seen.problem)),
   };
 }

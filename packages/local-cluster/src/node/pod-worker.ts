@@ -12,7 +12,7 @@ import { nowSeconds } from '../controllers/context.ts';
 import type { EventRecorder } from '../controllers/events.ts';
 import type { ConfigMap, Container, ContainerStatus, Pod, Secret, Service } from '../controllers/objects.ts';
 import { claimFolder, type VolumeClaim } from '../controllers/volume-claims.ts';
-import { buildContainerEnv, expandVariables, parseQuantity, serviceVariables } from './container-env.ts';
+import { buildContainerEnv, configError, expandVariables, parseQuantity, serviceVariables } from './container-env.ts';
 import { createContainerRunner } from './container-runner.ts';
 import type { ContainerRunner } from './container-runner.ts';
 import { etcFilesOf } from './etc-files.ts';
@@ -82,7 +82,8 @@ export function startPodWorker(context: PodWorkerContext, first: Pod): PodWorker
   const imageOf = (container: Container): ResolvedImage | undefined =>
     findImage(context.images(), container.image ?? '');
   const allImages = (): ResolvedImage[] => {
-    const all = [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
+    const { initContainers = [], containers, ephemeralContainers = [] } = pod.spec;
+    const all = [...initContainers, ...containers, ...ephemeralContainers];
     return all.map(imageOf).filter((image) => image !== undefined);
   };
 
@@ -100,6 +101,7 @@ export function startPodWorker(context: PodWorkerContext, first: Pod): PodWorker
           runners,
           pod.spec.initContainers === undefined ? 'ContainerCreating' : 'PodInitializing',
         ),
+        ephemeral: statuses(pod.spec.ephemeralContainers ?? [], runners, 'ContainerCreating'),
         isOver,
         isTerminating: isEnding,
         problem,
@@ -200,6 +202,7 @@ export function startPodWorker(context: PodWorkerContext, first: Pod): PodWorker
     image: ResolvedImage,
     made: PodSandbox,
   ): Promise<Awaited<ReturnType<Parameters<typeof createContainerRunner>[0]['prepare']>>> => {
+    checkUser(pod, container, made.user);
     const namespace = metadata.namespace ?? 'default';
     const base = context.factory.baseEnv(image);
     const links = serviceVariables(
@@ -246,13 +249,23 @@ export function startPodWorker(context: PodWorkerContext, first: Pod): PodWorker
     }
     const made = sandbox;
     const mains = pod.spec.containers.map((container) => makeRunner(container, 'main', made));
+    startEphemeral();
     await Promise.all(mains.map((runner) => runner.run()));
     if (!isEnding) await finish();
   };
 
+  // Added to a running pod by `kubectl debug`; each runs once.
+  const startEphemeral = (): void => {
+    if (sandbox === undefined || isEnding || isOver || !runners.some((each) => each.kind === 'main')) return;
+    for (const container of pod.spec.ephemeralContainers ?? []) {
+      if (runners.some((each) => each.name === container.name)) continue;
+      background(context.log, 'run debug container', makeRunner(container, 'ephemeral', sandbox).run());
+    }
+  };
+
   // Every container ended for good: sidecars stop, the network goes, the object stays with its phase.
   const finish = async (): Promise<void> => {
-    await Promise.all(runners.filter((each) => each.kind === 'sidecar').map((each) => each.stop(5000)));
+    await Promise.all(runners.filter((each) => each.kind !== 'main').map((each) => each.stop(5000)));
     isOver = true;
     writer.changed();
     await writer.settled();
@@ -295,6 +308,7 @@ export function startPodWorker(context: PodWorkerContext, first: Pod): PodWorker
     gone: gone.promise,
     update: (next) => {
       pod = next;
+      startEphemeral();
       if (next.metadata.deletionTimestamp === undefined) return;
       const graceMs = (next.metadata.deletionGracePeriodSeconds ?? 30) * 1000;
       if (ending === undefined) {
@@ -348,6 +362,18 @@ function sourcesOf(
     configMap: (name) => api.get<ConfigMap>('configmaps', name, namespace),
     secret: (name) => api.get<Secret>('secrets', name, namespace),
   };
+}
+
+// Processes get a user of their own; what can be held is the promise that it is not root.
+function checkUser(pod: Pod, container: Container, user: number): void {
+  const { runAsNonRoot, runAsUser } = { ...pod.spec.securityContext, ...container.securityContext };
+  if (runAsNonRoot !== true || (runAsUser ?? user) !== 0) return;
+  const why =
+    runAsUser === 0
+      ? "container's runAsUser breaks non-root policy"
+      : 'container has runAsNonRoot and image will run as root';
+  const podName = `${pod.metadata.name}_${pod.metadata.namespace ?? ''}(${pod.metadata.uid ?? ''})`;
+  throw configError(`${why} (pod: ${JSON.stringify(podName)}, container: ${container.name})`);
 }
 
 function memoryLimitOf(container: Container): number | undefined {

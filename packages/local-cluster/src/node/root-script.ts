@@ -47,6 +47,11 @@ export function quote(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
+/** The command at a terminal of its own; its exit status is kept. */
+export function atTerminal(argv: readonly string[]): string[] {
+  return ['script', '-qefc', argv.map(quote).join(' '), '/dev/null'];
+}
+
 /** Builds the script. It ends in `exec` of the command, or with status 128 and a text on stderr. */
 export function buildRootScript(plan: RootPlan, layout: HostLayout): string {
   return [

@@ -1,7 +1,6 @@
 // The border between pod life and the machine: what a pod needs from network namespaces or loopback addresses.
 // One implementation per mode (`netns-sandbox.ts`, `loopback-sandbox.ts`); everything above knows only this. Main thread.
-import type { ChildProcess } from 'node:child_process';
-import type { Duplex, Readable } from 'node:stream';
+import type { Duplex, Readable, Writable } from 'node:stream';
 import type { Pod } from '../controllers/objects.ts';
 import type { ResolvedImage } from './images.ts';
 
@@ -28,6 +27,10 @@ export interface ContainerStart {
   readonly mounts: readonly HostMount[];
   /** Capabilities the container asks for (`NET_ADMIN`); what the image's grant lacks is not given. */
   readonly capabilities: readonly string[] | undefined;
+  /** Keeps an open standard input for `attach`. */
+  readonly stdin: boolean;
+  /** Runs at a terminal of its own. */
+  readonly tty: boolean;
   /** Folder for this container's own files; made and owned by the caller. */
   readonly dir: string;
 }
@@ -40,10 +43,23 @@ export interface ContainerExit {
   readonly isOutOfMemory?: boolean;
 }
 
+/** A command running beside a container's main process. */
+export interface ExecProcess {
+  /** Process id on the host; undefined when it could not be started. */
+  readonly pid: number | undefined;
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  /** Its exit code, 137 when a signal ended it. Never rejects. */
+  readonly exited: Promise<number>;
+}
+
 /** A running container process. */
 export interface ContainerProcess {
   /** Process id on the host, for the record of leftovers. */
   readonly pid: number;
+  /** Present when the container keeps its input open. */
+  readonly stdin: Writable | undefined;
   readonly stdout: Readable;
   readonly stderr: Readable;
   /** Resolves when the process and its group are gone. Never rejects. */
@@ -53,7 +69,7 @@ export interface ContainerProcess {
   /** Ends it and everything it started. */
   kill(): void;
   /** Starts another process beside it. */
-  exec(argv: readonly string[], options: { readonly tty: boolean }): ChildProcess;
+  exec(argv: readonly string[], options: { readonly tty: boolean }): ExecProcess;
 }
 
 /** The network and file side of one pod. Owner: the pod worker, which calls `remove` exactly once. */

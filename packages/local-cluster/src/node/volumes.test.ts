@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readFile, readlink, rm, symlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -58,6 +58,12 @@ test('a ConfigMap volume changes in one step and keeps its folder', async () => 
     await set.refresh();
     assert.equal(await readFile(join(dir, 'v/a'), 'utf8'), 'two');
     assert.equal(await readFile(join(dir, 'v/b'), 'utf8'), 'new');
+    data = { a: 'two' };
+    await set.refresh();
+    assert.deepEqual(
+      (await readdir(join(dir, 'v'))).filter((name) => !name.startsWith('..')),
+      ['a'],
+    );
   });
 });
 

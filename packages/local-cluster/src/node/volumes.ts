@@ -1,7 +1,7 @@
 // The volumes of a pod as folders on the host (spec local-cluster 10.3).
 // Comes in: the pod and readers of ConfigMaps, Secrets and tokens. Goes out: folders with the files, kept up to date.
 // Called by the pod worker; the sandbox shows them to containers. Main thread.
-import { chmod, chown, mkdir, readlink, realpath, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, readlink, realpath, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
 import type { ConfigMap, Container, DownwardFile, KeyToPath, Pod, Secret, Volume } from '../controllers/objects.ts';
 import { configError, fieldValue, resourceValue } from './container-env.ts';
@@ -285,6 +285,9 @@ async function writeAtomically(folder: string, files: readonly FileToWrite[], ow
   await symlink(version, `${data}_tmp`);
   await rename(`${data}_tmp`, data);
   const tops = new Set(files.map((file) => normalize(file.path).split('/')[0] ?? ''));
+  for (const name of await readdir(folder)) {
+    if (!name.startsWith('..') && !tops.has(name)) await rm(join(folder, name), { force: true });
+  }
   for (const top of tops) {
     await symlink(join('..data', top), join(folder, top)).catch((error: unknown) => {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;

@@ -55,6 +55,7 @@ export const F_GETFL = 3;
 export const F_SETFL = 4;
 export const F_SETOWN = 8;
 export const O_ASYNC = 0x2000;
+export const O_CLOEXEC = 0x80000;
 
 /** The errno value that is an answer, not a failure. */
 export const EAGAIN = 11;

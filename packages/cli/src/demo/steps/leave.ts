@@ -51,13 +51,13 @@ export const leaveStep: TourStep = {
     await stage.load.releaseHeld();
     const left = await uninstall(stage.api, demoWishes, { purge: false });
     expect(left.length === 0, 'objects of the mesh are left', left.join(', '));
-    const { pid, id } = stage.cluster.description;
+    const { description } = stage.cluster;
     await removeCluster(dirname(stage.cluster.directory), demoName);
     const namespaces = existsSync('/run/netns')
-      ? readdirSync('/run/netns').filter((name) => name.startsWith(`ambit-${id}`))
+      ? readdirSync('/run/netns').filter((name) => name.startsWith(`ambit-${description.id}`))
       : [];
     expect(namespaces.length === 0, 'network namespaces are left', namespaces.join(', '));
-    expect(!isAlive(pid), `process ${pid} still lives`, 'the cluster did not end');
+    expect(!isAlive(description), `process ${description.pid} still lives`, 'the cluster did not end');
     expect(!existsSync(stage.cluster.directory), 'the state folder is left', stage.cluster.directory);
     return [rules, traffic, 'the mesh is uninstalled; cluster process, namespaces and files are gone'];
   },

@@ -18,7 +18,8 @@ export const isStream = (subresource: string): boolean => ['exec', 'attach', 'po
 /** The container a request means; throws 400 with the choice when it does not say. */
 export function chooseContainer(pod: KubeObject, asked: string): string {
   const names = listAt(pod, 'spec', 'containers').map((item) => textAt(item, 'name'));
-  const all = [...names, ...listAt(pod, 'spec', 'initContainers').map((item) => textAt(item, 'name'))];
+  const others = [...listAt(pod, 'spec', 'initContainers'), ...listAt(pod, 'spec', 'ephemeralContainers')];
+  const all = [...names, ...others.map((item) => textAt(item, 'name'))];
   const podName = pod.metadata.name ?? '';
   if (asked !== '') {
     if (!all.includes(asked)) throw badRequest(`container ${asked} is not valid for pod ${podName}`);
