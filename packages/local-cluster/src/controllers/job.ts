@@ -1,6 +1,7 @@
 // Jobs: runs pods of a template until enough of them succeeded.
 // Comes in: Jobs and pods. Goes out: pods, Job status and, after the ttl, the Job's deletion. Main thread.
-import type { Condition, Job, Pod } from './objects.ts';
+import type { Job } from './batch-objects.ts';
+import type { Condition, Pod } from './objects.ts';
 import { controllerOfParts, keyOf, nowSeconds, splitKey } from './context.ts';
 import type { Controller, ControllerContext } from './context.ts';
 import { isNotFound } from '../api/status.ts';

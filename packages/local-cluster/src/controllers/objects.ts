@@ -400,29 +400,6 @@ export interface ControllerRevision extends AnyObject {
   data: unknown;
 }
 
-/** A batch/v1 Job. */
-export interface Job extends AnyObject {
-  spec: {
-    completions?: number;
-    parallelism?: number;
-    backoffLimit?: number;
-    activeDeadlineSeconds?: number;
-    ttlSecondsAfterFinished?: number;
-    suspend?: boolean;
-    selector?: LabelSelector;
-    template: PodTemplate;
-  };
-  status?: {
-    active?: number;
-    succeeded?: number;
-    failed?: number;
-    ready?: number;
-    startTime?: string;
-    completionTime?: string;
-    conditions?: Condition[];
-  };
-}
-
 /** A v1 Node. */
 export interface Node extends AnyObject {
   spec: {
