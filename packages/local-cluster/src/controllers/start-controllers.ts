@@ -4,6 +4,7 @@ import type { ObjectApi } from '../api/object-api.ts';
 import type { Logger } from '@ambit/runtime/log';
 import { startAutoscalerController } from './autoscaler.ts';
 import type { Controller, ControllerContext } from './context.ts';
+import { startCronJobController } from './cron-job.ts';
 import { startDaemonSetController } from './daemon-set.ts';
 import { startDeploymentController } from './deployment.ts';
 import { startDisruptionController } from './disruption.ts';
@@ -43,6 +44,7 @@ export function startControllers(api: ObjectApi, log: Logger, caPem: string, cla
     startDaemonSetController(context('daemonset-controller')),
     startStatefulSetController(context('statefulset-controller')),
     startJobController(context('job-controller')),
+    startCronJobController(context('cronjob-controller')),
     startEndpointSliceController(context('endpointslice-controller')),
     startEndpointsController(context('endpoint-controller')),
     startAutoscalerController(context('horizontal-pod-autoscaler')),

@@ -10,7 +10,9 @@ import type { JsonObject } from '../json.ts';
 import { labelSelectorOf } from '../read/label-selector.ts';
 import type { Resource } from '../resources/resource.ts';
 import type { FieldProblem } from '../status.ts';
+import { cronJobProblems, jobSpecProblems, jobUpdateProblems } from './batch-validation.ts';
 import { nameProblem } from './names.ts';
+import { podUpdateProblems } from './pod-changes.ts';
 
 const isPort = (value: unknown): boolean =>
   typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65_535;
@@ -151,7 +153,17 @@ const rules: Readonly<Record<string, (object: JsonObject) => FieldProblem[]>> = 
   'replicasets.apps': workloadProblems,
   'daemonsets.apps': workloadProblems,
   'statefulsets.apps': workloadProblems,
-  'jobs.batch': (object) => podSpecProblems(valueAt(object, ['spec', 'template', 'spec']), 'spec.template.spec'),
+  'jobs.batch': (object) => [
+    ...jobSpecProblems(objectAt(object, 'spec') ?? {}, 'spec'),
+    ...podSpecProblems(valueAt(object, ['spec', 'template', 'spec']), 'spec.template.spec'),
+  ],
+  'cronjobs.batch': (object) => [
+    ...cronJobProblems(object),
+    ...podSpecProblems(
+      valueAt(object, ['spec', 'jobTemplate', 'spec', 'template', 'spec']),
+      'spec.jobTemplate.spec.template.spec',
+    ),
+  ],
   'rolebindings.rbac.authorization.k8s.io': (object) =>
     textAt(object, 'roleRef', 'name') === '' ? [required('roleRef.name')] : [],
   'clusterrolebindings.rbac.authorization.k8s.io': (object) =>
@@ -204,6 +216,8 @@ export function builtinUpdateProblems(resource: Resource, object: JsonObject, be
   if (resource.storageName === 'statefulsets.apps' && hasFixedChange(object, before)) {
     problems.push({ reason: 'FieldValueForbidden', field: 'spec', message: FIXED_TEXT });
   }
+  if (resource.storageName === 'pods') problems.push(...podUpdateProblems(object, before));
+  if (resource.storageName === 'jobs.batch') problems.push(...jobUpdateProblems(object, before));
   if (resource.storageName === 'services') problems.push(...clusterAddressChange(object, before));
   if (before['immutable'] === true && (resource.storageName === 'configmaps' || resource.storageName === 'secrets')) {
     for (const field of ['data', 'binaryData', 'immutable']) {
