@@ -1,10 +1,13 @@
 // A node that restarts, an agent and a node proxy that die: what enrolled pods send meanwhile, and the number of unprotected pods. Root only.
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import { bindListener, connect, toDuplex } from '@ambit/net';
 import { eventually } from '../fixtures/agent-process.ts';
 import { type AgentNode, type AgentTestPod, createAgentNode } from '../fixtures/node-agent.ts';
@@ -70,6 +73,81 @@ function keepSending(pods: readonly AgentTestPod[], to: string): AsyncDisposable
   return { stop, [Symbol.asyncDispose]: async () => void (await stop()) };
 }
 
+const run = promisify(execFile);
+
+/** The number of unprotected pods as Prometheus would read it now; undefined while no agent says one. */
+async function scrapeCount(node: AgentNode): Promise<number | undefined> {
+  try {
+    const stream = toDuplex(
+      await connect({ kind: 'netns', fd: node.bridgeFd }, { host: '127.0.0.1', port: 15_014, timeoutMs: 2000 }),
+    );
+    stream.on('error', () => undefined);
+    stream.write('GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n');
+    const lines = (await text(stream)).split('\n');
+    const line = lines.find((each) => each.startsWith(`${unprotected} `));
+    return line === undefined ? undefined : Number(line.slice(unprotected.length + 1));
+  } catch {
+    return undefined; // no agent, or one that has just ended
+  }
+}
+
+/** What the kernel says: how many of these pods have no redirection. */
+async function uncaptured(names: readonly string[]): Promise<number> {
+  const rules = await Promise.all(
+    names.map(async (name) => {
+      const { stdout } = await run('ip', ['netns', 'exec', `ambit-t-${process.pid}-${name}`, 'nft', 'list', 'ruleset']);
+      return stdout;
+    }),
+  );
+  return rules.filter((each) => !each.includes(':15001')).length;
+}
+
+/**
+ * Compares, again and again until stopped and once more then, the reported number with the kernel, which is asked before and after. Returns what was reported, without
+ * repetitions, and how often.
+ */
+function watchCount(
+  node: AgentNode,
+  pods: readonly string[],
+): AsyncDisposable & { stop(): Promise<{ readonly said: readonly number[]; readonly times: number }> } {
+  let isOn = true;
+  const said: number[] = [];
+  let times = 0;
+  const look = async (): Promise<void> => {
+    const before = await uncaptured(pods);
+    const count = await scrapeCount(node);
+    const after = await uncaptured(pods);
+    if (count === undefined) return;
+    times += 1;
+    if (said.at(-1) !== count) said.push(count);
+    assert.ok(
+      count >= Math.min(before, after) && count <= Math.max(before, after),
+      `${count} reported, ${before} before and ${after} after`,
+    );
+  };
+  const watch = async (): Promise<void> => {
+    while (isOn) {
+      await look();
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    await look();
+  };
+  const work = watch();
+  work.catch(() => undefined);
+  const stop = async () => {
+    isOn = false;
+    await work;
+    return { said, times };
+  };
+  return {
+    stop,
+    async [Symbol.asyncDispose]() {
+      isOn = false;
+      await work.catch(() => undefined);
+    },
+  };
+}
+
 const names = ['p1', 'p2', 'p3'];
 
 async function enrolAll(node: AgentNode): Promise<void> {
@@ -109,6 +187,7 @@ test(
     for (const pod of pods) await startPod(pod);
     assert.deepEqual([...started], [], 'without an agent no pod of the mesh starts');
 
+    await using watching = watchCount(node, names);
     const second = await node.start(settings);
     assert.equal(
       await second.metric(unprotected),
@@ -121,7 +200,9 @@ test(
     using _proxy = await node.proxy();
     for (const pod of pods) await startPod(pod);
     assert.deepEqual([...started], names, second.lines.slice(-20).join('\n'));
-    assert.equal(await second.metric(unprotected), 0);
+    const { said } = await watching.stop();
+    assert.deepEqual([said[0], said.at(-1)], [names.length, 0]);
+    assert.deepEqual(said, said.toSorted().toReversed(), 'the number only falls');
     assert.equal(wire.marked(), 0);
     // The wire would have shown it.
     assert.ok(await send(node.pod('plain', '10.202.0.20'), server.ip));
@@ -152,6 +233,7 @@ test(
 
     // The namespace of one pod cannot be found at first.
     node.hide('p3');
+    await using watching = watchCount(node, names);
     const second = await node.start(settings);
     assert.equal(await second.metric(unprotected), 1, 'what is found is captured before the agent is ready');
     assert.match(
@@ -176,6 +258,8 @@ test(
     for (const pod of pods) assert.equal(await send(pod, server.ip), false);
     assert.equal(wire.marked(), 0);
     assert.ok(wire.total() > 0);
+    const { said } = await watching.stop();
+    assert.deepEqual(said, [1, 0], 'said from the first moment on at which there is a number');
   },
 );
 
@@ -194,12 +278,15 @@ test(
       await enrolAll(node);
       using wire = countOnWire(node.bridgeFd, marker);
       await using sending = keepSending(pods, server.ip);
+      await using watching = watchCount(node, names);
       for (let round = 0; round < 3; round += 1) {
         await agent.kill();
         agent = await node.start(settings);
         assert.equal(await agent.metric(unprotected), 0);
         assert.match(await agent.page(8000, '/readyz'), /^200/);
       }
+      const { said, times } = await watching.stop();
+      assert.deepEqual(said, [0], `in ${times} looks`);
       assert.equal(await sending.stop(), 0, 'nobody listens in the pods of this test, so everything is refused');
       assert.equal(wire.marked(), 0);
     }

@@ -65,6 +65,9 @@ export async function startNodeAgent(config: NodeAgentConfig, source: PodSource,
     systemNamespace: config.SYSTEM_NAMESPACE,
   };
   let isReady = false;
+  let isAdopting = true;
+  // Absent until it is known: what an earlier agent captured is not looked at yet, and 0 would be as wrong as all.
+  metrics.unprotectedPods.remove({});
   let isInstalled = true;
   const cache = new NetnsCache();
   const states = (): readonly PodState[] =>
@@ -90,11 +93,11 @@ export async function startNodeAgent(config: NodeAgentConfig, source: PodSource,
       },
       beforeMetrics: () => {
         metrics.enrolled.set({}, cache.list().length);
-        metrics.unprotectedPods.set({}, countUnprotected(states()));
+        if (!isAdopting) metrics.unprotectedPods.set({}, countUnprotected(states()));
       },
       state: () => ({
         node: config.NODE_NAME,
-        unprotected: countUnprotected(states()),
+        unprotected: isAdopting ? null : countUnprotected(states()),
         proxies: zds.states(),
         pods: states(),
       }),
@@ -119,7 +122,6 @@ export async function startNodeAgent(config: NodeAgentConfig, source: PodSource,
   });
   stack.defer(() => reconciler.close());
 
-  let isAdopting = true;
   await source.start({
     onPod: (pod) => void (isAdopting || reconciler.onPod(pod)),
     onPodGone: (pod) => void (isAdopting || reconciler.onPodGone(pod)),
