@@ -130,3 +130,15 @@ test('adds and removes of one pod never run at the same time, those of others do
   );
   assert.deepEqual([world.enrolment.holds('a'), world.enrolment.holds('b')], [false, true]);
 });
+
+test('an enrolment that nobody waits for any more does not begin', async () => {
+  const world = enrolmentWorld([podOf('a')]);
+  await world.connectProxy();
+  const given = new AbortController();
+  const first = world.enrolment.enrol(podOf('a'), ['10.0.0.1']);
+  const second = world.enrolment.enrol(podOf('a'), ['10.0.0.9'], '/run/netns/a', given.signal);
+  given.abort(new Error('the plugin went away'));
+  await first;
+  await assert.rejects(second, /the plugin went away/);
+  assert.deepEqual(world.cache.get('a')?.ips, ['10.0.0.1']);
+});

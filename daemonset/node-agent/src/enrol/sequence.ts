@@ -86,11 +86,15 @@ export class Enrolment {
   }
 
   /**
-   * Steps 4 to 9 for one pod. `path`: its namespace, where the container runtime has named it; else it is looked up.
-   * Idempotent. Rejects with the failure of the first step that failed.
+   * Steps 4 to 9 for one pod. `path`: its namespace, where the container runtime has named it; else it is looked up. `signal`: nobody waits
+   * for it any more; what has not begun by then is left out, because the runtime gives that sandbox up. Idempotent. Rejects with the
+   * failure of the first step that failed.
    */
-  async enrol(pod: KubernetesObject, ips: readonly string[], path?: string): Promise<void> {
-    await this.#lock.run(uidOf(pod), async () => this.#enrol(pod, ips, path));
+  async enrol(pod: KubernetesObject, ips: readonly string[], path?: string, signal?: AbortSignal): Promise<void> {
+    await this.#lock.run(uidOf(pod), async () => {
+      signal?.throwIfAborted();
+      await this.#enrol(pod, ips, path, signal);
+    });
   }
 
   /** The reverse. `gone`: the pod's namespace is going away by itself. Idempotent. */
@@ -133,7 +137,12 @@ export class Enrolment {
     return cache.put({ ...heldPodOf(pod, ips, netns, captureAfterOpening(pod, before, netns)), ...rulesOf(before) });
   }
 
-  async #enrol(pod: KubernetesObject, ips: readonly string[], path?: string): Promise<void> {
+  async #enrol(
+    pod: KubernetesObject,
+    ips: readonly string[],
+    path: string | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     const { zds, source, capture, unprotected, log } = this.#parts;
     const started = performance.now();
     const uid = uidOf(pod);
@@ -145,7 +154,7 @@ export class Enrolment {
     if (wasCaptured) exempted = await this.#install(held, pod);
     else await this.#forgetIfFailed(uid, async () => capture.prepare(held));
     try {
-      await zds.add(held);
+      await zds.add(held, signal);
     } catch (error) {
       // Told once: every attempt would be one more request to the API.
       if (pod.metadata?.annotations?.[redirectionAnnotation] !== 'pending')

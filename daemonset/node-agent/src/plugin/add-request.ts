@@ -8,6 +8,8 @@ export interface AddRequest {
   readonly netns: string;
   readonly name: string;
   readonly namespace: string;
+  /** The pod's UID as the container runtime knows it; empty when it does not tell, or when the plugin is upstream's. */
+  readonly uid: string;
   readonly ips: readonly string[];
 }
 
@@ -40,6 +42,7 @@ export function parseAddRequest(text: string): AddRequest | undefined {
     netns: textOf(body['netns']),
     name: textOf(body['podname']),
     namespace: textOf(body['podnamespace']),
+    uid: textOf(body['poduid']),
     ips,
   };
   return request.netns === '' || request.name === '' || request.namespace === '' ? undefined : request;

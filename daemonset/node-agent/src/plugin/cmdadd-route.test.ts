@@ -15,14 +15,21 @@ const body = JSON.stringify({
 });
 const pod: KubernetesObject = { metadata: { name: 'web', namespace: 'shop', uid: 'u' } };
 
-function setUp(options: { readonly knownAfter?: number; readonly mode?: string; readonly fails?: boolean }) {
+function setUp(options: {
+  readonly knownAfter?: number;
+  readonly mode?: string;
+  readonly fails?: boolean;
+  readonly annotations?: Record<string, string>;
+}) {
   let looks = 0;
   const enrolled: string[] = [];
   const answers: number[] = [];
   const source = {
     pods: () => {
       looks += 1;
-      return looks > (options.knownAfter ?? 0) ? [pod] : [];
+      return looks > (options.knownAfter ?? 0)
+        ? [{ metadata: { ...pod.metadata, annotations: options.annotations ?? {} } }]
+        : [];
     },
     namespace: () => ({ metadata: { labels: { 'istio.io/dataplane-mode': options.mode ?? 'ambient' } } }),
   } as unknown as PodSource;
@@ -48,6 +55,20 @@ test('a pod that the watch does not know yet is waited for', async () => {
   const { ask, enrolled } = setUp({ knownAfter: 5 });
   assert.equal((await ask(body)).status, 200);
   assert.deepEqual(enrolled, ['10.0.0.5 /var/run/netns/a']);
+});
+
+test('a pod of the same name from before decides nothing about the one that is started', async () => {
+  const of = (uid: string): string => JSON.stringify({ ...(JSON.parse(body) as object), PodUid: uid });
+  assert.equal((await setUp({}).ask(of('u'))).status, 200);
+  const other = setUp({ mode: 'none' });
+  // The API knows the new one: our plugin asks there.
+  assert.equal((await other.decide(of('new'))).status, 404);
+  const selected = setUp({});
+  assert.equal((await selected.ask(of('new'))).status, 500);
+  assert.deepEqual(selected.enrolled, []);
+  // A static pod has the hash of its file for a UID.
+  const hashed = setUp({ annotations: { 'kubernetes.io/config.hash': 'new' } });
+  assert.equal((await hashed.ask(of('new'))).status, 200);
 });
 
 test('a pod that stays unknown, is not selected, or cannot be enrolled is refused with the reason', async () => {

@@ -8,6 +8,7 @@ import type { Logger } from '@ambit/runtime/log';
 import type { PodSource } from '../cluster/pod-source.ts';
 import type { Enrolment } from '../enrol/sequence.ts';
 import { type SelectionRules, shouldBeEnrolled } from '../select/eligible.ts';
+import { groupUidOf } from '../select/pod-events.ts';
 import { type AddRequest, parseAddRequest } from './add-request.ts';
 
 /** Name of the socket in the agent's run folder. */
@@ -28,6 +29,10 @@ export interface CmdAddParts {
   readonly pause?: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
+/** A pod that was made anew has the name of the one before, which the watch may still show: its labels say nothing about the new one. */
+const isMeant = (pod: KubernetesObject, uid: string): boolean =>
+  uid === '' || pod.metadata?.uid === uid || groupUidOf(pod) === uid;
+
 async function findPod(
   { source, pause = async (ms, signal) => sleep(ms, { signal }) }: CmdAddParts,
   request: AddRequest,
@@ -37,7 +42,12 @@ async function findPod(
     if (attempt > 0) await pause(lookupPauseMs, signal);
     const pod = source
       .pods()
-      .find(({ metadata }) => metadata?.name === request.name && metadata.namespace === request.namespace);
+      .find(
+        (known) =>
+          known.metadata?.name === request.name &&
+          known.metadata.namespace === request.namespace &&
+          isMeant(known, request.uid),
+      );
     const namespace = source.namespace(request.namespace);
     if (pod !== undefined && namespace !== undefined) return { pod, namespace };
   }
@@ -69,7 +79,7 @@ async function add(
     return { status: otherwise.unknown, body: `pod ${where} is not known to the node agent yet\n` };
   if (!shouldBeEnrolled(found.pod, found.namespace, parts.rules))
     return { status: otherwise.unselected, body: `pod ${where} is not selected for the mesh\n` };
-  await parts.enrolment.enrol(found.pod, request.ips, request.netns);
+  await parts.enrolment.enrol(found.pod, request.ips, request.netns, signal);
   return { status: 200, body: '' };
 }
 

@@ -74,8 +74,16 @@ test('a selected pod is announced with its namespace and addresses, and the resu
     netns: '/var/run/netns/cni-1',
     name: 'web',
     namespace: 'shop',
+    uid: '',
     ips: ['10.0.0.5'],
   });
+});
+
+test('which pod of that name is meant is said where the runtime tells', async () => {
+  const { world: given, posts } = world();
+  const environment = { ...given.environment, CNI_ARGS: `${given.environment['CNI_ARGS'] ?? ''};K8S_POD_UID=u-1` };
+  await runPlugin({ ...given, environment });
+  assert.equal(parseAddRequest(posts[0] ?? '')?.uid, 'u-1');
 });
 
 test('addresses of a request end in rules: what is no address is left out', () => {

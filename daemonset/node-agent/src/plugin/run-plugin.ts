@@ -82,10 +82,12 @@ async function addPod(world: PluginWorld, config: NetworkConfig): Promise<Plugin
   if (name.startsWith(ownPodPrefix) && namespace === config.agentNamespace) return success(config);
   if (name === '' || namespace === '' || config.excludedNamespaces.includes(namespace)) return success(config);
   if (!config.ambientEnabled) return success(config);
+  const uid = given['K8S_POD_UID'] ?? '';
   const body = JSON.stringify({
     Netns: world.environment['CNI_NETNS'] ?? '',
     PodName: name,
     PodNamespace: namespace,
+    ...(uid === '' ? {} : { PodUid: uid }),
     IPs: addressesOfResult(config.previous),
   });
   const decided = await askAgent(world, config.runDir, body);

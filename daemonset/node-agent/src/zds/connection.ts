@@ -89,11 +89,14 @@ export class ZdsConnection {
     }
   }
 
-  /** Sends a request after those before it and returns the error text of its answer. Rejects with ERR_NODE_AGENT_ZDS. */
-  async request(request: ZdsRequest): Promise<string> {
+  /**
+   * Sends a request after those before it and returns the error text of its answer. Rejects with ERR_NODE_AGENT_ZDS, or with the reason of
+   * `signal` when it is aborted before its turn: then nothing is sent (gap G24).
+   */
+  async request(request: ZdsRequest, signal?: AbortSignal): Promise<string> {
     // Outside of the order: a message that cannot be sent is that pod's problem, not the connection's.
     const message = encodeRequest(request);
-    return this.#inOrder(async () => this.#exchange(request, message));
+    return this.#inOrder(async () => this.#exchange(request, message), signal);
   }
 
   close(): void {
@@ -101,8 +104,9 @@ export class ZdsConnection {
     this.#channel.close();
   }
 
-  async #inOrder<T>(work: () => Promise<T>): Promise<T> {
+  async #inOrder<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const guarded = async (): Promise<T> => {
+      signal?.throwIfAborted();
       if (!this.#isOpen) throw new NodeAgentError('ERR_NODE_AGENT_ZDS', 'the connection to the node proxy has ended');
       try {
         return await work();

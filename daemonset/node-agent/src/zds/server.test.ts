@@ -233,3 +233,19 @@ test('a refusal while the snapshot is sent stops nothing, and is remembered unti
   await server.add(pod('one'));
   assert.deepEqual(server.states()[0]?.refused, {});
 });
+
+test('what nobody waits for any more when its turn comes is not sent, and the connection stays', async () => {
+  const proxy = fakeProxy();
+  const server = serverWith([]);
+  server.accept(proxy.channel);
+  const given = new AbortController();
+  const [first, second, third] = [
+    server.add(pod('one')),
+    server.add(pod('two'), given.signal),
+    server.add(pod('three'), new AbortController().signal),
+  ];
+  given.abort(new Error('the plugin went away'));
+  await assert.rejects(second, /the plugin went away/);
+  await Promise.all([first, third]);
+  assert.deepEqual(proxy.seen, ['snapshotSent', 'add one', 'add three']);
+});

@@ -90,15 +90,18 @@ export class ZdsServer {
     );
   }
 
-  /** Hands a pod to the newest proxy. Rejects with ERR_NODE_AGENT_NO_PROXY, _ZDS or _NACK; all three are worth a retry. */
-  async add(pod: HeldPod): Promise<void> {
+  /**
+   * Hands a pod to the newest proxy, unless `signal` says before its turn that nobody waits for it. Rejects with its reason, or with
+   * ERR_NODE_AGENT_NO_PROXY, _ZDS or _NACK; these are worth a retry.
+   */
+  async add(pod: HeldPod, signal?: AbortSignal): Promise<void> {
     const newest = this.#connections.at(-1);
     if (newest === undefined) {
       throw new NodeAgentError('ERR_NODE_AGENT_NO_PROXY', 'no node proxy is connected', {
         hint: 'kubectl -n istio-system get pods -l app=ztunnel -o wide',
       });
     }
-    const error = await newest.request({ kind: 'add', pod });
+    const error = await newest.request({ kind: 'add', pod }, signal);
     if (error !== '') throw new NodeAgentError('ERR_NODE_AGENT_NACK', `the node proxy refused the pod: ${error}`);
   }
 
