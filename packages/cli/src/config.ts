@@ -6,7 +6,7 @@ import { join } from 'node:path';
 
 /** The CLI's environment variables. */
 export const cliEnv = {
-  KUBECONFIG: text(undefined, 'Kubeconfig file; the first of a list is used.'),
+  KUBECONFIG: text(undefined, 'Kubeconfig file, or several, merged as kubectl does.'),
   AMBIT_LOCAL_DIR: text(join(homedir(), '.ambit'), 'Folder under which local clusters keep their state.'),
   AMBIT_CONFIG: text(
     join(homedir(), '.config', 'ambit', 'config.yaml'),
@@ -38,7 +38,7 @@ export function readCliConfig(environment: NodeJS.ProcessEnv): CliConfig {
   const namespace = env.AMBIT_NAMESPACE ?? env.ISTIOCTL_NAMESPACE;
   const istioNamespace = env.AMBIT_ISTIONAMESPACE ?? env.ISTIOCTL_ISTIONAMESPACE;
   return Object.freeze({
-    kubeconfig: env.KUBECONFIG?.split(':')[0] ?? join(homedir(), '.kube', 'config'),
+    kubeconfig: env.KUBECONFIG ?? join(homedir(), '.kube', 'config'),
     localDirectory: env.AMBIT_LOCAL_DIR,
     settingsFile: env.AMBIT_CONFIG,
     ...(context === undefined ? {} : { context }),

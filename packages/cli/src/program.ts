@@ -67,6 +67,12 @@ export function commandWords([, script = '', ...words]: readonly string[]): read
   return basename(script) === 'kubectl_complete-mesh' ? ['__complete', '--', ...words] : words;
 }
 
+/** What follows an error of the command line: the help of the very command, and the id (CLI-7). */
+function afterUsageError(command: Command, path: string): void {
+  command.showHelpAfterError(`try: ${path} --help\nid: ERR_CLI_INVALID (ambit help ERR_CLI_INVALID)`);
+  for (const one of command.commands) afterUsageError(one, `${path} ${one.name()}`);
+}
+
 /**
  * The command tree, as far as `words` (the command line) needs it; without words the whole tree. `script` is the path that the program was
  * started with.
@@ -89,10 +95,10 @@ export async function buildProgram(config: CliConfig, script: string, words: rea
         .choices(['istioctl'])
         .hideHelp(),
     )
-    .showHelpAfterError('try: ambit --help')
     .helpCommand(false)
     .exitOverride();
 
   for (const add of await Promise.all(groupsFor(words).map(async ({ load }) => load()))) add(program, config);
+  afterUsageError(program, program.name());
   return program;
 }

@@ -1,8 +1,10 @@
 // How to reach the API server: as a pod of the cluster, or by a kubeconfig. In: settings of the caller. Out: ApiAccess.
 // A pod's way is written here because @kubernetes/client-node costs 150 MB of memory and 0.4 s to load (measured); it is loaded
 // only for kubeconfigs with authentication plug-ins, which it implements. Main thread.
+import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import type { RequestOptions } from 'node:https';
+import { delimiter } from 'node:path';
 import { KubeError } from './errors.ts';
 import { readPlainKubeconfig } from './plain-kubeconfig.ts';
 import type { ApiAccess } from './transport.ts';
@@ -46,7 +48,16 @@ export interface KubeconfigAccess extends ApiAccess {
   readonly namespace: string | undefined;
 }
 
-/** Access by a kubeconfig file; undefined = the file that kubectl would take. Throws ERR_KUBE_CONFIG. */
+/** The files of a list such as `$KUBECONFIG` holds; of several, those that are there. */
+function filesOf(path: string): readonly string[] {
+  const files = path.split(delimiter).filter((file) => file !== '');
+  return files.length > 1 ? files.filter((file) => existsSync(file)) : files;
+}
+
+/**
+ * Access by a kubeconfig file, or by several, merged as kubectl merges those of `$KUBECONFIG`; undefined = the file that kubectl would take.
+ * Throws ERR_KUBE_CONFIG.
+ */
 export async function kubeconfigAccess(
   path: string | undefined,
   context?: string,
@@ -56,7 +67,8 @@ export async function kubeconfigAccess(
     ...(impersonate.user !== undefined && { 'impersonate-user': impersonate.user }),
     ...(impersonate.groups?.length && { 'impersonate-group': impersonate.groups.join(',') }),
   };
-  const plain = path === undefined ? undefined : await readPlainKubeconfig(path, context);
+  const [first = path, ...others] = path === undefined ? [] : filesOf(path);
+  const plain = first === undefined || others.length > 0 ? undefined : await readPlainKubeconfig(first, context);
   if (plain !== undefined) {
     if (!plain.server.startsWith('https://') && !plain.skipsVerification) throw plainServer(path, plain.server);
     const token = plain.tokenFile === undefined ? async () => plain.token : tokenFile(plain.tokenFile);
@@ -73,17 +85,31 @@ export async function kubeconfigAccess(
   const { KubeConfig } = await import('@kubernetes/client-node');
   const config = new KubeConfig();
   try {
-    if (path === undefined) config.loadFromDefault();
-    else config.loadFromFile(path);
+    if (first === undefined) config.loadFromDefault();
+    else config.loadFromFile(first);
+    for (const file of others) {
+      const more = new KubeConfig();
+      more.loadFromFile(file);
+      config.mergeConfig(more, true);
+    }
     if (context !== undefined) config.setCurrentContext(context);
   } catch (cause) {
     throw new KubeError('ERR_KUBE_CONFIG', `kubeconfig ${path ?? '(default)'} cannot be read`, { cause });
   }
   const cluster = config.getCurrentCluster();
   if (cluster === null) {
-    throw new KubeError('ERR_KUBE_CONFIG', `kubeconfig ${path ?? '(default)'} names no cluster`, {
-      hint: 'choose one with `kubectl config use-context`',
-    });
+    throw new KubeError(
+      'ERR_KUBE_CONFIG',
+      context === undefined || config.getContextObject(context) !== null
+        ? `kubeconfig ${path ?? '(default)'} names no cluster`
+        : `kubeconfig ${path ?? '(default)'} has no context "${context}"`,
+      {
+        hint:
+          config.contexts.length === 0
+            ? 'choose one with `kubectl config use-context`'
+            : `one of its contexts: ${config.contexts.map(({ name }) => name).join(', ')}`,
+      },
+    );
   }
   if (!cluster.server.startsWith('https://') && !cluster.skipTLSVerify) throw plainServer(path, cluster.server);
   return {

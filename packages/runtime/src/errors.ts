@@ -53,11 +53,15 @@ const MAX_CAUSES = 5;
 
 /** Prints an error for a person: the fact first, then one `why:` line per cause, then `try:` with the first hint found. */
 export function explain(error: unknown): string {
-  const lines = [messageOf(error)];
+  let said = messageOf(error);
+  const lines = [said];
   let hint = CodedError.is(error) ? error.hint : undefined;
   let cause = causeOf(error);
   for (let depth = 0; cause !== undefined && depth < MAX_CAUSES; depth += 1) {
-    lines.push(`why: ${messageOf(cause)}`);
+    const why = messageOf(cause);
+    // Some messages end with their cause: once is enough.
+    if (said === why || !said.endsWith(why)) lines.push(`why: ${why}`);
+    said = why;
     hint ??= CodedError.is(cause) ? cause.hint : undefined;
     cause = causeOf(cause);
   }

@@ -82,47 +82,54 @@ const gatewayKinds: readonly (readonly [string, readonly number[] | undefined])[
 ];
 const needed = ['gateways', 'httproutes'];
 
-const gatewayDefinitions: Check = async (api) =>
-  (
-    await Promise.all(
-      gatewayKinds.map(async ([plural, lowest]): Promise<readonly Finding[]> => {
-        const name = `${plural}.gateway.networking.k8s.io`;
-        const definition = await api.get({ ...kinds.definition, name });
-        const category = 'gateway-api-crds';
-        if (definition === undefined)
-          return needed.includes(plural)
-            ? [
-                {
+/** `isBefore`: before an installation, which brings what is missing. */
+const gatewayDefinitions =
+  (isBefore: boolean): Check =>
+  async (api) =>
+    (
+      await Promise.all(
+        gatewayKinds.map(async ([plural, lowest]): Promise<readonly Finding[]> => {
+          const name = `${plural}.gateway.networking.k8s.io`;
+          const definition = await api.get({ ...kinds.definition, name });
+          const category = 'gateway-api-crds';
+          if (definition === undefined)
+            return needed.includes(plural)
+              ? [
+                  {
+                    category,
+                    state: isBefore ? 'ok' : 'failed',
+                    ...(isBefore
+                      ? { text: `definition ${name} is not there yet: ambit install brings it, charts do not` }
+                      : {
+                          text: `definition ${name} is missing: no waypoint can be made`,
+                          hint: 'ambit install, or apply the Gateway API bundle',
+                        }),
+                  },
+                ]
+              : [];
+          const bundle = definition.metadata?.annotations?.[bundleAnnotation];
+          const version = minorOf(bundle ?? '');
+          const [major = 0, minor = 0] = lowest ?? [];
+          const isOld =
+            lowest !== undefined &&
+            (version === undefined || version.major < major || (version.major === major && version.minor < minor));
+          return [
+            isOld
+              ? {
                   category,
-                  state: 'failed',
-                  text: `definition ${name} is missing: no waypoint can be made`,
-                  hint: 'ambit install, or apply the Gateway API bundle',
+                  state: 'warning',
+                  text: `definition ${name} is of bundle ${bundle ?? 'unknown'} and not watched: ${major}.${minor} is needed`,
+                  hint: 'apply a newer Gateway API bundle',
+                }
+              : {
+                  category,
+                  state: 'ok',
+                  text: `definition ${name} is there${bundle === undefined ? '' : ` (bundle ${bundle})`}`,
                 },
-              ]
-            : [];
-        const bundle = definition.metadata?.annotations?.[bundleAnnotation];
-        const version = minorOf(bundle ?? '');
-        const [major = 0, minor = 0] = lowest ?? [];
-        const isOld =
-          lowest !== undefined &&
-          (version === undefined || version.major < major || (version.major === major && version.minor < minor));
-        return [
-          isOld
-            ? {
-                category,
-                state: 'warning',
-                text: `definition ${name} is of bundle ${bundle ?? 'unknown'} and not watched: ${major}.${minor} is needed`,
-                hint: 'apply a newer Gateway API bundle',
-              }
-            : {
-                category,
-                state: 'ok',
-                text: `definition ${name} is there${bundle === undefined ? '' : ` (bundle ${bundle})`}`,
-              },
-        ];
-      }),
-    )
-  ).flat();
+          ];
+        }),
+      )
+    ).flat();
 
 const cniPaths: Check = async (api) => {
   const { detectPlatform } = await import('../install/platform.ts');
@@ -157,7 +164,8 @@ const cniPaths: Check = async (api) => {
   ];
 };
 
-const leftovers: Check = async (api) => {
+/** What an earlier installation left. */
+export const leftovers: Check = async (api) => {
   const injectors = (await api.list(kinds.mutatingWebhook)).filter(
     (one) => one.metadata?.labels?.['app'] === 'sidecar-injector',
   );
@@ -184,7 +192,7 @@ const leftovers: Check = async (api) => {
 };
 
 /** In the order in which they are printed. */
-export const clusterChecks: readonly Check[] = [kubernetesVersion, rbac, gatewayDefinitions, cniPaths];
+export const clusterChecks: readonly Check[] = [kubernetesVersion, rbac, gatewayDefinitions(false), cniPaths];
 
 /** Only before an installation. */
-export const preChecks: readonly Check[] = [...clusterChecks, leftovers];
+export const preChecks: readonly Check[] = [kubernetesVersion, rbac, gatewayDefinitions(true), cniPaths, leftovers];

@@ -71,6 +71,7 @@ const versionSkew: Check = async (api) => {
     api.list(kinds.deployment, { namespace, labelSelector: 'app=istiod' }),
     api.list(kinds.pod, { namespace }),
   ]);
+  if (controlPlanes.length === 0) return [];
   const controlPlane = controlPlanes.map(versionOf).toSorted().at(-1) ?? 'unknown';
   const daemons = countVersions(
     pods.filter(
@@ -127,13 +128,14 @@ const redirection: Check = async (api) => {
         capture.kind === 'waiting' ? [`${nameOf(pod)}: ${capture.reason}`] : [],
       );
       const captured = captures.filter(({ capture }) => capture.kind === 'captured').length;
+      const apart = inside.length - captured;
       const unprotected = inside.reduce((sum, pod) => sum + unprotectedOf(pod), 0);
       return [
         waiting.length === 0
           ? {
               category: 'redirection',
               state: 'ok',
-              text: `namespace ${nameOf(namespace)}: ${captured}/${inside.length} pods captured`,
+              text: `namespace ${nameOf(namespace)}: ${captured} pods captured${apart === 0 ? '' : `, ${apart} left out on purpose`}`,
             }
           : {
               category: 'redirection',

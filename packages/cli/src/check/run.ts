@@ -1,9 +1,10 @@
 // In: a cluster. Out: one line per check with what to do, and the exit status 0 or 3. Called by command.ts.
+import { codeOf, messageOf } from '@ambit/runtime/errors';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OpenedCluster } from '../cluster/open.ts';
 import { CliError } from '../errors.ts';
 import { documentOf, printDocument } from '../output/print-listing.ts';
-import { clusterChecks, preChecks } from './cluster-checks.ts';
+import { clusterChecks, leftovers, preChecks } from './cluster-checks.ts';
 import { type Finding, junitOf, renderFindings } from './finding.ts';
 import { meshChecks } from './mesh-checks.ts';
 import { checkTopics } from './topics.ts';
@@ -29,14 +30,27 @@ function requireCategories(only: readonly string[]): void {
     });
 }
 
+/** What one may not see is a finding; the other checks go on. */
+function notAllowed(error: unknown): readonly Finding[] {
+  if (codeOf(error) !== 'ERR_KUBE_FORBIDDEN') throw error;
+  return [
+    {
+      category: 'rbac',
+      state: 'failed',
+      text: `may not look: ${messageOf(error)}`,
+      hint: 'a role that may read this, or name the categories to check',
+    },
+  ];
+}
+
 async function findingsOf(api: OpenedCluster, options: CheckOptions): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   const checks = options.pre
     ? preChecks
     : options.only.length > 0
-      ? [...new Set([...preChecks, ...clusterChecks, ...meshChecks])]
+      ? [...clusterChecks, leftovers, ...meshChecks]
       : [...clusterChecks, ...meshChecks];
-  for (const check of checks) findings.push(...(await check(api)));
+  for (const check of checks) findings.push(...(await check(api).catch(notAllowed)));
   if (options.probe || options.only.includes('probe')) {
     const { probeChecks } = await import('./probe.ts');
     findings.push(...(await probeChecks(api)));

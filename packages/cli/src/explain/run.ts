@@ -34,7 +34,8 @@ const isCaptured = (pod: KubernetesObject): boolean => pod.metadata?.annotations
 
 async function firstPod(api: OpenedCluster, text: string): Promise<KubernetesObject> {
   const [pod] = await resolvePods(api, parseReference(text), api.namespace);
-  if (pod === undefined) throw new CliError('ERR_CLI_NOT_FOUND', `"${text}" has no running pod`);
+  if (pod === undefined)
+    throw new CliError('ERR_CLI_NOT_FOUND', `"${text}" has no running pod`, { hint: 'kubectl get pods -A -o wide' });
   return pod;
 }
 
@@ -50,6 +51,10 @@ interface Destination {
   readonly host: string;
   readonly port: number;
 }
+
+/** Whether a host name is one of a service of the cluster: `name.namespace.svc`, with or without the domain. */
+const isClusterHost = (hostname: string, domain: string): boolean =>
+  hostname.endsWith('.svc') || hostname.endsWith(`.svc.${domain}`);
 
 /** The only port of a service, when none is named. */
 async function portOf(api: OpenedCluster, name: string, namespace: string): Promise<number> {
@@ -76,6 +81,13 @@ async function destinationOf(
       throw new CliError('ERR_CLI_INVALID', `which port of ${target}?`, { hint: `${target}:PORT` });
     return { ip: reference.ip, host: target, port };
   }
+  if (reference.kind === 'hostname' && !isClusterHost(reference.hostname, domain)) {
+    if (port === undefined)
+      throw new CliError('ERR_CLI_INVALID', `which port of ${target}?`, { hint: `${target}:PORT` });
+    // The host of a ServiceEntry has an address in the mesh; any other is looked up by whoever connects.
+    const entry = findServiceByHostname(snapshot, reference.hostname, api.namespace);
+    return { ip: entry?.vips[0]?.ip ?? reference.hostname, host: reference.hostname, port };
+  }
   const isService = reference.kind === 'service' || reference.kind === 'any' || reference.kind === 'hostname';
   if (isService) {
     const [name = '', inside] =
@@ -84,7 +96,9 @@ async function destinationOf(
     const ip = serviceAddress(snapshot, name, namespace, domain);
     if (ip !== undefined) return { ip, host: name, port: port ?? (await portOf(api, name, namespace)) };
     if (reference.kind !== 'any')
-      throw new CliError('ERR_CLI_NOT_FOUND', `service ${namespace}/${name} does not exist, or has no address`);
+      throw new CliError('ERR_CLI_NOT_FOUND', `service ${namespace}/${name} does not exist, or has no address`, {
+        hint: `kubectl -n ${namespace} get services`,
+      });
   }
   const workload = workloadOf(snapshot, await firstPod(api, target));
   if (port === undefined) throw new CliError('ERR_CLI_INVALID', `which port of ${target}?`, { hint: `${target}:PORT` });

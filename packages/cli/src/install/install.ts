@@ -115,18 +115,42 @@ async function foreignWaypoints(api: ClusterApi, objects: readonly KubernetesObj
     .map((deployment) => `${namespaceOf(deployment)}/${nameOf(deployment)}`);
 }
 
-/** Kinds and names of what is applied, definitions counted. Pure. */
-export function installPlan(objects: readonly KubernetesObject[]): readonly PlannedChange[] {
-  const definitions = objects.filter(isDefinition).length;
+/** Kinds and names of what is applied, definitions counted; `present` is what the cluster has already. Pure. */
+export function installPlan(
+  objects: readonly KubernetesObject[],
+  present: ReadonlySet<KubernetesObject>,
+): readonly PlannedChange[] {
+  const actionOf = (object: KubernetesObject): 'create' | 'update' => (present.has(object) ? 'update' : 'create');
+  const definitions = objects.filter(isDefinition);
   return [
-    ...(definitions === 0 ? [] : [{ action: 'update' as const, object: `CustomResourceDefinition (${definitions})` }]),
+    ...(['create', 'update'] as const).flatMap((action) => {
+      const count = definitions.filter((one) => actionOf(one) === action).length;
+      return count === 0 ? [] : [{ action, object: `CustomResourceDefinition (${count})` }];
+    }),
     ...objects
       .filter((object) => !isDefinition(object))
       .map((object) => ({
-        action: 'update' as const,
+        action: actionOf(object),
         object: `${object.kind ?? ''} ${namespaceOf(object) === '' ? '' : `${namespaceOf(object)}/`}${nameOf(object)}`,
       })),
   ];
+}
+
+/** A reference to an object. */
+export const refOf = (object: KubernetesObject): ObjectRef => ({
+  apiVersion: object.apiVersion ?? '',
+  kind: object.kind ?? '',
+  name: nameOf(object),
+  ...(object.metadata?.namespace === undefined ? {} : { namespace: object.metadata.namespace }),
+});
+
+/** Those of the objects that the cluster has. */
+export async function presentIn(
+  api: ClusterApi,
+  objects: readonly KubernetesObject[],
+): Promise<ReadonlySet<KubernetesObject>> {
+  const stored = await Promise.all(objects.map(async (object) => api.get(refOf(object))));
+  return new Set(objects.filter((_, index) => stored[index] !== undefined));
 }
 
 /** Options of the command. */
@@ -165,7 +189,7 @@ export async function install(api: ClusterApi, wishes: InstallWishes, options: I
   }
   for (const { path, description } of idleInstallationValues(wishes.values))
     process.stderr.write(`!! value ${path} has no effect here\nwhy: ${description}\n`);
-  if (!(await confirmPlan(installPlan(objects), options))) return;
+  if (!(await confirmPlan(installPlan(objects, await presentIn(api, objects)), options))) return;
   const progress = startProgress(`applying ${objects.length} objects of the mesh`);
   await applyObjects(api, objects);
   for (const workload of meshWorkloads(wishes.namespace, wishes.revision, wishes.charts)) {

@@ -11,7 +11,7 @@ import { confirmPlan, type PlanFlags, type PlannedChange } from '../output/confi
 import { startProgress } from '../output/progress.ts';
 import { waitUntil } from '../output/wait-until.ts';
 import { isWaypoint } from '../waypoint/gateway.ts';
-import { installationObjects } from './install.ts';
+import { installationObjects, presentIn, refOf } from './install.ts';
 import type { InstallWishes } from './wishes.ts';
 
 /** Options of the command. */
@@ -22,13 +22,6 @@ export interface UninstallOptions extends PlanFlags {
 
 const isShared = (object: KubernetesObject): boolean =>
   object.kind === 'CustomResourceDefinition' || object.kind === 'Namespace';
-
-const refOf = (object: KubernetesObject): ObjectRef => ({
-  apiVersion: object.apiVersion ?? '',
-  kind: object.kind ?? '',
-  name: nameOf(object),
-  ...(object.metadata?.namespace === undefined ? {} : { namespace: object.metadata.namespace }),
-});
 
 const show = ({ kind, name, namespace }: ObjectRef): string =>
   `${kind} ${namespace === undefined ? '' : `${namespace}/`}${name}`;
@@ -119,7 +112,7 @@ export async function uninstall(
   const objects = (await installationObjects(api, wishes)).toReversed();
   const definitions = options.purge ? customResourceDefinitions() : [];
   // Some definitions come with a chart: those stay at the end, after the objects.
-  const doomed = [
+  const candidates = [
     ...objects.filter(
       (object) =>
         (options.purge || !isShared(object)) &&
@@ -127,6 +120,8 @@ export async function uninstall(
     ),
     ...definitions,
   ];
+  const present = await presentIn(api, candidates);
+  const doomed = candidates.filter((object) => present.has(object));
   const changes: readonly PlannedChange[] = [
     ...(await api.list(kinds.namespace))
       .filter(enrolled)
@@ -138,6 +133,7 @@ export async function uninstall(
     ...doomed.map((object) => ({ action: 'delete' as const, object: show(refOf(object)) })),
   ];
   if (!(await confirmPlan(changes, options))) return [];
+  const isInstalled = changes.length > 0;
   const progress = startProgress('releasing all pods');
   await releaseAll(api);
   progress.update('deleting waypoints');
@@ -149,7 +145,9 @@ export async function uninstall(
   const left = await removeRemains(api, namespace, options.purge);
   progress.done(
     left.length === 0
-      ? 'the mesh is uninstalled, nothing is left'
+      ? isInstalled
+        ? 'the mesh is uninstalled, nothing is left'
+        : `no mesh is installed in namespace ${namespace}, nothing was left of one`
       : `the mesh is uninstalled, but ${left.length} objects are left`,
   );
   if (!options.purge)

@@ -34,6 +34,7 @@ const statuses: Readonly<Record<string, number>> = {
   ERR_CLI_ADMIN: exitStatus.precondition,
   ERR_KUBE_CONFIG: exitStatus.precondition,
   ERR_KUBE_UNREACHABLE: exitStatus.precondition,
+  ERR_KUBE_FORBIDDEN: exitStatus.precondition,
   ERR_KUBE_NOT_FOUND: exitStatus.precondition,
 };
 

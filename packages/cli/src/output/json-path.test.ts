@@ -17,3 +17,8 @@ test('what is not supported is refused by name', () => {
   assert.throws(() => jsonPath('{.items[?(@.name=="a")]}', value), { code: 'ERR_CLI_INVALID' });
   assert.throws(() => jsonPath('{.items', value), { code: 'ERR_CLI_INVALID' });
 });
+
+test('a list that is a bare array is reached by .items, as in kubectl', () => {
+  assert.equal(jsonPath('{.items[1].name}', [{ name: 'a' }, { name: 'b' }]), 'b');
+  assert.equal(jsonPath('{[0].name}', [{ name: 'a' }]), 'a');
+});

@@ -56,6 +56,12 @@ function walk(values: readonly unknown[], step: Step): readonly unknown[] {
 const show = (value: unknown): string =>
   typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value);
 
+/** kubectl's templates begin with `.items`: a list that is printed as a bare array is taken as such. */
+function stepsInto(value: unknown, steps: readonly Step[]): readonly Step[] {
+  const [first, ...rest] = steps;
+  return Array.isArray(value) && first?.kind === 'field' && first.name === 'items' ? rest : steps;
+}
+
 /** Fills in a template; several values are separated by a space. Throws ERR_CLI_INVALID. */
 export function jsonPath(template: string, value: unknown): string {
   const whole = template.includes('{') ? template : `{${template.startsWith('.') ? '' : '.'}${template}}`;
@@ -69,7 +75,10 @@ export function jsonPath(template: string, value: unknown): string {
     const inside = whole.slice(open + 1, close).trim();
     output += whole.slice(at, open);
     if (inside.startsWith('"')) output += JSON.parse(inside) as string;
-    else output += stepsOf(inside, template).reduce<readonly unknown[]>(walk, [value]).map(show).join(' ');
+    else {
+      const steps = stepsInto(value, stepsOf(inside, template));
+      output += steps.reduce<readonly unknown[]>(walk, [value]).map(show).join(' ');
+    }
     at = close + 1;
   }
   return output;

@@ -26,11 +26,12 @@ export function addProxyCommand(program: Command, config: CliConfig): void {
     .alias('dump')
     .argument('<waypoint>', 'a waypoint, or one of its pods')
     .argument('[part]', 'listeners, frontends, routeTables, backends, policies, services or workloads')
-    .description('Print what a waypoint knows, as JSON')
-    .action(async (name: string, part: string | undefined) => {
+    .description('Print what a waypoint knows')
+    .option('-o, --output <format>', 'json, yaml or jsonpath=TEMPLATE', 'json')
+    .action(async (name: string, part: string | undefined, flags: { output: string }) => {
       const { waypointConfig } = await import('./config.ts');
       const api = await openCluster(program, config);
-      await waypointConfig(api, name, part);
+      await waypointConfig(api, name, part, flags.output);
       api.close();
     });
   proxy

@@ -5,6 +5,7 @@ import { kinds } from '../cluster/kinds.ts';
 import { nameOf, namespaceOf } from '../cluster/object-fields.ts';
 import type { OpenedCluster } from '../cluster/open.ts';
 import { CliError } from '../errors.ts';
+import { printDocument } from '../output/print-listing.ts';
 
 const adminPort = 15_000;
 
@@ -20,12 +21,17 @@ async function podsOf(api: OpenedCluster, text: string): Promise<readonly Kubern
   const pod = await api.get({ ...kinds.pod, namespace, name });
   if (pod !== undefined) return [pod];
   throw new CliError('ERR_CLI_NOT_FOUND', `"${text}" is neither a waypoint nor a pod of namespace ${namespace}`, {
-    hint: 'ambit waypoint list -A',
+    hint: 'ambit waypoint list -A; of a node proxy: ambit agent dump',
   });
 }
 
 /** Prints the dump of the first pod, or one part of it. */
-export async function waypointConfig(api: OpenedCluster, text: string, part: string | undefined): Promise<void> {
+export async function waypointConfig(
+  api: OpenedCluster,
+  text: string,
+  part: string | undefined,
+  format: string,
+): Promise<void> {
   const [pod] = await podsOf(api, text);
   if (pod === undefined) return;
   const { status, body } = await api.askPod({
@@ -38,7 +44,10 @@ export async function waypointConfig(api: OpenedCluster, text: string, part: str
   const dump = JSON.parse(body) as Record<string, unknown>;
   if (part !== undefined && !Object.hasOwn(dump, part))
     throw new CliError('ERR_CLI_INVALID', `a waypoint has no "${part}"`, { hint: Object.keys(dump).join(', ') });
-  process.stdout.write(`${JSON.stringify(part === undefined ? dump : dump[part], undefined, 2)}\n`);
+  if (!(await printDocument(part === undefined ? dump : dump[part], format)))
+    throw new CliError('ERR_CLI_INVALID', `a dump has no form "${format}"`, {
+      hint: 'json, yaml or jsonpath=TEMPLATE',
+    });
 }
 
 /** Shows or changes the levels of every pod. */

@@ -1,8 +1,12 @@
 // `ambit proxy status` (also `proxy-status`, `ps`). In: the control planes. Out: who is connected and whether it has accepted what it was
 // sent. Columns of istioctl; the age is always there (spec user-tools 2.2, ledger rows 34, 35).
+import type { KubernetesObject } from '@ambit/resources';
+import { nodeProxies } from '../agent/choose.ts';
 import { kinds } from '../cluster/kinds.ts';
-import { nameOf } from '../cluster/object-fields.ts';
+import { nameOf, specOf } from '../cluster/object-fields.ts';
 import type { OpenedCluster } from '../cluster/open.ts';
+import { parseReference } from '../cluster/reference.ts';
+import { resolvePods } from '../cluster/resolve.ts';
 import { CliError } from '../errors.ts';
 import { exitStatus } from '../output/exit-status.ts';
 import { type OutputFlags, printListing } from '../output/print-listing.ts';
@@ -80,6 +84,24 @@ export function proxyRows(answer: readonly Synced[], istiod: string, nowMs: numb
   });
 }
 
+/** Names of the pods that a reference stands for: a waypoint, a workload, or a node (its node proxy); else the reference itself. */
+async function connectedNames(api: OpenedCluster, text: string): Promise<ReadonlySet<string>> {
+  const reference = parseReference(text);
+  if (reference.kind === 'node') return new Set((await nodeProxiesOn(api, reference.name)).map(nameOf));
+  const waypoint =
+    reference.kind === 'any'
+      ? await resolvePods(api, { ...reference, kind: 'gateway' }, api.namespace)
+      : ([] as readonly KubernetesObject[]);
+  const pods =
+    waypoint.length > 0
+      ? waypoint
+      : await resolvePods(api, reference, api.namespace).catch(() => [] as readonly KubernetesObject[]);
+  return new Set(pods.length > 0 ? pods.map(nameOf) : [text.split('.')[0] ?? '']);
+}
+
+const nodeProxiesOn = async (api: OpenedCluster, node: string): Promise<readonly KubernetesObject[]> =>
+  (await nodeProxies(api, api.istioNamespace)).filter((pod) => specOf(pod)['nodeName'] === node);
+
 /** Prints the rows. Exit status 3 when a proxy refused something. */
 export async function proxyStatus(api: OpenedCluster, name: string | undefined, flags: OutputFlags): Promise<void> {
   const pods = await api.list(kinds.pod, { namespace: api.istioNamespace, labelSelector: 'app=istiod' });
@@ -95,10 +117,14 @@ export async function proxyStatus(api: OpenedCluster, name: string | undefined, 
       return proxyRows(JSON.parse(body) as Synced[], nameOf(pod), Date.now());
     }),
   );
-  const wanted = name?.split('.')[0];
+  if (pods.length === 0)
+    throw new CliError('ERR_CLI_NOT_FOUND', `there is no control plane in namespace ${api.istioNamespace}`, {
+      hint: 'ambit install, or name its namespace with -i',
+    });
+  const wanted = name === undefined ? undefined : await connectedNames(api, name);
   const rows = answers
     .flat()
-    .filter((row) => wanted === undefined || row.name.split('.')[0] === wanted)
+    .filter((row) => wanted === undefined || wanted.has(row.name.split('.')[0] ?? ''))
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
   if (name !== undefined && rows.length === 0)
     throw new CliError('ERR_CLI_NOT_FOUND', `"${name}" is connected to no control plane`, { hint: 'ambit check' });

@@ -43,19 +43,21 @@ export const flowOfMessage = (message: FlowMessage): Flow => ({
   status: message.http?.status ?? 0,
 });
 
-/** What is needed to watch; undefined where the user has no token or the mesh no root certificate to show. */
+/** What is needed to watch, or why it is not there: the user has no token, or the mesh no root certificate to show. */
 interface Access {
   readonly token: string;
   readonly rootPem: string;
 }
 
-async function accessOf(api: OpenedCluster): Promise<Access | undefined> {
+async function accessOf(api: OpenedCluster): Promise<Access | string> {
   const [token, map] = await Promise.all([
     api.token(),
     api.get({ ...kinds.configMap, namespace: api.istioNamespace, name: 'istio-ca-root-cert' }).catch(() => undefined),
   ]);
   const rootPem = (map?.['data'] as Readonly<Record<string, string>> | undefined)?.['root-cert.pem'];
-  return token === undefined || rootPem === undefined ? undefined : { token, rootPem };
+  if (token === undefined) return 'your kubeconfig holds no bearer token, or acts as somebody else';
+  if (rootPem === undefined) return `ConfigMap istio-ca-root-cert in namespace ${api.istioNamespace} cannot be read`;
+  return { token, rootPem };
 }
 
 /** Receives what comes. */
@@ -66,7 +68,7 @@ export interface FlowReceiver {
 }
 
 /**
- * Follows every replica until `signal`. False where flows cannot be watched at all: no token, or a control plane that takes none.
+ * Follows every replica until `signal`. The reason where flows cannot be watched at all: no token, or a control plane that takes none.
  * Throws ERR_CLI_REFUSED where the user may not, and ERR_CLI_NOT_FOUND without a control plane.
  */
 export async function followControlPlane(
@@ -74,9 +76,9 @@ export async function followControlPlane(
   wish: { readonly namespace: string; readonly maxPerSecond: number },
   receiver: FlowReceiver,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<true | string> {
   const access = await accessOf(api);
-  if (access === undefined) return false;
+  if (typeof access === 'string') return access;
   const stop = new AbortController();
   const ending = AbortSignal.any([signal, stop.signal]);
   const following = new Set<string>();
@@ -115,5 +117,5 @@ export async function followControlPlane(
   }
   await Promise.all(runs);
   if (failure !== undefined) throw failure;
-  return isKnown;
+  return isKnown || 'this control plane takes no flows';
 }

@@ -3,11 +3,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OpenedCluster } from '../cluster/open.ts';
 import { parseReference } from '../cluster/reference.ts';
+import { resolvePods } from '../cluster/resolve.ts';
 import { CliError } from '../errors.ts';
 import { type OutputFlags, printListing } from '../output/print-listing.ts';
 import { changesBetween } from './edges.ts';
 import { readTraffic } from './read-traffic.ts';
-import { metricsOf, type MetricsTarget, type WorkloadMetrics } from './workload-metrics.ts';
+import { isCounted, metricsOf, type MetricsTarget, type WorkloadMetrics } from './workload-metrics.ts';
 
 /** What a name asks for; `namespace` is for names without one. Throws ERR_CLI_INVALID for what has no metrics of its own. */
 export function metricsTarget(text: string, namespace: string): MetricsTarget {
@@ -40,6 +41,9 @@ export async function metrics(
 ): Promise<void> {
   const targets = names.map((name) => metricsTarget(name, api.namespace));
   const before = await readTraffic(api);
+  // A name that nobody has counted may be one that does not exist.
+  for (const [index, target] of targets.entries())
+    if (!isCounted(before.readings, target)) await resolvePods(api, parseReference(names[index] ?? ''), api.namespace);
   const startedMs = performance.now();
   await delay(flags.intervalMs, undefined, { signal });
   const after = await readTraffic(api);

@@ -4,6 +4,7 @@ import { nodeProxies } from '../agent/choose.ts';
 import { kinds } from '../cluster/kinds.ts';
 import { nameOf, namespaceOf } from '../cluster/object-fields.ts';
 import type { OpenedCluster } from '../cluster/open.ts';
+import { CliError } from '../errors.ts';
 import { type Reading, trafficMetrics } from './edges.ts';
 import { samplesOf } from './samples.ts';
 
@@ -26,6 +27,10 @@ export async function proxyPods(
   ];
 }
 
+/** Nobody counts traffic and nobody logs it. */
+export const noProxies = (): CliError =>
+  new CliError('ERR_CLI_NOT_FOUND', 'no node proxy and no waypoint is there', { hint: 'ambit check' });
+
 /** What was read, and who did not answer. */
 export interface Traffic {
   readonly readings: readonly Reading[];
@@ -34,8 +39,10 @@ export interface Traffic {
 
 /** Reads all counters. A proxy that does not answer is named, not fatal. */
 export async function readTraffic(api: OpenedCluster): Promise<Traffic> {
+  const pods = await proxyPods(api);
+  if (pods.length === 0) throw noProxies();
   const answers = await Promise.all(
-    (await proxyPods(api)).map(async ({ namespace, name }) => {
+    pods.map(async ({ namespace, name }) => {
       const answer = await api
         .askPod({ namespace, name, port: metricsPort, path: metricsPath })
         .catch(() => ({ status: 0, body: '' }));

@@ -2,10 +2,9 @@
 // to the control plane while somebody watches; Kubernetes permissions say who may. Where that is not possible, or with --logs, the access
 // logs are followed, which needs get on pods/log. Header values and queries are never shown. Called by command.ts.
 import type { OpenedCluster } from '../cluster/open.ts';
-import { CliError } from '../errors.ts';
 import { type Flow, flowOf } from './access-line.ts';
 import { followControlPlane } from './control-plane-flows.ts';
-import { proxyPods } from './read-traffic.ts';
+import { noProxies, proxyPods } from './read-traffic.ts';
 
 /** Which flows are shown. All that are given have to hold. */
 export interface TapFilter {
@@ -64,6 +63,12 @@ const firstWidths = [12, 8, 28, 28, 24, 4, 8, 7, 6, 6, 20, 6];
 
 const directions = { inbound: 'in', outbound: 'out', waypoint: 'waypoint' } as const;
 
+/** `reviews.shop` of `reviews.shop.svc.cluster.local`; other hosts as they are. */
+function shortService(host: string): string {
+  const end = host.indexOf('.svc.');
+  return end < 0 ? host : host.slice(0, end);
+}
+
 /** Cells of one flow. Pure. */
 export function cellsOf(flow: Flow): readonly string[] {
   return [
@@ -71,7 +76,7 @@ export function cellsOf(flow: Flow): readonly string[] {
     directions[flow.direction],
     flow.source,
     flow.destination,
-    flow.service,
+    shortService(flow.service),
     flow.isMutualTls ? 'yes' : 'no',
     isDenied(flow) ? 'DENIED' : flow.error === '' ? 'ok' : 'FAILED',
     String(flow.bytes),
@@ -132,8 +137,7 @@ async function followLogs(
   signal: AbortSignal,
 ): Promise<{ readonly proxies: number; readonly unread: number }> {
   const pods = await proxyPods(api);
-  if (pods.length === 0)
-    throw new CliError('ERR_CLI_NOT_FOUND', 'no node proxy and no waypoint is there', { hint: 'ambit check' });
+  if (pods.length === 0) throw noProxies();
   const follow = async (pod: (typeof pods)[number]): Promise<void> => {
     for await (const line of api.followLog(pod, signal)) {
       const flow = flowOf(line);
@@ -161,10 +165,12 @@ export async function tap(api: OpenedCluster, options: TapOptions, signal: Abort
   };
   let notes = '';
   const wish = { namespace: options.namespace, maxPerSecond: options.maxPerSecond };
-  const isWatched =
-    !options.logs && (await followControlPlane(api, wish, { onFlow, onLost: (count) => (lost += count) }, signal));
-  if (!isWatched && !signal.aborted) {
-    if (!options.logs) process.stderr.write('flows cannot be watched through the control plane: reading access logs\n');
+  const watched = options.logs
+    ? false
+    : await followControlPlane(api, wish, { onFlow, onLost: (count) => (lost += count) }, signal);
+  if (watched !== true && !signal.aborted) {
+    if (typeof watched === 'string')
+      process.stderr.write(`flows cannot be watched through the control plane: reading access logs\nwhy: ${watched}\n`);
     const { proxies, unread } = await followLogs(api, onFlow, signal);
     if (unread > 0) notes = `, ${unread} of ${proxies} proxies could not be read`;
   }

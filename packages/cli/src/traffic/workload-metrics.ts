@@ -1,5 +1,5 @@
 // In: counters of all proxies at two moments, and what is asked for. Out: requests, errors and times of each. Pure. Called by metrics.ts.
-import type { CounterChange } from './edges.ts';
+import type { CounterChange, Reading } from './edges.ts';
 import type { Sample } from './samples.ts';
 
 /** A workload, or a service with all that is behind it. */
@@ -26,6 +26,10 @@ const namespaces = { workload: 'destination_workload_namespace', service: 'desti
 
 const isTo = ({ labels }: Sample, { kind, namespace, name }: MetricsTarget): boolean =>
   labels.get(suffixes[kind]) === name && labels.get(namespaces[kind]) === namespace;
+
+/** Whether any proxy has ever counted something for a target. */
+export const isCounted = (readings: readonly Reading[], target: MetricsTarget): boolean =>
+  readings.some(({ samples }) => samples.some((sample) => isTo(sample, target)));
 
 /**
  * The time that a share (0 to 1) of the requests stayed below, out of cumulative buckets: linear within a bucket, as Prometheus does it.

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { readFileSync } from 'node:fs';
 import type { OpenedCluster } from '../cluster/open.ts';
 import type { CliConfig } from '../config.ts';
+import { failureText } from '../output/failure.ts';
 import { packageFile } from '../package-file.ts';
 
 interface Versions {
@@ -72,20 +73,21 @@ export async function printVersion(
   },
 ): Promise<void> {
   let versions: Versions = { clientVersion: clientVersion() };
-  let unreachable: string | undefined;
+  let unknown: string | undefined;
   if (options.remote !== 'false' && options.client !== true) {
     try {
       const { openCluster } = await import('../cluster/open.ts');
       const api = await openCluster(program, config);
       versions = { ...versions, ...(await remoteVersions(api, options.revision)) };
       api.close();
+      if (versions.meshVersion?.length === 0)
+        unknown = `no control plane${options.revision === undefined ? '' : ` of revision ${options.revision}`} is in namespace ${api.istioNamespace}\ntry: ambit install, or -i NAMESPACE`;
     } catch (error) {
-      unreachable = error instanceof Error ? error.message : String(error);
+      unknown = `what runs in the cluster is not known\nwhy: ${failureText(error)}`;
     }
   }
   if (options.output === 'json') process.stdout.write(`${JSON.stringify(versions, undefined, 2)}\n`);
   else if (options.output === 'yaml') process.stdout.write((await import('yaml')).stringify(versions));
   else process.stdout.write(`${lines(versions).join('\n')}\n`);
-  if (unreachable !== undefined && options.short !== true)
-    process.stderr.write(`no cluster was asked: ${unreachable}\n`);
+  if (unknown !== undefined) process.stderr.write(`${unknown}\n`);
 }

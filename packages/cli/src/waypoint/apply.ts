@@ -105,9 +105,9 @@ export async function waypointApply(api: ClusterApi, options: WaypointApplyOptio
     }
   }
   if (!(await confirmPlan(changes, options))) return;
+  const progress = startProgress(`applying waypoint ${namespace}/${name}`);
   if (scaling !== undefined) await api.apply(scaling);
   await api.apply(gateway);
-  const progress = startProgress(`waypoint ${namespace}/${name} applied`);
   if (options.wait === true) await waitUntilProgrammed(api, namespace, name, options.timeoutMs, progress.update);
   if (options.fixL4 === true)
     for (const { name: policy, patch } of breaking)

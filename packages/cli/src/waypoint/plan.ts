@@ -1,5 +1,6 @@
 // `ambit waypoint plan` and `explain`. In: a namespace or an object. Out: what goes through which waypoint, what goes around it, and
 // what will break.
+import type { KubernetesObject } from '@ambit/resources';
 import type { ClusterApi } from '../cluster/cluster-api.ts';
 import { kinds, labels } from '../cluster/kinds.ts';
 import { nameOf, namespaceOf } from '../cluster/object-fields.ts';
@@ -12,6 +13,10 @@ import { type Binding, bindingOf } from './binding.ts';
 import { isWaypoint, waypointPrincipal } from './gateway.ts';
 import { policiesThatBreak } from './l4-policies.ts';
 import { trustDomainOf } from './trust-domain.ts';
+
+/** Whether a service is the one that a waypoint is reached by. */
+const isServiceOf = (gateway: KubernetesObject, service: KubernetesObject): boolean =>
+  namespaceOf(gateway) === namespaceOf(service) && nameOf(gateway) === nameOf(service);
 
 const ingressLabel = 'istio.io/ingress-use-waypoint';
 
@@ -35,7 +40,11 @@ export async function waypointPlan(
     api.list(kinds.authorizationPolicy, { namespace }),
     api.list(kinds.namespace),
   ]);
-  const rows = services.map((service) => {
+  // Nothing goes through a waypoint on its way to a waypoint.
+  const destinations = services.filter(
+    (service) => !gateways.some((one) => isWaypoint(one) && isServiceOf(one, service)),
+  );
+  const rows = destinations.map((service) => {
     const binding = bindingOf({ ...service, kind: 'Service' }, owner, gateways);
     const ingress = service.metadata?.labels?.[ingressLabel] ?? owner.metadata?.labels?.[ingressLabel];
     return {
@@ -111,7 +120,9 @@ export async function waypointExplain(api: ClusterApi, text: string, namespace: 
     )
   ).find(({ object }) => object !== undefined);
   if (found?.object === undefined)
-    throw new CliError('ERR_CLI_NOT_FOUND', `"${reference.name}" is neither a service nor a pod of namespace ${home}`);
+    throw new CliError('ERR_CLI_NOT_FOUND', `"${reference.name}" is neither a service nor a pod of namespace ${home}`, {
+      hint: `kubectl -n ${home} get services,pods`,
+    });
   const [owner, gateways] = await Promise.all([requireNamespace(api, home), api.list(kinds.gateway)]);
   const binding = bindingOf({ ...found.object, kind: found.kind.kind }, owner, gateways);
   process.stdout.write(
