@@ -13,17 +13,17 @@ import { HpackEncoder } from '@ambit/hbone/framed/hpack/encoder';
 import { Http2ProtocolError, PREFACE, writeFrameHeader } from '@ambit/hbone/framed/protocol';
 import type { ConnectionHandler, ConnectionLimits, StreamHandler } from '@ambit/hbone/framed/stream';
 import { DEFAULT_LIMITS } from '@ambit/hbone';
+import { createAllowance } from '@ambit/hbone/peer-allowances';
+import { createResetLimiter } from '@ambit/hbone/reset-limiter';
 import { silentLogger } from '@ambit/runtime/log';
 import { type Random, randomFrom, runFuzzer } from './fuzz-run.ts';
 
-const LIMITS: ConnectionLimits = {
+const LIMITS: Omit<ConnectionLimits, 'brokenStreams'> = {
   streamWindowBytes: 100_000,
   connectionWindowBytes: 200_000,
   maxFrameBytes: 65_536,
   maxHeaderListBytes: 4096,
   maxConcurrentStreams: 5,
-  brokenStreamBurst: 50,
-  brokenStreamsPerSecond: 1,
 };
 
 function frame(type: number, flags: number, id: number, payload: Buffer): Buffer {
@@ -109,7 +109,8 @@ function feed(isServer: boolean, input: Buffer): void {
   const random = randomFrom(input.length * 31 + (input[0] ?? 0));
   const handler = ownerOf(() => connection, random);
   let now = 0;
-  const connection: Http2Connection = new Http2Connection(isServer, LIMITS, handler, () => (now += 1));
+  const limits: ConnectionLimits = { ...LIMITS, brokenStreams: createResetLimiter(50, 1) };
+  const connection: Http2Connection = new Http2Connection(isServer, limits, handler, () => (now += 1));
   if (isServer) connection.receive(PREFACE, 0, PREFACE.length);
   else
     for (let count = 0; count < 3; count += 1)
@@ -234,6 +235,7 @@ async function cutAt(dialogue: Buffer, cut: number): Promise<void> {
   const ended = Promise.withResolvers<void>();
   const session = BYTE_ENGINES.framed.sessions.server(secure, {
     limits: { ...DEFAULT_LIMITS, pingIntervalMs: 0 },
+    allowance: createAllowance(DEFAULT_LIMITS),
     log: silentLogger,
     onTunnel(request) {
       if (request.headers['baggage']?.length === 7) request.reject(401);

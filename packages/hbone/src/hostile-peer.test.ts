@@ -8,7 +8,7 @@ import { AGAIN, EOF, type Endpoint, fullBlocks, isSecureEngineUsable, smallBlock
 import { readSome, send } from '@ambit/net/testing';
 import { BYTE_ENGINES } from './byte-engine.ts';
 import { connectAttacker, runAttack } from './testing/attacker.ts';
-import { attacks } from './testing/attacks.ts';
+import { attacks, rapidReset } from './testing/attacks.ts';
 import { type BenchCertificate, tunnelBench } from './testing/tunnel-bench.ts';
 import type { PoolKey, TunnelRequest } from './tunnel.ts';
 
@@ -95,6 +95,32 @@ for (const engine of [BYTE_ENGINES.framed, BYTE_ENGINES.libssl]) {
       socket.destroy();
       assert.deepEqual(bench.limited, ['resets']);
       assert.ok(asked < 500, `asked ${asked} times`);
+    } finally {
+      await bench.close();
+    }
+  });
+}
+
+for (const engine of Object.values(BYTE_ENGINES)) {
+  if (isSecureEngineUsable(engine.secure) !== true) continue;
+  test(`engine ${engine.name}: who was cut off and comes again gets no second allowance, others keep theirs`, async () => {
+    const bench = await tunnelBench({ client, server, serverEngine: engine, clientEngine: engine, onTunnel: echo });
+    try {
+      const attack = attacks.find(({ name }) => name === 'rapid reset');
+      assert.ok(attack !== undefined);
+      const sent: number[] = [];
+      for (let round = 0; round < 3; round += 1) {
+        const socket = await connectAttacker(portOf(bench.key), client);
+        sent.push((await runAttack({ ...attack, portion: (index) => rapidReset(index, 10) }, socket)).sent);
+        socket.destroy();
+        await settled(() => bench.server.connections === 0);
+      }
+      const [first = 0, second = 0, third = 0] = sent;
+      assert.ok(second < first / 2 && third < first / 2, `bytes: ${sent.join(', ')}`);
+      const other = await connectAttacker(portOf(bench.key), server);
+      const { sent: others } = await runAttack({ ...attack, portion: (index) => rapidReset(index, 10) }, other);
+      assert.ok(others > first / 2, `bytes: ${sent.join(', ')}; somebody else: ${others}`);
+      other.destroy();
     } finally {
       await bench.close();
     }

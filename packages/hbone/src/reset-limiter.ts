@@ -5,19 +5,28 @@
 export interface ResetLimiter {
   /** Counts one; false when the peer has used up its allowance. */
   take(nowMs: number): boolean;
+  /** Nothing is missing any more. */
+  isFull(nowMs: number): boolean;
 }
 
 /** A full bucket of `burst`, refilled with `perSecond`. */
 export function createResetLimiter(burst: number, perSecond: number): ResetLimiter {
   let tokens = burst;
   let last: number | undefined;
+  const refill = (nowMs: number): void => {
+    tokens = Math.min(burst, tokens + ((nowMs - (last ?? nowMs)) / 1000) * perSecond);
+    last = nowMs;
+  };
   return {
     take(nowMs) {
-      tokens = Math.min(burst, tokens + ((nowMs - (last ?? nowMs)) / 1000) * perSecond);
-      last = nowMs;
+      refill(nowMs);
       if (tokens < 1) return false;
       tokens -= 1;
       return true;
+    },
+    isFull(nowMs) {
+      refill(nowMs);
+      return tokens >= burst;
     },
   };
 }

@@ -5,6 +5,7 @@ import { background } from '@ambit/runtime/background';
 import type { Logger } from '@ambit/runtime/log';
 import { type ByteEngine, currentByteEngine } from './byte-engine.ts';
 import { HboneError } from './errors.ts';
+import { allowanceKey, PeerAllowances } from './peer-allowances.ts';
 import type { ServerSession } from './session.ts';
 import { DEFAULT_LIMITS, type HboneLimited, type HboneLimits, type TunnelRequest } from './tunnel.ts';
 
@@ -56,6 +57,7 @@ class Server<Peer> implements HboneServer<Peer> {
   readonly #options: HboneServerOptions<Peer>;
   readonly #limits: HboneLimits;
   readonly #sessions = new Set<ServerSession<Peer>>();
+  readonly #allowances: PeerAllowances;
   readonly #abort = new AbortController();
   #handshaking = 0;
   /** Handshakes under way by address of the peer. */
@@ -65,6 +67,7 @@ class Server<Peer> implements HboneServer<Peer> {
   constructor(options: HboneServerOptions<Peer>) {
     this.#options = options;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#allowances = new PeerAllowances(this.#limits);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
     this.#resolveClosed = resolve;
@@ -144,14 +147,18 @@ class Server<Peer> implements HboneServer<Peer> {
   }
 
   #start(endpoint: SecureEndpoint<Peer>, engine: ByteEngine): void {
+    const peer = allowanceKey(endpoint);
+    const allowance = this.#allowances.take(peer);
     const session = engine.sessions.server<Peer>(endpoint, {
       limits: this.#limits,
+      allowance,
       log: this.#options.log,
       onTunnel: this.#options.onTunnel,
       onMalformed: (request, reason) => this.#options.onMalformed?.(request, reason),
       onLimited: (limit) => this.#options.onLimited?.(limit),
       onClosed: (ended) => {
         this.#sessions.delete(ended);
+        this.#allowances.leave(peer, allowance, Date.now());
         this.#settleClosed();
       },
     });

@@ -2,6 +2,7 @@
 // Implemented in http2/ (core http2) and framed/ (our own framing). Data threads.
 import type { SecureEndpoint } from '@ambit/net';
 import type { Logger } from '@ambit/runtime/log';
+import type { Allowance } from './peer-allowances.ts';
 import type { HboneLimited, HboneLimits, OpenOptions, TunnelRequest, TunnelStream } from './tunnel.ts';
 
 /** Ends a CONNECT that waits for its answer; without effect once it was answered or failed. */
@@ -52,6 +53,7 @@ export interface ServerSession<Peer> {
 /** What a server session is made of. */
 export interface ServerSessionOptions<Peer> {
   readonly limits: HboneLimits;
+  readonly allowance: Allowance;
   readonly log: Logger;
   readonly onTunnel: (request: TunnelRequest<Peer>) => void;
   /** A request was answered with 400 and is not offered; `reason` says what it is. */

@@ -1,7 +1,8 @@
-// Suite `attacks`: what one hostile connection at full speed costs, for every engine (goals R4 and R5 of performance-and-
-// reliability 6.2). A pair of bare tunnels, a neighbour with 200 pings a second, and an attacker with a valid certificate in a
-// process of its own. In: nothing. Out: per attack the CPU of the server as a multiple of the attacker's, memory, and the
-// neighbour's p99 beside the one under an honest peer at full speed. About three minutes. Called by main.ts.
+// Suite `attacks`: what one hostile peer at full speed costs, for every engine (goals R4 and R5 of performance-and-reliability 6.2). A pair of
+// bare tunnels, a neighbour with 200 pings a second, and an attacker with a valid certificate in a process of its own that comes again
+// whenever it is cut off, for a span of seconds: 600 pings, so that a p99 is one. In: nothing. Out: per attack the CPU of the server, also as a
+// multiple of the attacker's, memory, and the neighbour's p99 beside the one under an honest peer at full speed and under a process that is
+// as busy and talks to nobody. About four minutes. Called by main.ts.
 import type { ChildProcess } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,7 +23,7 @@ import { type Neighbour, startNeighbour } from './neighbour.ts';
 
 /** `AMBIT_BENCH_ENGINES=framed,libssl` measures those only. */
 const WANTED = process.env['AMBIT_BENCH_ENGINES']?.split(',') ?? [...ENGINES];
-const WINDOW_MS = 2000;
+const WINDOW_MS = 3000;
 
 /** Runs it. */
 export async function runAttacks(): Promise<BenchReport> {
@@ -61,17 +62,23 @@ async function againstEngine(
     figures.push({ quantity, unit, path: engine, median: value, rounds: [value], ratio: undefined, engine });
   };
   await neighbour.measure(WINDOW_MS);
+  const before = cpuSecondsOf([server]);
   row('neighbour p99, nobody else', 'ms', percentile(await neighbour.measure(WINDOW_MS), 0.99));
+  const idleCpuSeconds = cpuSecondsOf([server]) - before;
+  const bench = { server, serverPort: tunnels.serverPort, certificates, neighbour, idleCpuSeconds };
+  row('neighbour p99, a busy process beside', 'ms', (await besideAttacker(bench, 0, 'burn')).neighbourP99Ms);
   row('neighbour p99, an honest peer at full speed', 'ms', await besideHonestPeer(neighbour, tunnels.port));
   for (const [index, attack] of attacks.entries()) {
-    const found = await oneAttack({ index, server, serverPort: tunnels.serverPort, certificates, neighbour });
-    const { answer } = found;
+    const found = await besideAttacker(bench, index, 'again');
+    const { answer, first } = found;
     row(`${attack.name}: neighbour p99`, 'ms', found.neighbourP99Ms);
-    row(`${attack.name}: CPU of the server`, 'ms', found.serverCpuSeconds * 1000);
+    row(`${attack.name}: CPU of the server`, '% of a core', (100 * found.serverCpuSeconds) / (answer.elapsedMs / 1000));
     row(`${attack.name}: CPU, server to attacker`, 'x', found.serverCpuSeconds / answer.cpuSeconds);
     row(`${attack.name}: memory of the server`, 'KB more', found.grownKb);
-    const outcome = answer.hasEnded ? `cut off after ${Math.round(answer.elapsedMs)} ms` : 'lives on';
-    notes.push(`${engine}, ${attack.name}: ${outcome}, ${answer.sent} bytes sent`);
+    const outcome = first.hasEnded
+      ? `cut off after ${first.sent} bytes, ${Math.round(first.elapsedMs)} ms`
+      : 'lives on';
+    notes.push(`${engine}, ${attack.name}: ${outcome}; ${answer.connections} connections`);
   }
   return { figures, notes };
 }
@@ -88,21 +95,26 @@ async function besideHonestPeer(neighbour: Neighbour, port: number): Promise<num
   }
 }
 
-interface OneAttack {
-  readonly index: number;
+interface Bench {
   readonly server: ChildProcess;
   readonly serverPort: number;
   readonly certificates: BenchCertificates;
   readonly neighbour: Neighbour;
+  /** What the neighbour's pings of one span cost by themselves. */
+  readonly idleCpuSeconds: number;
 }
 
-async function oneAttack(options: OneAttack): Promise<{
+async function besideAttacker(
+  { server, serverPort, certificates, neighbour, idleCpuSeconds }: Bench,
+  index: number,
+  kind: 'again' | 'burn',
+): Promise<{
+  readonly first: AttackAnswer;
   readonly answer: AttackAnswer;
   readonly neighbourP99Ms: number;
   readonly serverCpuSeconds: number;
   readonly grownKb: number;
 }> {
-  const { index, server, serverPort, certificates, neighbour } = options;
   const script = join(import.meta.dirname, 'attacker-process.ts');
   const attacker = startAnswering<AttackOrder, AttackAnswer>(script, [
     certificates.jsonFile,
@@ -110,15 +122,13 @@ async function oneAttack(options: OneAttack): Promise<{
     `${index}`,
   ]);
   try {
-    await attacker.run('connect');
-    // What the neighbour's pings cost by themselves is not the attacker's doing.
-    const [idleCpu, memory] = [cpuSecondsOf([server]), residentKbOf([server])];
-    await neighbour.measure(WINDOW_MS);
+    const memory = residentKbOf([server]);
+    const first = await attacker.run({ kind: kind === 'burn' ? 'burn' : 'once', ms: 0 });
     const before = cpuSecondsOf([server]);
-    const [times, answer] = await Promise.all([neighbour.measure(WINDOW_MS), attacker.run('attack')]);
-    const serverCpuSeconds = Math.max(0, cpuSecondsOf([server]) - before - (before - idleCpu));
+    const [times, answer] = await Promise.all([neighbour.measure(WINDOW_MS), attacker.run({ kind, ms: WINDOW_MS })]);
+    const serverCpuSeconds = Math.max(0, cpuSecondsOf([server]) - before - idleCpuSeconds);
     const grownKb = Math.max(0, residentKbOf([server]) - memory);
-    return { answer, neighbourP99Ms: percentile(times, 0.99), serverCpuSeconds, grownKb };
+    return { first, answer, neighbourP99Ms: percentile(times, 0.99), serverCpuSeconds, grownKb };
   } finally {
     attacker.end();
   }

@@ -1,9 +1,10 @@
-// One soak run as a process: `<engine> <seconds> <tunnels> <rotate every s>`, started with --expose-gc; ends when both the
-// time and the number of tunnels are reached, after three times the time at the latest. Tunnels of mixed sizes are opened,
+// One soak run as a process: `<engine> <seconds> <tunnels> <rotate every s> <compile until s>`, started with --expose-gc; ends when both the
+// time and the number of tunnels are reached, after three times the time at the latest. 0 as the last: code is compiled to the end. Tunnels of mixed sizes are opened,
 // hashed both ways, half-closed, closed or reset, while certificates rotate. Between two rotations, while nothing is under
 // way and what is free has been given back, memory is looked at: a line on standard error. Prints one JSON line.
 import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
+import v8 from 'node:v8';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   BYTE_ENGINE_WISHES,
@@ -27,8 +28,9 @@ import {
   secureClient,
   smallBlocks,
 } from '@ambit/net';
-import { closed, collect, giveBackFreeMemory, writeAll } from '@ambit/net/testing';
+import { allocatedBytes, closed, collect, giveBackFreeMemory, writeAll } from '@ambit/net/testing';
 import { silentLogger as log } from '@ambit/runtime/log';
+import { residentKb } from './memory.ts';
 
 /** What a run found. */
 export interface SoakResult {
@@ -41,20 +43,35 @@ export interface SoakResult {
   /** Tunnels whose bytes came back changed, or that failed although nobody reset them. */
   readonly wrong: number;
   readonly firstProblem: string | undefined;
-  /** Resident memory after warm-up and at the end, what is free given back, KB. */
-  readonly rssKb: readonly number[];
-  /** Straight lines through the second half of the samples, KB per minute. */
-  readonly slopes: {
-    readonly resident: Slope;
-    /** Memory in use, in V8's heap and outside it: what a leak of ours makes grow, without the allocator's holes. */
-    readonly used: Slope;
-  };
+  /** Anonymous memory after warm-up and at the end, what is free given back, KB. */
+  readonly anonymousKb: readonly number[];
+  /** Straight lines through the second half of the samples: code is fixed there where it was asked for. */
+  readonly slopes: Readonly<Record<Measure, Slope>>;
+  /** The same through the samples before code was fixed, the first half of them left out. */
+  readonly slopesWhileCompiling: Readonly<Record<Measure, Slope>> | undefined;
   readonly descriptors: readonly [before: number, after: number];
   /** Pool blocks still lent at the end. */
   readonly lentBlocks: number;
   /** Warnings of the process (TLS handles that nobody freed are one). */
   readonly warnings: readonly string[];
 }
+
+/**
+ * KB. `anonymous` is all but the pages of files and is the sum of `code`, `heap`, `arenas` and `other` (memory.ts); `objects` and `machineCode` are
+ * what of `heap` and `code` is in use, `allocated` what the C library lent.
+ */
+const MEASURES = [
+  'anonymous',
+  'code',
+  'heap',
+  'arenas',
+  'other',
+  'file',
+  'objects',
+  'machineCode',
+  'allocated',
+] as const;
+type Measure = (typeof MEASURES)[number];
 
 /** KB per minute, and the standard error of that: a slope within two of them is level. */
 export interface Slope {
@@ -76,7 +93,10 @@ const MAX_LOOKS = 500;
 const LAST_RESORT = { type: 'major', execution: 'sync', flavor: 'last-resort' } as const;
 const HOST = '127.0.0.1';
 
-const [engineName, secondsText = '20', tunnelsText = '0', rotateText = '5'] = process.argv.slice(2);
+/** What V8 is told where code is to be fixed: nothing gets better code from then on, and nothing forgets the one it has. */
+const FIX_CODE = ['--no-opt', '--no-maglev', '--no-sparkplug', '--no-flush-bytecode'];
+
+const [engineName, secondsText = '20', tunnelsText = '0', rotateText = '5', compileText = '0'] = process.argv.slice(2);
 const engine = BYTE_ENGINE_WISHES.find((name) => name === engineName) ?? 'auto';
 const choice = chooseByteEngine(engine);
 if (choice.engine.name !== engineName) throw new Error(`engine ${engineName} cannot be used: ${choice.reason}`);
@@ -208,8 +228,13 @@ async function rotate(): Promise<void> {
   pool.forget(() => true);
 }
 
-const samples: { readonly minutes: number; readonly residentKb: number; readonly usedKb: number }[] = [];
-// What is measured while nothing is under way is what stays, not what 16 tunnels happen to hold; midway between two rotations there is
+interface Sample extends Readonly<Record<Measure, number>> {
+  readonly minutes: number;
+}
+
+const samples: Sample[] = [];
+let fixedAtMinutes: number | undefined;
+// What is measured while nothing is under way is what stays, not what 16 tunnels happen to hold; away from the rotations there is
 // one certificate, whichever was the last.
 async function sample(): Promise<void> {
   for (let look = 0; working > 0 && look < MAX_LOOKS; look += 1) await sleep(LOOK_MS);
@@ -218,23 +243,42 @@ async function sample(): Promise<void> {
     giveBackFreeMemory();
     await sleep(LOOK_MS);
   }
-  const { rss, heapUsed, external } = process.memoryUsage();
   const minutes = (performance.now() - started) / 60_000;
-  const [residentKb, usedKb] = [rss / 1024, (heapUsed + external) / 1024];
-  samples.push({ minutes, residentKb, usedKb });
-  process.stderr.write(
-    `${engineName}: ${minutes.toFixed(1)} min, ${tunnels} tunnels, ${Math.round(residentKb)} KB resident, ${Math.round(usedKb)} KB in use\n`,
-  );
+  const sampled = { minutes, ...measureNow() };
+  samples.push(sampled);
+  const figures = MEASURES.map((measure) => `${measure} ${Math.round(sampled[measure])}`);
+  process.stderr.write(`${engineName}: ${minutes.toFixed(1)} min, ${tunnels} tunnels, KB: ${figures.join(', ')}\n`);
+  if (fixedAtMinutes === undefined && Number(compileText) > 0 && minutes * 60 > Number(compileText)) {
+    fixedAtMinutes = minutes;
+    for (const flag of FIX_CODE) v8.setFlagsFromString(flag);
+  }
 }
 
-let halfTurns = 0;
+function measureNow(): Readonly<Record<Measure, number>> {
+  const resident = residentKb();
+  const { code, heap, arenas, other } = resident;
+  const spaces = v8.getHeapSpaceStatistics();
+  const used = (isCode: boolean): number => {
+    const wanted = spaces.filter(({ space_name: name }) => name.startsWith('code_') === isCode);
+    return wanted.reduce((sum, { space_used_size: bytes }) => sum + bytes / 1024, 0);
+  };
+  return {
+    ...resident,
+    anonymous: code + heap + arenas + other,
+    objects: used(false),
+    machineCode: used(true),
+    allocated: (allocatedBytes() ?? Number.NaN) / 1024,
+  };
+}
+
+let quarters = 0;
 const turning = setInterval(
   () => {
-    halfTurns += 1;
-    if (halfTurns % 2 === 0) rotate().catch((error: Error) => (firstProblem ??= error.message));
-    else measured ??= sample().finally(() => (measured = undefined));
+    quarters += 1;
+    if (quarters % 4 === 0) rotate().catch((error: Error) => (firstProblem ??= error.message));
+    else if (quarters % 2 === 1) measured ??= sample().finally(() => (measured = undefined));
   },
-  (Number(rotateText) * 1000) / 2,
+  (Number(rotateText) * 1000) / 4,
 );
 
 await Promise.all(Array.from({ length: PARALLEL }, worker));
@@ -250,6 +294,7 @@ for (let look = 0; look < 60 && (descriptors() > before || lent() > 0); look += 
 }
 globalThis.gc?.();
 const half = samples.slice(samples.length >> 1);
+const compiling = samples.filter(({ minutes }) => minutes <= (fixedAtMinutes ?? 0));
 const result: SoakResult = {
   engine: choice.engine.name,
   seconds: Math.round(elapsed),
@@ -260,16 +305,19 @@ const result: SoakResult = {
   wrong,
   firstProblem,
   warnings,
-  rssKb: [Math.round(half[0]?.residentKb ?? 0), Math.round(half.at(-1)?.residentKb ?? 0)],
-  slopes: {
-    resident: slopeOf(half.map(({ minutes, residentKb }) => [minutes, residentKb])),
-    used: slopeOf(half.map(({ minutes, usedKb }) => [minutes, usedKb])),
-  },
+  anonymousKb: [Math.round(half[0]?.anonymous ?? 0), Math.round(half.at(-1)?.anonymous ?? 0)],
+  slopes: slopesOf(half),
+  slopesWhileCompiling: fixedAtMinutes === undefined ? undefined : slopesOf(compiling.slice(compiling.length >> 1)),
   descriptors: [before, descriptors()],
   lentBlocks: lent(),
 };
 listener.close();
 process.stdout.write(`${JSON.stringify(result)}\n`);
+
+function slopesOf(some: readonly Sample[]): Readonly<Record<Measure, Slope>> {
+  const lines = MEASURES.map((measure) => [measure, slopeOf(some.map((each) => [each.minutes, each[measure]]))]);
+  return Object.fromEntries(lines) as Record<Measure, Slope>;
+}
 
 /** Least squares. */
 function slopeOf(points: readonly (readonly [number, number])[]): Slope {

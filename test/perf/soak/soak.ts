@@ -15,14 +15,20 @@ const WANTED = process.env['AMBIT_BENCH_ENGINES']?.split(',') ?? [...ENGINES];
 const TUNNELS = 1_000_000;
 const ROTATE_SECONDS = 60;
 
+/** How long a run is. */
+export interface SoakLimits {
+  readonly seconds: number;
+  readonly tunnels: number;
+  readonly rotateSeconds: number;
+  /** From then on V8 compiles nothing: what still grows is not code. 0 = it may to the end. */
+  readonly compileSeconds: number;
+}
+
 /** Runs one engine in a process of its own. `progress` gets a line per look at memory. */
-export async function soak(
-  engine: string,
-  limits: { readonly seconds: number; readonly tunnels: number; readonly rotateSeconds: number },
-  progress?: NodeJS.WritableStream,
-): Promise<SoakResult> {
+export async function soak(engine: string, limits: SoakLimits, progress?: NodeJS.WritableStream): Promise<SoakResult> {
   const script = join(import.meta.dirname, 'soak-process.ts');
-  const values = [engine, `${limits.seconds}`, `${limits.tunnels}`, `${limits.rotateSeconds}`];
+  const { seconds, tunnels, rotateSeconds, compileSeconds } = limits;
+  const values = [engine, `${seconds}`, `${tunnels}`, `${rotateSeconds}`, `${compileSeconds}`];
   const argv = ['--expose-gc', '--conditions=@ambit/source', script, ...values];
   const running = promisify(execFile)(process.execPath, argv);
   if (progress !== undefined) running.child.stderr?.pipe(progress, { end: false });
@@ -37,7 +43,12 @@ export async function runSoak(): Promise<BenchReport> {
   const notes: string[] = [];
   for (const engine of ENGINES.filter((name) => WANTED.includes(name))) {
     process.stderr.write(`soak ${engine}: ${SECONDS} s and ${TUNNELS} tunnels\n`);
-    const limits = { seconds: SECONDS, tunnels: TUNNELS, rotateSeconds: ROTATE_SECONDS };
+    const limits = {
+      seconds: SECONDS,
+      tunnels: TUNNELS,
+      rotateSeconds: ROTATE_SECONDS,
+      compileSeconds: SECONDS / 3,
+    };
     const result = await soak(engine, limits, process.stderr);
     const row = (quantity: string, unit: string, value: number): void => {
       figures.push({ quantity, unit, path: engine, median: value, rounds: [value], ratio: undefined, engine });
@@ -47,10 +58,13 @@ export async function runSoak(): Promise<BenchReport> {
     row('rotations', '', result.rotations);
     row('carried and hashed', 'GB', result.bytes / 1e9);
     row('wrong or failed tunnels', '', result.wrong);
-    row('resident memory at the end', 'KB', result.rssKb[1] ?? Number.NaN);
-    for (const [what, slope] of Object.entries(result.slopes)) {
-      row(`slope of ${what} memory`, 'KB/min', slope.kbPerMinute);
-      row(`standard error of that`, 'KB/min', slope.standardError);
+    row('anonymous memory at the end', 'KB', result.anonymousKb[1] ?? Number.NaN);
+    const phases = { 'code fixed': result.slopes, compiling: result.slopesWhileCompiling ?? {} };
+    for (const [phase, slopes] of Object.entries(phases)) {
+      for (const [measure, slope] of Object.entries(slopes)) {
+        row(`slope of ${measure}, ${phase}`, 'KB/min', slope.kbPerMinute);
+        row(`standard error of that`, 'KB/min', slope.standardError);
+      }
     }
     row('descriptors left', '', result.descriptors[1] - result.descriptors[0]);
     row('blocks left', '', result.lentBlocks);

@@ -3,19 +3,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Region } from '@ambit/net';
 import fc from 'fast-check';
+import { createResetLimiter } from '../reset-limiter.ts';
 import { Http2Connection } from './connection.ts';
 import type { ConnectionHandler, ConnectionLimits, Http2Stream, StreamHandler } from './stream.ts';
 import { connectFields, responseFields } from './fields.ts';
 import { calm, ErrorCode, Flag, FrameType, PREFACE, writeFrameHeader } from './protocol.ts';
 
-const LIMITS: ConnectionLimits = {
+const LIMITS: Omit<ConnectionLimits, 'brokenStreams'> = {
   streamWindowBytes: 1 << 20,
   connectionWindowBytes: 1 << 22,
   maxFrameBytes: 1 << 20,
   maxHeaderListBytes: 16_384,
   maxConcurrentStreams: 10,
-  brokenStreamBurst: 20,
-  brokenStreamsPerSecond: 1,
 };
 
 function frame(type: number, flags: number, id: number, payload: string | Buffer = ''): Buffer {
@@ -62,7 +61,8 @@ function side(isServer: boolean, limits: Partial<ConnectionLimits> = {}): Side {
     onSendable: () => {},
     onStreamGone: () => {},
   };
-  const connection = new Http2Connection(isServer, { ...LIMITS, ...limits }, handler, () => (now += 1));
+  const brokenStreams = createResetLimiter(20, 1);
+  const connection = new Http2Connection(isServer, { ...LIMITS, brokenStreams, ...limits }, handler, () => (now += 1));
   const bytes = (): Buffer => {
     const regions = connection.output.take();
     const joined = Buffer.concat(regions.map((region) => Buffer.from(region.bytes)));
@@ -301,7 +301,7 @@ test('a peer that opens many streams at once gets a part of them per turn', () =
     at = s.connection.receive(bytes, at, bytes.length);
     turns.push(s.streams.length - before);
   }
-  assert.deepEqual(turns, [32, 32, 32, 4]);
+  assert.deepEqual(turns, [...Array.from({ length: 12 }, () => 8), 4]);
 });
 
 test('what follows the frame that ended a connection is not looked at', () => {

@@ -33,7 +33,7 @@ const IDLE_FRAMES_PER_SECOND = 100;
 const UPDATES_PER_DATA_FRAME = 10;
 const UPDATE_STOCK = 10_000;
 /** Streams that the peer may open before other connections get their turn: each costs us far more than the peer. */
-const NEW_STREAMS_PER_TURN = 32;
+const NEW_STREAMS_PER_TURN = 8;
 /** Answers that the peer makes us queue without reading them. */
 const MAX_QUEUED_BYTES = 4 * 1024 * 1024;
 
@@ -49,7 +49,6 @@ export class Http2Connection implements FrameSink {
   readonly #decoder = new HpackDecoder(HEADER_TABLE_BYTES);
   readonly #encoder = new HpackEncoder();
   readonly #idleFrames: ResetLimiter = createResetLimiter(IDLE_FRAME_BURST, IDLE_FRAMES_PER_SECOND);
-  readonly #brokenStreams: ResetLimiter;
   readonly #recent = new RecentStreams();
   readonly #peer: PeerSettings = {
     initialWindowBytes: DEFAULT_WINDOW_BYTES,
@@ -72,7 +71,6 @@ export class Http2Connection implements FrameSink {
     this.#limits = limits;
     this.#handler = handler;
     this.#now = now;
-    this.#brokenStreams = createResetLimiter(limits.brokenStreamBurst, limits.brokenStreamsPerSecond);
     this.#reader = new FrameReader(isServer, limits.maxFrameBytes, limits.maxHeaderListBytes, this);
     this.#receiveWindow = limits.connectionWindowBytes;
     this.#begin();
@@ -390,7 +388,7 @@ export class Http2Connection implements FrameSink {
   }
 
   #countBroken(): void {
-    if (!this.#brokenStreams.take(this.#now())) throw calm('too many broken streams');
+    if (!this.#limits.brokenStreams.take(this.#now())) throw calm('too many broken streams');
   }
 
   #endRemote(stream: Http2Stream): void {

@@ -4,7 +4,7 @@ import type { Endpoint, SecureEndpoint } from '@ambit/net';
 import { type AbandonedCallback, Abandonment } from '../abandonment.ts';
 import { abuse, connectionLost, HboneError, streamReset } from '../errors.ts';
 import { startKeepalive } from '../keepalive.ts';
-import { createResetLimiter, type ResetLimiter } from '../reset-limiter.ts';
+import type { ResetLimiter } from '../reset-limiter.ts';
 import { answerMalformed, logRefusal, offerTunnel } from '../offer.ts';
 import { GOAWAY_GRACE_MS, type ServerSession, type ServerSessionOptions } from '../session.ts';
 import type { TunnelHeaders, TunnelRequest } from '../tunnel.ts';
@@ -42,8 +42,8 @@ export class FramedServerSession<Peer> implements ServerSession<Peer> {
     this.peer = endpoint.peer;
     this.peerName = endpoint.remote?.ip ?? 'peer';
     this.#options = options;
-    this.#resets = createResetLimiter(limits.earlyResetBurst, limits.earlyResetPerSecond);
-    this.#transport = new FramedTransport(endpoint, this.peerName, true, serverLimits(limits), {
+    this.#resets = options.allowance.resets;
+    this.#transport = new FramedTransport(endpoint, this.peerName, true, serverLimits(limits, options.allowance), {
       onStream: (stream) => this.#onStream(stream),
       onGoaway: () => {},
       onPong: (payload) => this.#pings.onPong(payload),

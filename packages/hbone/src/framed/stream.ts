@@ -1,5 +1,6 @@
 // What stands around the state machine: who is told of what, the limits it is set up with, and one stream of its table.
 // Implemented by framed-stream.ts, transport.ts and the sessions; used by connection.ts.
+import type { ResetLimiter } from '../reset-limiter.ts';
 import type { FieldList } from './hpack/decoder.ts';
 
 /** What the owner of a stream is told. Called from inside `receive`; may call any command. */
@@ -36,9 +37,8 @@ export interface ConnectionLimits {
   readonly maxHeaderListBytes: number;
   /** Streams the peer may have open; 0 for a client. */
   readonly maxConcurrentStreams: number;
-  /** Streams that the peer opens only to break rules on them: burst, then per second. */
-  readonly brokenStreamBurst: number;
-  readonly brokenStreamsPerSecond: number;
+  /** Streams that the peer opens only to break rules on them. */
+  readonly brokenStreams: ResetLimiter;
 }
 
 /** One stream of the table. Made by the connection; gone from it when both directions ended or one side reset it. */

@@ -14,7 +14,7 @@ import { abuse, connectionLost, streamReset } from '../errors.ts';
 import { plainHeaders } from './headers.ts';
 import { destroySoon } from './destroy-soon.ts';
 import { startKeepalive } from '../keepalive.ts';
-import { createResetLimiter, type ResetLimiter } from '../reset-limiter.ts';
+import type { ResetLimiter } from '../reset-limiter.ts';
 import { serverSessionOptions } from './session-options.ts';
 import { stopWhenSent } from './stop-when-sent.ts';
 import { StreamEndpoint } from './stream-endpoint.ts';
@@ -48,7 +48,7 @@ export class Http2ServerSession<Peer> implements ServerSession<Peer> {
     this.peerName = endpoint.remote?.ip ?? 'peer';
     this.#endpoint = endpoint;
     this.#options = options;
-    this.#resets = createResetLimiter(limits.earlyResetBurst, limits.earlyResetPerSecond);
+    this.#resets = options.allowance.resets;
     const carrier = takeNodeStream(endpoint);
     carrier.on('error', (error: Error) => this.#fail(error));
     carrier.prependListener('close', () => (this.lost ??= connectionLost(this.peerName, undefined)));

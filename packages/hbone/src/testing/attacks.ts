@@ -52,6 +52,13 @@ const once1 =
   (index: number): Buffer | undefined =>
     index === 0 ? bytes() : undefined;
 
+/** The nth portion of `streams` streams that are opened and reset in one breath. */
+export const rapidReset = (index: number, streams: number): Buffer =>
+  repeated(streams, (each) => {
+    const id = 2 * (index * streams + each) + 1;
+    return Buffer.concat([openStream(id), reset(id)]);
+  });
+
 /** All of them. */
 export const attacks: readonly Attack[] = [
   {
@@ -83,11 +90,7 @@ export const attacks: readonly Attack[] = [
   {
     name: 'rapid reset',
     outcome: 'ends',
-    portion: (index) =>
-      repeated(500, (each) => {
-        const id = 2 * (index * 500 + each) + 1;
-        return Buffer.concat([openStream(id), reset(id)]);
-      }),
+    portion: (index) => rapidReset(index, 500),
   },
   {
     name: 'streams that are made to be reset by us (a window update of 0)',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
+import { allocatedBytes } from './free-memory.ts';
 
 /** Frees 64 MB below a block that stays, so that only a trim can give them back. */
 const frees = `
@@ -23,4 +24,14 @@ test('what was freed below a block that stays is given back, where the C library
   };
   assert.equal(gaveBack, 'glibcVersionRuntime' in header);
   if (gaveBack) assert.ok(fell > 32 * 1024 * 1024, `${fell} bytes`);
+});
+
+test('what is allocated is counted, where the C library can', () => {
+  const { header } = process.report.getReport() as { readonly header: object };
+  const before = allocatedBytes();
+  const block = Buffer.allocUnsafeSlow(32 * 1024 * 1024);
+  const after = allocatedBytes();
+  assert.equal(before !== undefined && after !== undefined, 'glibcVersionRuntime' in header);
+  if (before !== undefined && after !== undefined)
+    assert.ok(after - before > block.length / 2, `${after - before} bytes`);
 });
