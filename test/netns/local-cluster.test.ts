@@ -112,6 +112,41 @@ test('output and terminals are what programs expect of them', { skip, timeout: 6
   assert.match(links, /^KUBERNETES_PORT_443_TCP_ADDR=10\.96\.0\.1$/m);
 });
 
+test(
+  'a process that ignores the request to end gets the grace that the pod gives',
+  { skip, timeout: 60_000 },
+  async () => {
+    await using cluster = await startTestCluster('netns', [shell]);
+    const path = '/api/v1/namespaces/default/pods/slow';
+    const stubborn = "trap '' TERM; echo set; while true; do sleep 0.1; done";
+    await cluster.api('POST', '/api/v1/namespaces/default/pods', {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'slow' },
+      spec: {
+        terminationGracePeriodSeconds: 3,
+        initContainers: [{ name: 'side', image: 'test/shell', args: [stubborn], restartPolicy: 'Always' }],
+        containers: [{ name: 'main', image: 'test/shell', args: [stubborn] }],
+      },
+    });
+    await cluster.until('the start', async () => (await cluster.api('GET', path)).status?.phase === 'Running');
+    for (const name of ['main', 'side']) {
+      await cluster.until(
+        `the trap of ${name}`,
+        async () => (await cluster.log('default', 'slow', `?container=${name}`)) === 'set\n',
+      );
+    }
+    const startMs = Date.now();
+    await cluster.api('DELETE', path);
+    await cluster.until(
+      'the end',
+      async () => (await cluster.api('GET', path, undefined, { tolerate: true })).code === 404,
+    );
+    const tookMs = Date.now() - startMs;
+    assert.ok(tookMs >= 3000, `the grace was cut to ${tookMs} ms`);
+  },
+);
+
 const hasMemoryGroups =
   existsSync('/sys/fs/cgroup/memory/cgroup.procs') ||
   (existsSync('/sys/fs/cgroup/cgroup.subtree_control') &&

@@ -13,6 +13,7 @@ import { stringify } from 'yaml';
 import type { Logger } from '@ambit/runtime/log';
 import { Authenticator } from '../auth/authenticate.ts';
 import { defaultClusterRoleBindings, defaultClusterRoles } from '../auth/default-roles.ts';
+import { guardRoles } from '../auth/escalation.ts';
 import { Authorizer } from '../auth/rbac.ts';
 import { openCredentials } from '../auth/state-folder.ts';
 import { TokenIssuer } from '../auth/token-issuer.ts';
@@ -193,6 +194,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const environment: WriteEnvironment = { store, registry, admission, callWebhook, now };
   const issuer = new TokenIssuer(store, credentials.signingKeyPem, now);
   const authorizer = new Authorizer(store);
+  admission.push(guardRoles(authorizer));
   const definitions = new DefinitionController(environment, log);
   const closing = new AbortController();
   const authenticator = new Authenticator(issuer, credentials.adminToken, options.tokens ?? {}, now);

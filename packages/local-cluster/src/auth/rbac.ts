@@ -86,7 +86,8 @@ export class Authorizer {
     this.#listeners = collections.map((collection) => store.listen(collection, () => this.#rules.clear()));
   }
 
-  #rulesOfRole(binding: KubeObject): readonly JsonObject[] {
+  /** The rules that a binding hands out, those of aggregated roles too; none while its role is missing. */
+  rulesOfBinding(binding: KubeObject): readonly JsonObject[] {
     const name = textAt(binding, 'roleRef', 'name');
     const role =
       textAt(binding, 'roleRef', 'kind') === 'Role'
@@ -114,7 +115,7 @@ export class Authorizer {
         const fits = listAt(binding, 'subjects').some(
           (subject) => isObject(subject) && isSubject(subject, user, namespace ?? ''),
         );
-        if (fits) for (const rule of this.#rulesOfRole(binding)) rules.push({ rule, namespace });
+        if (fits) for (const rule of this.rulesOfBinding(binding)) rules.push({ rule, namespace });
       }
     }
     if (this.#rules.size > 1000) this.#rules.clear();

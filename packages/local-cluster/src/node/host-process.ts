@@ -20,14 +20,15 @@ export function startTimeOf(pid: number): string | undefined {
   }
 }
 
-/** Whether the process would run code of its own on the signal (SIGTERM = 15). */
+/** Whether the process made up its mind about the signal (SIGTERM = 15): it runs code of its own on it, or ignores it. */
 export function hasHandler(pid: number, signal: number): boolean {
   try {
-    const line = readFileSync(`/proc/${pid}/status`, 'latin1')
-      .split('\n')
-      .find((each) => each.startsWith('SigCgt:'));
-    const mask = BigInt(`0x${(line ?? 'SigCgt:\t0').slice('SigCgt:'.length).trim()}`);
-    return ((mask >> BigInt(signal - 1)) & 1n) === 1n;
+    const lines = readFileSync(`/proc/${pid}/status`, 'latin1').split('\n');
+    return ['SigCgt:', 'SigIgn:'].some((name) => {
+      const line = lines.find((each) => each.startsWith(name)) ?? `${name}0`;
+      const mask = BigInt(`0x${line.slice(name.length).trim()}`);
+      return ((mask >> BigInt(signal - 1)) & 1n) === 1n;
+    });
   } catch {
     return false;
   }

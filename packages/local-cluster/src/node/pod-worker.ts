@@ -58,6 +58,8 @@ export interface PodWorker {
 }
 
 const RETRY_MS = 1000;
+/** The least that a sidecar gets after the containers used up the grace. */
+const SIDECAR_GRACE_MS = 2000;
 
 /** Starts working on a pod. */
 export function startPodWorker(context: PodWorkerContext, first: Pod): PodWorker {
@@ -277,8 +279,12 @@ export function startPodWorker(context: PodWorkerContext, first: Pod): PodWorker
     wakeUp.wake();
     clearTimeout(refreshTimer);
     if (isDeleted) writer.changed();
+    const deadline = Date.now() + graceMs;
     await Promise.all(runners.filter((each) => each.kind !== 'sidecar').map((each) => each.stop(graceMs)));
-    await Promise.all(runners.filter((each) => each.kind === 'sidecar').map((each) => each.stop(graceMs)));
+    // Sidecars end in the order opposite to their start, within what is left of the grace.
+    for (const each of runners.filter(({ kind }) => kind === 'sidecar').reverse()) {
+      await each.stop(Math.min(graceMs, Math.max(SIDECAR_GRACE_MS, deadline - Date.now())));
+    }
     await life;
     await sandbox?.remove();
     if (isDeleted) await writer.settled();

@@ -73,6 +73,7 @@ export function contextOf(
       dryRun: options.dryRun,
       fieldValidation: options.fieldValidation,
       warnings: exchange.warnings,
+      user: exchange.user,
     },
     force: options.force,
   };

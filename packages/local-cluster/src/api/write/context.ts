@@ -2,6 +2,7 @@
 
 import type { WebhookCaller } from '../admission/call-webhook.ts';
 import type { AdmissionSession } from '../admission/session.ts';
+import type { UserInfo } from '../../auth/user.ts';
 import type { KubeObject } from '../../store/kube-object.ts';
 import type { ObjectStore } from '../../store/object-store.ts';
 import type { Registry } from '../resources/registry.ts';
@@ -15,6 +16,8 @@ export interface WriteContext {
   readonly dryRun: boolean;
   readonly fieldValidation: FieldValidation;
   readonly warnings: string[];
+  /** Who asks; absent for the cluster itself. */
+  readonly user?: UserInfo;
   /** Webhooks and policies; absent for writes that nobody may guard. */
   readonly admission?: AdmissionSession;
 }
@@ -27,6 +30,8 @@ export interface AdmissionRequest {
   readonly subresource: string | undefined;
   readonly object: KubeObject;
   readonly previous: KubeObject | undefined;
+  /** Who asks; undefined for the cluster itself. */
+  readonly user: UserInfo | undefined;
   readonly dryRun: boolean;
 }
 

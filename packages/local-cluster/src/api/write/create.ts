@@ -128,6 +128,7 @@ function storeNew(
     subresource: undefined,
     object: asKubeObject({ ...tracked, metadata: final }),
     previous: undefined,
+    user: context.user,
     dryRun: context.dryRun,
   });
   const stored = asKubeObject(toStorage(resource, complete));

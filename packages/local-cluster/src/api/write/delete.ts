@@ -169,6 +169,7 @@ export function deleteObject(
     subresource: undefined,
     object,
     previous: object,
+    user: undefined,
     dryRun: request.dryRun,
   });
   const target = { resource, namespace, name, subresource: undefined, operation: 'DELETE' } as const;

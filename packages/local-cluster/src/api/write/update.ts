@@ -191,6 +191,7 @@ export function updateObject(
     subresource,
     object: asKubeObject(next),
     previous: liveKube,
+    user: context.user,
     dryRun: context.dryRun,
   });
   if (isFinished(resource, next)) return finish(environment, target, next, live, context);
