@@ -1,10 +1,13 @@
 // `ambit tap`, `ambit top`, `ambit edges` and `ambit metrics`: traffic as it happens.
-import { type Command, Option } from 'commander';
+import { Argument, type Command, Option } from 'commander';
 import { type GlobalOptions, openCluster } from '../cluster/open.ts';
 import type { CliConfig } from '../config.ts';
 import { exitStatusHelp } from '../output/exit-status.ts';
 import { type OutputFlags, outputOptions } from '../output/print-listing.ts';
 import type { TapFilter } from './tap.ts';
+import type { TopView } from './top.ts';
+
+const views: readonly TopView[] = ['edges', 'services', 'workloads', 'agents'];
 
 /** Aborted by Ctrl-C, by SIGTERM, or after a time. */
 function endOf(forMs: number | undefined): AbortSignal {
@@ -22,6 +25,7 @@ type TapFlags = TapFilter & {
 type TopFlags = OutputFlags & {
   readonly interval: string;
   readonly once?: boolean;
+  readonly flows?: boolean;
   readonly sort: 'rate' | 'errors' | 'bytes';
   readonly to?: string;
 };
@@ -80,21 +84,35 @@ export function addTrafficCommands(program: Command, config: CliConfig): void {
       api.close();
     });
   for (const [name, description] of [
-    ['top', 'Show who talks to whom, how often and how badly; redrawn until Ctrl-C on a terminal'],
-    ['edges', 'The same, once'],
+    ['top', 'Show who talks to whom, how often and how badly, or what is busiest; redrawn until Ctrl-C on a terminal'],
+    ['edges', 'Show once who talks to whom, how often and how badly'],
   ] as const) {
     const command = program.command(name).description(description);
-    if (name === 'top') command.option('--once', 'look once, also on a terminal');
-    outputOptions(command, 'Needs create on pods/portforward in the namespaces of the proxies.')
+    if (name === 'top')
+      command
+        .addArgument(new Argument('[what]', 'what to look at').choices(views).default('edges'))
+        .option('--once', 'look once, also on a terminal');
+    outputOptions(
+      command,
+      'Needs create on pods/portforward in the namespaces of the proxies.',
+      'With --flows: what tap needs, and nothing in other namespaces; connections count when they end.',
+    )
       .option('--interval <duration>', 'how long to look', '5s')
       .option('--to <namespace>', 'only what leads into this namespace')
+      .option('--flows', 'count what the control plane streams (edges only), instead of reading counters')
       .addOption(new Option('--sort <by>', 'order').choices(['rate', 'errors', 'bytes']).default('rate'))
-      .action(async (flags: TopFlags) => {
+      .action(async (...given: readonly unknown[]) => {
+        const flags = given.at(name === 'top' ? 1 : 0) as TopFlags;
+        const view = name === 'top' ? (given[0] as TopView) : 'edges';
         const [{ top }, { durationMs }] = await Promise.all([import('./top.ts'), import('../output/duration.ts')]);
         const api = await openCluster(program, config);
         const once = name === 'edges' || flags.once === true;
         const namespace = flags.to === undefined ? {} : { namespace: flags.to };
-        await top(api, { ...flags, ...namespace, once, intervalMs: durationMs(flags.interval) }, endOf(undefined));
+        await top(
+          api,
+          { ...flags, ...namespace, view, once, intervalMs: durationMs(flags.interval) },
+          endOf(undefined),
+        );
         api.close();
       });
   }

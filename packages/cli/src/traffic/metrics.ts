@@ -5,7 +5,7 @@ import type { OpenedCluster } from '../cluster/open.ts';
 import { parseReference } from '../cluster/reference.ts';
 import { resolvePods } from '../cluster/resolve.ts';
 import { CliError } from '../errors.ts';
-import { type OutputFlags, printListing } from '../output/print-listing.ts';
+import { type Listing, type OutputFlags, printListing } from '../output/print-listing.ts';
 import { changesBetween } from './edges.ts';
 import { readTraffic } from './read-traffic.ts';
 import { isCounted, metricsOf, type MetricsTarget, type WorkloadMetrics } from './workload-metrics.ts';
@@ -32,6 +32,26 @@ const time = (ms: number | undefined): string => (ms === undefined ? '' : `${Mat
 const labelOf = ({ target: { kind, namespace, name } }: WorkloadMetrics): string =>
   `${kind === 'service' ? 'svc/' : ''}${name}.${namespace}`;
 
+/** What happened to workloads or services, with istioctl's columns. */
+export function metricsListing(rows: readonly WorkloadMetrics[], seconds: number): Listing<WorkloadMetrics> {
+  const rate = (count: number): string => (count / seconds).toFixed(3);
+  return {
+    kind: 'WorkloadMetricsList',
+    rows,
+    name: labelOf,
+    empty: `no traffic within ${seconds.toFixed(0)} s`,
+    columns: [
+      { header: 'WORKLOAD', of: labelOf },
+      { header: 'TOTAL RPS', of: ({ requests }) => rate(requests) },
+      { header: 'ERROR RPS', of: ({ errors }) => rate(errors) },
+      { header: 'P50 LATENCY', of: ({ p50Ms }) => time(p50Ms) },
+      { header: 'P90 LATENCY', of: ({ p90Ms }) => time(p90Ms) },
+      { header: 'P99 LATENCY', of: ({ p99Ms }) => time(p99Ms) },
+      { header: 'CONN/S', of: ({ connections }) => rate(connections) },
+    ],
+  };
+}
+
 /** Reads, waits, reads again and prints. */
 export async function metrics(
   api: OpenedCluster,
@@ -49,23 +69,7 @@ export async function metrics(
   const after = await readTraffic(api);
   const seconds = (performance.now() - startedMs) / 1000;
   const changes = changesBetween(before.readings, after.readings);
-  const rate = (count: number): string => (count / seconds).toFixed(3);
-  await printListing(
-    {
-      kind: 'WorkloadMetricsList',
-      rows: targets.map((target) => metricsOf(changes, target)),
-      name: labelOf,
-      columns: [
-        { header: 'WORKLOAD', of: labelOf },
-        { header: 'TOTAL RPS', of: ({ requests }) => rate(requests) },
-        { header: 'ERROR RPS', of: ({ errors }) => rate(errors) },
-        { header: 'P50 LATENCY', of: ({ p50Ms }) => time(p50Ms) },
-        { header: 'P90 LATENCY', of: ({ p90Ms }) => time(p90Ms) },
-        { header: 'P99 LATENCY', of: ({ p99Ms }) => time(p99Ms) },
-        { header: 'CONN/S', of: ({ connections }) => rate(connections) },
-      ],
-    },
-    flags,
-  );
+  const rows = targets.map((target) => metricsOf(changes, target));
+  await printListing(metricsListing(rows, seconds), flags);
   if (after.silent.length > 0) process.stderr.write(`no answer from ${after.silent.join(', ')}\n`);
 }

@@ -1,13 +1,26 @@
-// `ambit top`. In: how long to look. Out: who talks to whom, how often and how badly; drawn again and again on a terminal, once elsewhere.
-// Counters are read twice, so nothing has to be installed beside the mesh. Called by command.ts.
+// `ambit top`. In: what to look at and how long. Out: who talks to whom, the busiest services or workloads, or what node proxies cost; drawn
+// again and again on a terminal, once elsewhere. Counters are read twice, or flows counted, so nothing has to be installed beside the mesh. Called by command.ts.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OpenedCluster } from '../cluster/open.ts';
 import { type Column, type Listing, listingTable, type OutputFlags, printListing } from '../output/print-listing.ts';
-import { type Edge, edgesBetween } from './edges.ts';
-import { readTraffic, type Traffic } from './read-traffic.ts';
+import { CliError } from '../errors.ts';
+import type { Flow } from './access-line.ts';
+import { agentListing, agentRows, readAgents } from './agents.ts';
+import { followControlPlane } from './control-plane-flows.ts';
+import { changesBetween, type CounterChange, type Edge, edgesBetween } from './edges.ts';
+import { edgesOfFlows } from './flow-edges.ts';
+import { metricsListing } from './metrics.ts';
+import { readTraffic } from './read-traffic.ts';
+import { metricsOf, type MetricsTarget, targetsOf, type WorkloadMetrics } from './workload-metrics.ts';
+
+/** What `top` can show. */
+export type TopView = 'edges' | 'services' | 'workloads' | 'agents';
 
 /** Options of the command. */
 export interface TopOptions extends OutputFlags {
+  readonly view: TopView;
+  /** Count what the control plane streams instead of reading counters of the proxies. */
+  readonly flows?: boolean;
   readonly intervalMs: number;
   readonly once: boolean;
   readonly sort: 'rate' | 'errors' | 'bytes';
@@ -46,39 +59,129 @@ function columns(seconds: number): readonly Column<Edge>[] {
   ];
 }
 
-function listingOf(before: Traffic, after: Traffic, seconds: number, options: TopOptions): Listing<Edge> {
-  return {
-    kind: 'EdgeList',
-    rows: rankedEdges(edgesBetween(before.readings, after.readings), options),
-    columns: columns(seconds),
-    name: ({ source, destination }) => `edge/${source}->${destination}`,
-    empty: `no traffic within ${seconds.toFixed(0)} s`,
+/** A listing as text and in the forms of `-o`. */
+interface Shown {
+  readonly table: (flags: OutputFlags) => string;
+  readonly print: (flags: OutputFlags) => Promise<void>;
+  /** What could not be asked, or got lost. */
+  readonly note: string;
+}
+
+const shown = <T>(listing: Listing<T>, note = ''): Shown => ({
+  table: (flags) => (listing.rows.length === 0 ? (listing.empty ?? '') : listingTable(listing, flags)),
+  print: async (flags) => printListing(listing, flags),
+  note,
+});
+
+const edgeListing = (edges: readonly Edge[], seconds: number, options: TopOptions): Listing<Edge> => ({
+  kind: 'EdgeList',
+  rows: rankedEdges(edges, options),
+  columns: columns(seconds),
+  name: ({ source, destination }) => `edge/${source}->${destination}`,
+  empty: `no traffic within ${seconds.toFixed(0)} s`,
+});
+
+/** Destinations of one kind with traffic between two readings, busiest first. Pure. */
+export function busiest(
+  changes: readonly CounterChange[],
+  kind: MetricsTarget['kind'],
+  options: Pick<TopOptions, 'sort' | 'namespace'>,
+): readonly WorkloadMetrics[] {
+  const rows = targetsOf(changes, kind)
+    .filter(({ namespace }) => options.namespace === undefined || namespace === options.namespace)
+    .map((target) => metricsOf(changes, target))
+    .filter(({ requests, connections }) => requests + connections > 0);
+  return options.sort === 'errors'
+    ? rows.toSorted((a, b) => b.errors - a.errors)
+    : rows.toSorted((a, b) => b.requests + b.connections - (a.requests + a.connections));
+}
+
+/** Something that is looked at again and again; the first look says where counting begins. */
+type Look = (seconds: number) => Promise<Shown>;
+
+async function lookAtCounters(api: OpenedCluster, options: TopOptions): Promise<Look> {
+  let before = await readTraffic(api);
+  return async (seconds) => {
+    const after = await readTraffic(api);
+    const [past, now] = [before.readings, after.readings];
+    before = after;
+    const note = after.silent.length === 0 ? '' : `no answer from ${after.silent.join(', ')}\n`;
+    if (options.view === 'edges') return shown(edgeListing(edgesBetween(past, now), seconds, options), note);
+    const kind = options.view === 'services' ? 'service' : 'workload';
+    return shown(metricsListing(busiest(changesBetween(past, now), kind, options), seconds), note);
   };
 }
 
-/** Reads, waits, reads again and shows the difference, until `signal` ends it. */
+async function lookAtAgents(api: OpenedCluster): Promise<Look> {
+  let before = await readAgents(api);
+  return async (seconds) => {
+    const after = await readAgents(api);
+    const rows = agentRows(before, after, seconds);
+    before = after;
+    return shown(agentListing(rows));
+  };
+}
+
+/** Flows that one proxy may send each second; what is over is said. */
+const MAX_FLOWS = 5000;
+
+/** Counts what ends, as the control plane streams it. Rejects, at the next look, with the reason why it cannot. */
+function lookAtFlows(api: OpenedCluster, options: TopOptions, signal: AbortSignal): Look {
+  let [flows, lost]: [Flow[], number] = [[], 0];
+  let failure: unknown;
+  const receiver = { onFlow: (flow: Flow) => void flows.push(flow), onLost: (count: number) => void (lost += count) };
+  followControlPlane(api, { namespace: options.namespace ?? '', maxPerSecond: MAX_FLOWS }, receiver, signal).then(
+    (reason) => {
+      if (reason !== true)
+        failure = new CliError('ERR_CLI_REFUSED', 'flows cannot be watched through the control plane', {
+          cause: new Error(reason),
+          hint: 'leave --flows out: counters of the proxies are read then',
+        });
+    },
+    (error: unknown) => (failure = error),
+  );
+  return async (seconds) => {
+    if (failure !== undefined) throw failure;
+    const [seen, missed] = [flows, lost];
+    [flows, lost] = [[], 0];
+    const note = missed === 0 ? '' : `${missed} flows were lost on the way: the figures are too low\n`;
+    return shown(edgeListing(edgesOfFlows(seen), seconds, options), note);
+  };
+}
+
+async function lookAt(api: OpenedCluster, options: TopOptions, signal: AbortSignal): Promise<Look> {
+  if (options.flows === true) {
+    if (options.view !== 'edges')
+      throw new CliError('ERR_CLI_INVALID', `--flows does not go with ${options.view}`, { hint: 'ambit top --flows' });
+    return lookAtFlows(api, options, signal);
+  }
+  return options.view === 'agents' ? lookAtAgents(api) : lookAtCounters(api, options);
+}
+
+/** Looks, waits, looks again and shows the difference, until `signal` ends it. */
 export async function top(api: OpenedCluster, options: TopOptions, signal: AbortSignal): Promise<void> {
   const isLive = !options.once && options.output === 'table' && process.stdout.isTTY;
-  let before = await readTraffic(api);
-  let atMs = performance.now();
+  const stop = new AbortController();
+  const ending = AbortSignal.any([signal, stop.signal]);
   try {
+    const look = await lookAt(api, options, ending);
+    let atMs = performance.now();
     if (isLive) process.stdout.write('\u001b[?1049h');
     do {
       await delay(options.intervalMs, undefined, { signal });
-      const after = await readTraffic(api);
       const seconds = (performance.now() - atMs) / 1000;
       atMs = performance.now();
-      const listing = listingOf(before, after, seconds, options);
-      before = after;
-      const silent = after.silent.length === 0 ? '' : `no answer from ${after.silent.join(', ')}\n`;
-      if (!isLive) {
-        await printListing(listing, options);
-        process.stderr.write(silent);
-      } else process.stdout.write(`\u001b[H\u001b[2J${listingTable(listing, options)}\n${silent}`);
+      const { table, print, note } = await look(seconds);
+      if (isLive) process.stdout.write(`\u001b[H\u001b[2J${table(options)}\n${note}`);
+      else {
+        await print(options);
+        process.stderr.write(note);
+      }
     } while (isLive);
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
+    stop.abort();
     if (isLive) process.stdout.write('\u001b[?1049l');
   }
 }

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { changesBetween, type Reading, trafficMetrics } from './edges.ts';
 import { metricsTarget } from './metrics.ts';
 import { samplesOf } from './samples.ts';
+import { busiest } from './top.ts';
 import { metricsOf, quantileOf } from './workload-metrics.ts';
 
 const to =
@@ -81,4 +82,26 @@ test('names of workloads and services are understood, and what has no metrics is
   });
   assert.deepEqual(metricsTarget('svc/web', 'shop'), { kind: 'service', namespace: 'shop', name: 'web' });
   assert.throws(() => metricsTarget('10.0.0.1', 'shop'), { code: 'ERR_CLI_INVALID' });
+});
+
+test('the busiest are named by what counters say of them; errors may come first, and one namespace alone', () => {
+  const change = (service: string, namespace: string, code: string, count: number) => ({
+    sample: {
+      name: 'istio_requests_total',
+      value: count,
+      labels: new Map([
+        ['reporter', 'waypoint'],
+        ['destination_service_name', service],
+        ['destination_service_namespace', namespace],
+        ['response_code', code],
+      ]),
+    },
+    change: count,
+  });
+  const changes = [change('a', 'shop', '200', 9), change('b', 'shop', '503', 2), change('c', 'other', '200', 20)];
+  const names = (options: Parameters<typeof busiest>[2]) =>
+    busiest(changes, 'service', options).map(({ target }) => target.name);
+  assert.deepEqual(names({ sort: 'rate' }), ['c', 'a', 'b']);
+  assert.deepEqual(names({ sort: 'errors', namespace: 'shop' }), ['b', 'a']);
+  assert.deepEqual(busiest(changes, 'workload', { sort: 'rate' }), []);
 });

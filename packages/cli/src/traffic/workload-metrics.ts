@@ -27,6 +27,19 @@ const namespaces = { workload: 'destination_workload_namespace', service: 'desti
 const isTo = ({ labels }: Sample, { kind, namespace, name }: MetricsTarget): boolean =>
   labels.get(suffixes[kind]) === name && labels.get(namespaces[kind]) === namespace;
 
+/** The targets of one kind that counters speak of. */
+export function targetsOf(changes: readonly CounterChange[], kind: MetricsTarget['kind']): readonly MetricsTarget[] {
+  const targets = new Map<string, MetricsTarget>();
+  for (const { sample } of changes) {
+    const [name = 'unknown', namespace = 'unknown'] = [
+      sample.labels.get(suffixes[kind]),
+      sample.labels.get(namespaces[kind]),
+    ];
+    if (name !== 'unknown' && name !== '') targets.set(`${namespace}/${name}`, { kind, namespace, name });
+  }
+  return [...targets.values()];
+}
+
 /** Whether any proxy has ever counted something for a target. */
 export const isCounted = (readings: readonly Reading[], target: MetricsTarget): boolean =>
   readings.some(({ samples }) => samples.some((sample) => isTo(sample, target)));
