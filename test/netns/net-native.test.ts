@@ -19,6 +19,7 @@ import {
   type Listener,
   listenSequenced,
   netfilterGeneration,
+  netfilterTables,
   netnsFromFd,
   openCapture,
   openNetns,
@@ -203,7 +204,9 @@ suite('native sockets in namespaces', { skip, timeout: 60_000 }, () => {
     const pod = network.pod('g', '10.201.7.1', { enrolled: false });
     const inside = (program: string, args: readonly string[], input = ''): void =>
       void execFileSync('ip', ['netns', 'exec', `ambit-t-${process.pid}-g`, program, ...args], { input });
-    inside('nft', ['add table ip t']);
+    assert.deepEqual(netfilterTables(pod.netns.fd), []);
+    inside('nft', ['add table ip t; add table inet istio-ambient-nat']);
+    assert.deepEqual(netfilterTables(pod.netns.fd), ['t', 'istio-ambient-nat']);
     const before = netfilterGeneration(pod.netns.fd);
     assert.equal(typeof before, 'number');
     assert.equal(netfilterGeneration(pod.netns.fd), before);

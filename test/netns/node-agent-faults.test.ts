@@ -7,7 +7,7 @@ import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { bindListener, connect, listen } from '@ambit/net';
+import { bindListener, connect, connectSequenced, listen } from '@ambit/net';
 import { eventually } from '../fixtures/agent-process.ts';
 import { echoBack, echoed } from '../fixtures/endpoints.ts';
 import { type AgentNode, type AgentTestPod, createAgentNode } from '../fixtures/node-agent.ts';
@@ -401,5 +401,163 @@ test(
       () => agent.lines.some((line) => line.includes('made anew')),
       () => agent.lines.slice(-5).join('\n'),
     );
+  },
+);
+
+test(
+  'an older agent follows a newer one: what it does not know is gone from the rules, nothing of it is believed, pods stay captured',
+  { skip, timeout },
+  async () => {
+    await using node = await createAgentNode();
+    const pod = node.pod('a', '10.202.0.1');
+    const config = join(node.cniFolder, '10-net.conflist');
+    writeFileSync(config, '{"cniVersion":"1.0.0","name":"net","plugins":[{"type":"bridge"}]}');
+    const newer = await node.start({ NATIVE_NFTABLES: 'true' });
+    {
+      using _proxy = await node.proxy();
+      node.label('a', 'ambient');
+      await node.until('a', 'enabled');
+    }
+    const rules = pod.rules();
+    const element = readFileSync(config, 'utf8');
+    assert.equal(await newer.stop(), 0);
+    // What a later version may add: a chain, a field of the plugin, a record of another form.
+    pod.run(
+      'nft',
+      'add chain inet istio-ambient-nat istio-future; add rule inet istio-ambient-nat istio-future counter',
+    );
+    pod.run('nft', 'insert rule inet istio-ambient-nat output jump istio-future');
+    assert.notEqual(pod.rules(), rules);
+    writeFileSync(config, element.replace('"ambient_enabled"', '"from_the_future": 1, "ambient_enabled"'));
+    writeFileSync(join(node.run, 'unprotected', pod.uid), '{"version":99,"connections":"all of them"}');
+
+    const older = await node.start({ NATIVE_NFTABLES: 'true' });
+    using proxy = await node.proxy();
+    assert.equal(await older.metric('ambit_unprotected_pods'), 0);
+    assert.ok(proxy.seen.includes(`add ${pod.uid}`));
+    assert.equal(pod.rules(), rules);
+    assert.equal(readFileSync(config, 'utf8'), element);
+    assert.equal(await older.metric('ambit_unprotected_connections'), 0);
+  },
+);
+
+for (const variant of ['nft', 'legacy'])
+  test(
+    `an agent with iptables (${variant}) follows one with nftables: pods and node have the rules of one tool, and pods leave without any`,
+    { skip, timeout },
+    async () => {
+      await using node = await createAgentNode();
+      const [pod, waiting, other] = [
+        node.pod('a', '10.202.0.1'),
+        node.pod('w', '10.202.0.2'),
+        node.pod('o', '10.202.0.3'),
+      ];
+      using _other = await echoIn(other);
+      const first = await node.start({ NATIVE_NFTABLES: 'true' });
+      {
+        using _proxy = await node.proxy();
+        for (const name of ['a', 'w']) node.label(name, 'ambient');
+        for (const name of ['a', 'w']) await node.until(name, 'enabled');
+      }
+      assert.equal(await first.stop(), 0);
+      // One of them leaves while no agent is there.
+      node.label('w', undefined);
+      const agent = await node.start({ NATIVE_NFTABLES: 'false', FORCE_IPTABLES_BINARY: variant });
+      using _proxy = await node.proxy();
+      await node.until('w', undefined);
+      assert.equal(waiting.rules(), '');
+      assert.equal(await agent.metric('ambit_unprotected_pods'), 0);
+      assert.match(pod.rules(), /ISTIO_OUTPUT/);
+      assert.doesNotMatch(pod.rules(), /istio-ambient/);
+      assert.equal(node.exec('nft', 'list', 'tables', 'inet').trim(), '');
+      assert.match(await ask(pod.netns.fd, other.ip), /ECONNREFUSED/, 'captured, and nobody serves');
+      node.label('a', undefined);
+      await node.until('a', undefined);
+      assert.equal(pod.rules(), '');
+      assert.equal(await ask(pod.netns.fd, other.ip), 'hello');
+
+      // And back: the chain of the node tells, also where there was no ipset.
+      assert.equal(await agent.stop(), 0);
+      const program = `iptables-${variant}`;
+      node.exec(program, '-t', 'nat', '-F', 'ISTIO_POSTRT');
+      node.exec('ipset', 'destroy');
+      const last = await node.start();
+      assert.ok(last.lines.some((line) => line.includes('iptables is kept until the node restarts')));
+    },
+  );
+
+test(
+  'a proxy that speaks another version is refused with an error, again and again, and disturbs nobody',
+  { skip, timeout },
+  async () => {
+    await using node = await createAgentNode();
+    const pod = node.pod('a', '10.202.0.1');
+    const agent = await node.start();
+    using proxy = await node.proxy();
+    node.label('a', 'ambient');
+    await node.until('a', 'enabled');
+    for (const hello of [[8, 2], [8, 0], [0xff, 0xff], Array<number>(5000).fill(8)]) {
+      const socket = connectSequenced(join(node.run, 'ztunnel.sock'));
+      const refusals = (): number => agent.lines.filter((line) => line.includes('node proxy was not served')).length;
+      const before = refusals();
+      try {
+        socket.send(Buffer.from(hello));
+        await eventually(
+          () => refusals() === before + 1,
+          () => `${hello.slice(0, 4).join()}: ${agent.lines.slice(-5).join('\n')}`,
+        );
+        assert.equal(await socket.receive(), undefined, 'nothing is sent, the connection ends');
+      } finally {
+        socket.close();
+      }
+    }
+    assert.ok(agent.lines.some((line) => line.includes('version') && line.includes('try')));
+    await eventually(
+      async () => (await agent.metric('ztunnel_connected')) === 1,
+      () => agent.lines.slice(-5).join('\n'),
+    );
+    node.label('a', undefined);
+    await node.until('a', undefined);
+    assert.ok(proxy.seen.includes(`del ${pod.uid}`));
+  },
+);
+
+test(
+  'an agent that has IPv6 switched on later gives the pods of its predecessor the other family too',
+  { skip, timeout },
+  async () => {
+    await using node = await createAgentNode();
+    const pod = node.pod('a', '10.202.0.1');
+    const first = await node.start({ AMBIENT_IPV6: 'false' });
+    {
+      using _proxy = await node.proxy();
+      node.label('a', 'ambient');
+      await node.until('a', 'enabled');
+    }
+    const way = (): string => pod.run('ip', '-6', 'rule', 'show', 'pref', '32764');
+    assert.equal(way(), '');
+    assert.equal(await first.stop(), 0);
+    await node.start({ AMBIENT_IPV6: 'true' });
+    assert.match(way(), /lookup 100/);
+    assert.match(pod.rules(), /ip6 daddr/);
+  },
+);
+
+test(
+  'where the operator keeps the rules of a removed mesh, pods stay refused instead of speaking plaintext',
+  { skip, timeout },
+  async () => {
+    await using node = await createAgentNode();
+    const [pod, other] = [node.pod('a', '10.202.0.1'), node.pod('o', '10.202.0.2')];
+    using _other = await echoIn(other);
+    const agent = await node.start({ AMBIT_UNINSTALL_PODS: 'keep' });
+    using _proxy = await node.proxy();
+    node.label('a', 'ambient');
+    await node.until('a', 'enabled');
+    const rules = pod.rules();
+    node.cluster.remove({ kind: 'DaemonSet', namespace: 'istio-system', name: 'istio-cni-node' });
+    assert.equal(await agent.stop(), 0);
+    assert.equal(pod.rules(), rules);
+    assert.match(await ask(pod.netns.fd, other.ip), /ECONNREFUSED/);
   },
 );

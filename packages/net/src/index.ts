@@ -34,6 +34,7 @@ export {
   changeRoutes,
   dumpRoutes,
   netfilterGeneration,
+  netfilterTables,
   type RouteDump,
   routeAttribute,
   type RouteRequest,

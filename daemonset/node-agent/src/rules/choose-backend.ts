@@ -4,7 +4,8 @@ import type { Logger } from '@ambit/runtime/log';
 import type { NodeAgentConfig } from '../config.ts';
 import { NodeAgentError } from '../errors.ts';
 import { type HostBackend, type HostRuleSettings, probeSets } from './host-backend.ts';
-import { hasIpset, hostIptables } from './host-iptables.ts';
+import { replacing, replacingHost } from './former-rules.ts';
+import { hasIpset, hostChain, hostIptables } from './host-iptables.ts';
 import { hostNftables } from './host-nftables.ts';
 import { findIptables, type IptablesTools, lockedByNamespace } from './iptables-binary.ts';
 import { iptablesBackend } from './iptables.ts';
@@ -44,10 +45,23 @@ async function hasLeftoverSets(netns: number | undefined): Promise<boolean> {
   return stdout.split('\n').some((name) => name === probeSets.v4 || name === probeSets.v6);
 }
 
+/** The same of one that had no ipset: its chain on the node. */
+async function hasLeftoverChain(netns: number | undefined): Promise<boolean> {
+  for (const program of ['iptables-nft-save', 'iptables-legacy-save', 'iptables-save']) {
+    try {
+      const { stdout } = await runInside(netns, program, ['-t', 'nat']);
+      if (stdout.split('\n').some((line) => line.startsWith(`:${hostChain} `))) return true;
+    } catch (error) {
+      if (!(error instanceof NodeAgentError)) throw error; // no such program: nothing was made with it
+    }
+  }
+  return false;
+}
+
 async function choosesNftables(config: NodeAgentConfig, netns: number | undefined, log: Logger): Promise<boolean> {
   const asked = asksForNftables(config.NATIVE_NFTABLES);
   if (asked === false) return false;
-  if (await hasLeftoverSets(netns)) {
+  if ((await hasLeftoverSets(netns)) || (await hasLeftoverChain(netns))) {
     log.warn('iptables is kept until the node restarts', { reason: 'pods of an earlier agent have iptables rules' });
     return false;
   }
@@ -76,5 +90,10 @@ export async function chooseBackend(
   log.info('rules by iptables', { program: v4.program, variant: v4.variant, program6: v6?.program, ipset: withSets });
   const scoped = config.AMBIENT_USE_SCOPED_XTABLES_LOCKING ? lockedByNamespace : (tools: IptablesTools) => tools;
   const inPods = { v4: scoped(v4), v6: v6 === undefined ? undefined : scoped(v6) };
-  return { pods: iptablesBackend(inPods), host: hostIptables(settings, { v4, v6 }, withSets) };
+  const chosen = { pods: iptablesBackend(inPods), host: hostIptables(settings, { v4, v6 }, withSets) };
+  if (!(await nftablesWorks(netns))) return chosen;
+  return {
+    pods: replacing(chosen.pods, nftablesBackend),
+    host: replacingHost(chosen.host, hostNftables(settings)),
+  };
 }

@@ -6,7 +6,8 @@ import { replaceRules, saveRules, type IptablesPair } from './iptables.ts';
 import { type IpFamily, ownRulesOf, parseSaved, type TablePlan } from './iptables-plan.ts';
 import { runInside } from './run-inside.ts';
 
-const chain = 'ISTIO_POSTRT';
+/** Chain of the node's rules. */
+export const hostChain = 'ISTIO_POSTRT';
 
 /** The nat table of the node in one family. `withSets`: match the family's set instead of single addresses. Pure. */
 export function planHostTable(
@@ -17,7 +18,7 @@ export function planHostTable(
 ): TablePlan {
   const to = family === 'v4' ? settings.probeIp : settings.probeIpv6;
   const user = settings.isOnlyProbeUid ? `--uid-owner ${settings.probeUid} ` : '';
-  const rule = (match: string): string => `${chain} ${match}-p tcp -m owner ${user}--socket-exists`;
+  const rule = (match: string): string => `${hostChain} ${match}-p tcp -m owner ${user}--socket-exists`;
   const rules = withSets
     ? [`${rule('')} -m set --match-set ${probeSets[family]} dst -j SNAT --to-source ${to}`]
     : ownersIn(family, owners, settings.ipv6).map(
@@ -25,7 +26,7 @@ export function planHostTable(
           `${rule(`-d ${ip}/${family === 'v4' ? 32 : 128} `)} -m comment --comment "${uid}" -j SNAT --to-source ${to}`,
       );
   // First, because the rules of other network plugins would win otherwise.
-  return { table: 'nat', chains: [chain], jumps: [{ from: 'POSTROUTING', to: chain, first: true }], rules };
+  return { table: 'nat', chains: [hostChain], jumps: [{ from: 'POSTROUTING', to: hostChain, first: true }], rules };
 }
 
 /** The input of `ipset restore` that makes the sets exactly these addresses by swapping in new ones. Pure. */

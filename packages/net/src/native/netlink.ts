@@ -28,6 +28,9 @@ const ANSWER_BYTES = 32_768;
 const GETGEN = 0x0a10;
 const NEWGEN = 0x0a0f;
 const NFTA_GEN_ID = 1;
+/** `NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE`, and the name in its answers. */
+const GETTABLE = 0x0a01;
+const NFTA_TABLE_NAME = 1;
 /** `struct nfgenmsg`. */
 const NFGENMSG_BYTES = 4;
 /** A dump during which something changed is asked for again, so often at most. */
@@ -163,5 +166,24 @@ export function netfilterGeneration(netnsFd: number): number | undefined {
     if (answer?.type !== NEWGEN) return undefined;
     const id = attributesOf(answer.body, NFGENMSG_BYTES).find(([type]) => type === NFTA_GEN_ID)?.[1];
     return id === undefined || id.length < 4 ? undefined : id.readUInt32BE(0);
+  });
+}
+
+/**
+ * Names of the nf_tables tables of a namespace, of all families. Empty where the kernel has none. Throws ERR_NET_SYSTEM_CALL when it cannot be
+ * asked.
+ */
+export function netfilterTables(netnsFd: number): readonly string[] {
+  return asking(netnsFd, NETLINK_NETFILTER, (socket) => {
+    for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt += 1) {
+      const bodies = dumpOnce(socket, { type: GETTABLE, body: Buffer.alloc(NFGENMSG_BYTES) }, attempt + 1);
+      if (bodies === undefined) continue;
+      return bodies.flatMap((body) => {
+        const name = attributesOf(body, NFGENMSG_BYTES).find(([type]) => type === NFTA_TABLE_NAME)?.[1];
+        // The kernel ends names with a zero byte.
+        return name === undefined ? [] : [name.toString('latin1').replaceAll('\0', '')];
+      });
+    }
+    throw new NetError('ERR_NET_SYSTEM_CALL', 'tables change faster than they can be listed');
   });
 }
