@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -559,5 +560,58 @@ test(
     assert.equal(await agent.stop(), 0);
     assert.equal(pod.rules(), rules);
     assert.match(await ask(pod.netns.fd, other.ip), /ECONNREFUSED/);
+  },
+);
+
+test(
+  'connections that wait in the queue of a listener that stops are taken over by the next one in the pod',
+  { skip, timeout },
+  async () => {
+    await using node = await createAgentNode();
+    const [pod, other] = [node.pod('a', '10.202.0.1'), node.pod('o', '10.202.0.2')];
+    await node.start();
+    using _proxy = await node.proxy();
+    node.label('a', 'ambient');
+    await node.until('a', 'enabled');
+    // Two generations of a node proxy.
+    const generation = async () => {
+      const sockets: Socket[] = [];
+      const server = createServer((socket) => {
+        socket.on('error', () => undefined);
+        sockets.push(socket);
+      });
+      const domain = { kind: 'netns', fd: pod.netns.fd } as const;
+      server.listen({ fd: bindListener(domain, { port: 15_006, mark: 1337, reusePort: true }) });
+      await once(server, 'listening');
+      return { server, sockets };
+    };
+    const [stopping, next] = [await generation(), await generation()];
+    const count = 40;
+    const dial = `for i in $(seq ${count}); do exec {fd}<>/dev/tcp/${pod.ip}/8080; done; echo all; read`;
+    const callers = spawn('ip', ['netns', 'exec', other.namespace, 'bash', '-c', dial], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    try {
+      // This process accepts nothing while it waits here; the kernel lets the callers in.
+      const queued = (): number =>
+        pod
+          .run('ss', '-Hltn', 'sport = :15006')
+          .trim()
+          .split('\n')
+          .reduce((sum, line) => sum + Number(line.split(' ').filter((word) => word !== '')[1]), 0);
+      const end = Date.now() + 20_000;
+      while (queued() < count) assert.ok(Date.now() < end, `${queued()} of ${count} in the queues`);
+      stopping.server.close();
+      await eventually(
+        () => next.sockets.length === count,
+        () => `${next.sockets.length} of ${count} were taken over`,
+        5000,
+      );
+      assert.equal(stopping.sockets.length, 0);
+    } finally {
+      callers.kill('SIGKILL');
+      for (const socket of next.sockets) socket.destroy();
+      next.server.close();
+    }
   },
 );
