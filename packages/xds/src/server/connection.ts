@@ -1,7 +1,6 @@
 // In: one authenticated stream. Out: its requests answered and its pushes sent, one thing at a time, requests first.
 // Called by: server.ts. Owns the call from accept to end. Main thread. Source: spec control-plane 4.3, 4.4.
 import { randomUUID } from 'node:crypto';
-import type { DeltaDiscoveryRequest } from '@ambit/proto/discovery';
 import { background } from '@ambit/runtime/background';
 import type { Clock } from '@ambit/runtime/clock';
 import type { Logger } from '@ambit/runtime/log';
@@ -9,6 +8,7 @@ import { unquoted } from '@ambit/runtime/log-format';
 import { XdsError } from '../errors.ts';
 import type { ClientIdentity, ClientInfo } from './client-info.ts';
 import { type AnswerDebug, encodeDeltaAnswer, isDebugType } from './debug-stream.ts';
+import type { DeltaRequest } from './delta-request.ts';
 import { type DeltaSession, createDeltaSession } from './delta-session.ts';
 import { type PendingResponse, encodeResponse } from './encode-response.ts';
 import { type XdsNode, parseNode } from './node.ts';
@@ -61,7 +61,7 @@ export interface Connection extends Pusher {
   readonly client: ClientInfo | undefined;
   readonly session: DeltaSession;
   /** A request arrived. */
-  onRequest(message: DeltaDiscoveryRequest): void;
+  onRequest(message: DeltaRequest): void;
   /** The peer ended its side or the stream broke. */
   onEnd(): void;
   /** Adds changes to what is to be pushed. */
@@ -87,8 +87,9 @@ export function createConnection(
   let isOver = false;
   let isSending = false;
   let isPaused = false;
+  let sendingSinceMs = 0;
   let sendTimer: Disposable | undefined;
-  const requests: DeltaDiscoveryRequest[] = [];
+  const requests: DeltaRequest[] = [];
   let pending: PushBatch = new Map();
   /** Second round of a push: removals of types that break only after everything else is there. */
   let removals: PendingResponse[] = [];
@@ -125,19 +126,24 @@ export function createConnection(
 
   const write = (bytes: Buffer): void => {
     isSending = true;
-    sendTimer = clock.setTimeout(
-      () => finish(new XdsError('ERR_XDS_LIMIT', `client took no data for ${context.sendTimeoutMs} ms`)),
-      context.sendTimeoutMs,
-    );
+    sendingSinceMs = clock.now();
+    // One timer for many responses: it looks again when it fires, so that a response costs none.
+    sendTimer ??= clock.setTimeout(checkSending, context.sendTimeoutMs);
     call.write(bytes, () => {
       isSending = false;
-      sendTimer?.[Symbol.dispose]();
       work();
     });
   };
+  const checkSending = (): void => {
+    sendTimer = undefined;
+    if (isOver || !isSending) return;
+    const leftMs = sendingSinceMs + context.sendTimeoutMs - clock.now();
+    if (leftMs > 0) sendTimer = clock.setTimeout(checkSending, leftMs);
+    else finish(new XdsError('ERR_XDS_LIMIT', `client took no data for ${context.sendTimeoutMs} ms`));
+  };
 
   /** Tools ask on streams of their own; nothing of it is remembered but who asks. */
-  const answerTool = async (message: DeltaDiscoveryRequest, debug: AnswerDebug): Promise<void> => {
+  const answerTool = async (message: DeltaRequest, debug: AnswerDebug): Promise<void> => {
     try {
       toolNode ??= client?.node ?? parseNode(message.node);
       const { typeUrl, resourceNamesSubscribe: names } = message;
@@ -150,12 +156,13 @@ export function createConnection(
     }
   };
 
-  const handle = (message: DeltaDiscoveryRequest): void => {
+  const handle = (message: DeltaRequest): void => {
     if (context.debug !== undefined && isDebugType(message.typeUrl)) {
       // Tools put any nonce into their first question: only ours makes it an acknowledgement.
       if (message.responseNonce !== '' && message.responseNonce === toolNonce) return;
       // Counts as sending: the next request waits for the answer.
       isSending = true;
+      sendingSinceMs = clock.now();
       background(log, 'debug request', answerTool(message, context.debug));
       return;
     }
@@ -186,7 +193,7 @@ export function createConnection(
     }
   };
 
-  const introduce = (message: DeltaDiscoveryRequest): ClientInfo => {
+  const introduce = (message: DeltaRequest): ClientInfo => {
     const node = parseNode(message.node);
     context.authorize(node, facts.identity);
     const known = { connectionId: facts.id, node, identity: facts.identity, peer: facts.peer, connectedAtMs };
@@ -223,8 +230,10 @@ export function createConnection(
       const response = session.push(typeUrl, change);
       if (response === undefined) continue;
       if (source.removesLast !== true || response.removed.length === 0) return response;
-      removals.unshift({ ...response, resources: [] });
-      if (response.resources.length > 0) return { ...response, removed: [] };
+      // Each half is this client's own.
+      const own = { ...response, isShared: false };
+      removals.unshift({ ...own, resources: [] });
+      if (response.resources.length > 0) return { ...own, removed: [] };
     }
     pending.clear();
     const removal = removals[0];

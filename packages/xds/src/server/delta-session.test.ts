@@ -1,10 +1,11 @@
 // Dialogues with the server's protocol core; rows S and G of spec control-plane 4.4.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type MessageInitShape, create } from '@bufbuild/protobuf';
-import { DeltaDiscoveryRequestSchema } from '@ambit/proto/discovery';
+import { type MessageInitShape, create, toBinary } from '@bufbuild/protobuf';
+import { DeltaDiscoveryRequestSchema, NodeSchema } from '@ambit/proto/discovery';
 import fc from 'fast-check';
 import type { ClientInfo } from './client-info.ts';
+import { decodeDeltaRequest } from './delta-request.ts';
 import { createDeltaSession } from './delta-session.ts';
 import { parseNode } from './node.ts';
 import { type ResourceTableOptions, createResourceTable } from './resource-table.ts';
@@ -50,7 +51,13 @@ function dialogue(options: ResourceTableOptions = {}, names: Record<string, read
     put,
     session,
     say(init: MessageInitShape<typeof DeltaDiscoveryRequestSchema>) {
-      const outcome = session.request(create(DeltaDiscoveryRequestSchema, { typeUrl: TYPE, ...init }));
+      const outcome = session.request(
+        decodeDeltaRequest(
+          Buffer.from(
+            toBinary(DeltaDiscoveryRequestSchema, create(DeltaDiscoveryRequestSchema, { typeUrl: TYPE, ...init })),
+          ),
+        ),
+      );
       return outcome.kind === 'respond' ? seen(outcome.response) : outcome.kind;
     },
     push: (changed: string[], forced = false) => seen(session.push(TYPE, { names: new Set(changed), forced })),
@@ -269,4 +276,36 @@ test('a name that is known without being a resource of the type is not removed',
   const talk = dialogue({ isKnown: (name) => name === 'ns/svc-without-workloads' }, { pod1: [] });
   const held = { initialResourceVersions: { pod1: 'v1', 'ns/svc-without-workloads': 'v1', gone: 'v1' } };
   assert.deepEqual(talk.say(held), { resources: [], removed: ['gone'], aliases: false });
+});
+
+test('clients that follow everything get one response object for a change, made anew when what it says is no longer true', () => {
+  const node = parseNode(create(NodeSchema, { id: 'ztunnel~10.0.0.1~a.b~b.svc.cluster.local' }));
+  const table = createResourceTable(TYPE);
+  const put = (version: string): void => table.set({ name: 'pod1', version, bytes: Buffer.from(version) });
+  put('v1');
+  const client = (id: number): ReturnType<typeof createDeltaSession> => {
+    const session = createDeltaSession({
+      sources: new Map([[TYPE, table]]),
+      client: () => ({ connectionId: id, node, identity: undefined, peer: '', connectedAtMs: 0 }),
+      limits: { maxNames: 1000, maxNameCharacters: 100 },
+    });
+    session.request(
+      decodeDeltaRequest(
+        Buffer.from(toBinary(DeltaDiscoveryRequestSchema, create(DeltaDiscoveryRequestSchema, { typeUrl: TYPE }))),
+      ),
+    );
+    return session;
+  };
+  const change = { names: new Set(['pod1', 'gone']), forced: false };
+  const first = client(1).push(TYPE, change);
+  assert.equal(client(2).push(TYPE, change), first);
+  assert.deepEqual(first?.removed, ['gone']);
+  put('v2');
+  const later = client(3).push(TYPE, change);
+  assert.deepEqual(
+    later?.resources.map(({ version }) => version),
+    ['v2'],
+  );
+  table.set({ name: 'gone', version: 'v1', bytes: Buffer.from('back') });
+  assert.deepEqual(client(4).push(TYPE, change)?.removed, []);
 });

@@ -1,10 +1,10 @@
 // In: requests of one client, and which names changed. Out: what to answer and what to push. One per stream.
 // Called by: connection.ts. No I/O: tests and the golden transcripts hold dialogues with it. Main thread.
 // Source: spec control-plane 4.4 (rows S and G).
-import type { DeltaDiscoveryRequest } from '@ambit/proto/discovery';
 import { DEBUG_TYPE_PREFIX, HEALTH_TYPE_URL } from '@ambit/proto/type-urls';
 import { XdsError } from '../errors.ts';
 import type { ClientInfo } from './client-info.ts';
+import type { DeltaRequest } from './delta-request.ts';
 import type { PendingResponse } from './encode-response.ts';
 import type { ClientScope, ResourceSource, XdsResource } from './resource-source.ts';
 import {
@@ -33,7 +33,7 @@ export interface DeltaSession {
   /** Types with their state, for the status view. */
   readonly types: ReadonlyMap<string, TypeState>;
   /** Takes a request; throws XdsError when the stream must end. */
-  request(message: DeltaDiscoveryRequest): RequestOutcome;
+  request(message: DeltaRequest): RequestOutcome;
   /** Builds what one type has to push; undefined = nothing. */
   push(typeUrl: string, change: PushedChange): PendingResponse | undefined;
   /** Records that a response left with this nonce. */
@@ -49,7 +49,7 @@ export function createDeltaSession(options: {
   const { sources, limits } = options;
   const types = new Map<string, TypeState>();
 
-  const first = (typeUrl: string, message: DeltaDiscoveryRequest): RequestOutcome => {
+  const first = (typeUrl: string, message: DeltaRequest): RequestOutcome => {
     const source = sources.get(typeUrl);
     const client = options.client();
     if (source === undefined) throw unknownType(typeUrl, client);
@@ -85,7 +85,7 @@ export function createDeltaSession(options: {
     push(typeUrl, change) {
       const state = types.get(typeUrl);
       if (state === undefined) return undefined;
-      const response = pushOf(state, change, options.client());
+      const response = sharedPushOf(state, change, options.client()) ?? pushOf(state, change, options.client());
       return response.resources.length === 0 && response.removed.length === 0 ? undefined : response;
     },
     markSent(response, nonce, generation, nowMs) {
@@ -174,6 +174,26 @@ function answerNamed(state: TypeState, change: RequestedChange, client: ClientIn
   }
   return { typeUrl: source.typeUrl, resources, removed: [...removed], withAliases: true };
 }
+
+/** By change: what it means for a client that follows everything and sees everything. Most clients are of that kind. */
+const sharedPushes = new WeakMap<PushedChange, PendingResponse>();
+
+/** One response for all clients for which nothing is remembered; undefined for others, and for forced and unlimited changes. */
+function sharedPushOf(state: TypeState, change: PushedChange, client: ClientInfo): PendingResponse | undefined {
+  const { source } = state;
+  const isPlain = state.isWildcard && state.sent === undefined && state.names.size === 0;
+  if (!isPlain || change.names === 'all' || change.forced || source.scope?.(client) !== undefined) return undefined;
+  const known = sharedPushes.get(change);
+  // Clients have their turns one after another, and what there is may have changed since the first of them had its.
+  if (known !== undefined && isStillTrue(known, source)) return known;
+  const response = { ...pushOf(state, change, client), isShared: true };
+  sharedPushes.set(change, response);
+  return response;
+}
+
+const isStillTrue = ({ resources, removed }: PendingResponse, source: ResourceSource): boolean =>
+  resources.every((resource) => source.get(resource.name) === resource) &&
+  removed.every((name) => source.get(name) === undefined);
 
 /** Rows G2, G4, G7, G8: what a change means for this client. */
 function pushOf(state: TypeState, change: PushedChange, client: ClientInfo): PendingResponse {
@@ -279,8 +299,6 @@ function unaskedNew(state: TypeState, scope: ClientScope | undefined, client: Cl
   return resources;
 }
 
-function isSameVersion(resource: XdsResource, versions: Readonly<Record<string, string>>): boolean {
-  return (
-    resource.version !== '' && Object.hasOwn(versions, resource.name) && versions[resource.name] === resource.version
-  );
+function isSameVersion(resource: XdsResource, versions: ReadonlyMap<string, string>): boolean {
+  return resource.version !== '' && versions.get(resource.name) === resource.version;
 }

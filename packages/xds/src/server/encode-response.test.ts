@@ -14,19 +14,26 @@ test('shared frames decode to the same response as a plain encoding', () => {
     aliases: fc.array(fc.string(), { maxLength: 3 }),
   });
   fc.assert(
-    fc.property(fc.array(resource), fc.array(fc.string()), fc.boolean(), (resources, removed, withAliases) => {
-      const pending = { typeUrl: 'type.googleapis.com/t', resources, removed, withAliases };
-      for (const nonce of ['first', 'second']) {
-        const decoded = fromBinary(DeltaDiscoveryResponseSchema, encodeResponse(pending, nonce, 'now/1'));
-        assert.equal(decoded.nonce, nonce);
-        assert.equal(decoded.systemVersionInfo, 'now/1');
-        assert.deepEqual(decoded.removedResources, removed);
-        assert.deepEqual(
-          decoded.resources.map((item) => [item.name, item.version, item.aliases, [...(item.resource?.value ?? [])]]),
-          resources.map((item) => [item.name, item.version, withAliases ? item.aliases : [], [...item.bytes]]),
-        );
-      }
-    }),
+    fc.property(
+      fc.array(resource),
+      fc.array(fc.string()),
+      fc.boolean(),
+      fc.boolean(),
+      (resources, removed, withAliases, isShared) => {
+        const pending = { typeUrl: 'type.googleapis.com/t', resources, removed, withAliases, isShared };
+        for (const nonce of ['first', 'second']) {
+          const decoded = fromBinary(DeltaDiscoveryResponseSchema, encodeResponse(pending, nonce, 'now/1'));
+          assert.equal(decoded.typeUrl, pending.typeUrl);
+          assert.equal(decoded.nonce, nonce);
+          assert.equal(decoded.systemVersionInfo, 'now/1');
+          assert.deepEqual(decoded.removedResources, removed);
+          assert.deepEqual(
+            decoded.resources.map((item) => [item.name, item.version, item.aliases, [...(item.resource?.value ?? [])]]),
+            resources.map((item) => [item.name, item.version, withAliases ? item.aliases : [], [...item.bytes]]),
+          );
+        }
+      },
+    ),
   );
 });
 

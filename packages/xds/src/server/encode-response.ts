@@ -1,7 +1,5 @@
 // In: shared resources and a nonce. Out: the bytes of one DeltaDiscoveryResponse. Called by: connection.ts. Main thread.
 // A resource is framed once and its frame shared by all clients; a response is a concatenation, never a re-encoding.
-import { create, toBinary } from '@bufbuild/protobuf';
-import { DeltaDiscoveryResponseSchema } from '@ambit/proto/discovery';
 import type { XdsResource } from './resource-source.ts';
 
 /** A response before it has a nonce. */
@@ -11,29 +9,49 @@ export interface PendingResponse {
   readonly removed: readonly string[];
   /** Whether the aliases of the resources are sent. */
   readonly withAliases: boolean;
+  /** True when the same object is sent to many clients: its resources are put together once. */
+  readonly isShared?: boolean;
 }
 
-/** Field 2 of DeltaDiscoveryResponse, length-delimited. */
+/** Fields of DeltaDiscoveryResponse that are written; all of them are length-delimited. */
+const SYSTEM_VERSION_TAG = (1 << 3) | 2;
 const RESOURCES_TAG = (2 << 3) | 2;
+const RESPONSE_TYPE_TAG = (4 << 3) | 2;
+const NONCE_TAG = (5 << 3) | 2;
+const REMOVED_TAG = (6 << 3) | 2;
 
 const plainFrames = new WeakMap<XdsResource, Buffer>();
 const aliasFrames = new WeakMap<XdsResource, Buffer>();
 
+/** What is equal in the responses that carry the same shared resources. */
+const sharedBodies = new WeakMap<PendingResponse, Buffer>();
+
 /** Encodes a response. Protobuf allows fields in any order, so the shared frames simply follow the head. */
 export function encodeResponse(pending: PendingResponse, nonce: string, systemVersionInfo: string): Buffer {
-  const head = toBinary(
-    DeltaDiscoveryResponseSchema,
-    create(DeltaDiscoveryResponseSchema, {
-      typeUrl: pending.typeUrl,
-      nonce,
-      systemVersionInfo,
-      removedResources: [...pending.removed],
-    }),
+  const head = encodeHead(nonce, systemVersionInfo);
+  if (pending.isShared !== true) return Buffer.concat([head, ...bodyParts(pending)]);
+  let body = sharedBodies.get(pending);
+  if (body === undefined) {
+    body = Buffer.concat(bodyParts(pending));
+    sharedBodies.set(pending, body);
+  }
+  return Buffer.concat([head, body]);
+}
+
+/** What differs between clients, by hand: with many clients it is most of what is encoded for a push. */
+function encodeHead(nonce: string, systemVersionInfo: string): Buffer {
+  const head = Buffer.allocUnsafe(textSize(nonce) + textSize(systemVersionInfo));
+  putText(head, putText(head, 0, SYSTEM_VERSION_TAG, systemVersionInfo), NONCE_TAG, nonce);
+  return head;
+}
+
+function bodyParts({ typeUrl, resources, removed, withAliases }: PendingResponse): Buffer[] {
+  const names = Buffer.allocUnsafe(
+    removed.reduce((size, name) => size + fieldSize(Buffer.byteLength(name)), textSize(typeUrl)),
   );
-  return Buffer.concat([
-    head,
-    ...pending.resources.map((resource) => frameOf(resource, pending.typeUrl, pending.withAliases)),
-  ]);
+  let at = putText(names, 0, RESPONSE_TYPE_TAG, typeUrl);
+  for (const name of removed) at = putField(names, at, REMOVED_TAG, name);
+  return [names, ...resources.map((resource) => frameOf(resource, typeUrl, withAliases))];
 }
 
 function frameOf(resource: XdsResource, typeUrl: string, withAliases: boolean): Buffer {
@@ -69,25 +87,20 @@ function encodeFrame(
 ): Buffer {
   const typeBytes = Buffer.byteLength(typeUrl);
   const anyBytes = fieldSize(typeBytes) + (value.length === 0 ? 0 : fieldSize(value.length));
-  const textBytes = (text: string): number => (text === '' ? 0 : fieldSize(Buffer.byteLength(text)));
-  let messageBytes = textBytes(version) + fieldSize(anyBytes) + textBytes(name);
+  let messageBytes = textSize(version) + fieldSize(anyBytes) + textSize(name);
   for (const alias of aliases) messageBytes += fieldSize(Buffer.byteLength(alias));
   const frame = Buffer.allocUnsafe(fieldSize(messageBytes));
   let at = putHead(frame, 0, RESOURCES_TAG, messageBytes);
-  const putText = (tag: number, text: string): void => {
-    at = putHead(frame, at, tag, Buffer.byteLength(text));
-    at += frame.write(text, at);
-  };
-  if (version !== '') putText(VERSION_TAG, version);
+  at = putText(frame, at, VERSION_TAG, version);
   at = putHead(frame, at, RESOURCE_TAG, anyBytes);
-  putText(TYPE_URL_TAG, typeUrl);
+  at = putField(frame, at, TYPE_URL_TAG, typeUrl);
   if (value.length > 0) {
     at = putHead(frame, at, VALUE_TAG, value.length);
     frame.set(value, at);
     at += value.length;
   }
-  if (name !== '') putText(NAME_TAG, name);
-  for (const alias of aliases) putText(ALIASES_TAG, alias);
+  at = putText(frame, at, NAME_TAG, name);
+  for (const alias of aliases) at = putField(frame, at, ALIASES_TAG, alias);
   return frame;
 }
 
@@ -98,6 +111,19 @@ function varintSize(value: number): number {
   let size = 1;
   for (let rest = value; rest > 0x7f; rest = Math.floor(rest / 128)) size++;
   return size;
+}
+
+/** Size of a field that is left out when empty. */
+const textSize = (text: string): number => (text === '' ? 0 : fieldSize(Buffer.byteLength(text)));
+
+/** Writes a field that is left out when empty; gives the place behind it. */
+const putText = (target: Buffer, at: number, tag: number, text: string): number =>
+  text === '' ? at : putField(target, at, tag, text);
+
+/** Writes one element of a repeated field, an empty one too; gives the place behind it. */
+function putField(target: Buffer, at: number, tag: number, text: string): number {
+  const start = putHead(target, at, tag, Buffer.byteLength(text));
+  return start + target.write(text, start);
 }
 
 /** Writes tag and length; gives the place of the content. */

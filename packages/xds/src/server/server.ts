@@ -9,7 +9,7 @@ import {
   status as grpcStatus,
 } from '@grpc/grpc-js';
 import type { PeerCertificate } from 'node:tls';
-import { AggregatedDiscoveryService, type DeltaDiscoveryRequest } from '@ambit/proto/discovery';
+import { AggregatedDiscoveryService } from '@ambit/proto/discovery';
 import { grpcService } from '@ambit/proto/grpc';
 import { background } from '@ambit/runtime/background';
 import { type Clock, systemClock } from '@ambit/runtime/clock';
@@ -20,6 +20,7 @@ import { type ClientIdentity, checkNodeIdentity } from './client-info.ts';
 import { type Connection, type ConnectionContext, type ServerEvents, createConnection } from './connection.ts';
 import type { XdsNode } from './node.ts';
 import type { AnswerDebug } from './debug-stream.ts';
+import { decodeDeltaRequest, type DeltaRequest } from './delta-request.ts';
 import { createDebounce, createTurnQueue } from './push-queue.ts';
 import type { ResourceSource } from './resource-source.ts';
 import { type ClientStatus, statusOf } from './status-view.ts';
@@ -103,7 +104,7 @@ const RATE_WAIT_MS = 1000;
  */
 const GAP_MS_PER_CONNECTION = 0.25;
 
-type AdsCall = ServerDuplexStream<DeltaDiscoveryRequest, Buffer>;
+type AdsCall = ServerDuplexStream<DeltaRequest, Buffer>;
 
 /** Makes the service; it follows its sources until closed. */
 export function createXdsServer(options: XdsServerOptions): XdsServer {
@@ -163,7 +164,7 @@ export function createXdsServer(options: XdsServerOptions): XdsServer {
     call.on('cancelled', leave);
     call.on('close', leave);
     call.on('end', leave);
-    call.on('data', (message: DeltaDiscoveryRequest) => connection.onRequest(message));
+    call.on('data', (message: DeltaRequest) => connection.onRequest(message));
   };
   const handle = (call: AdsCall, isTls: boolean): void => {
     call.on('error', () => undefined);
@@ -199,7 +200,11 @@ export function createXdsServer(options: XdsServerOptions): XdsServer {
       const responseSerialize = (bytes: Buffer): Buffer => bytes;
       server.addService(
         {
-          deltaAggregatedResources: { ...deltaAggregatedResources, responseSerialize },
+          deltaAggregatedResources: {
+            ...deltaAggregatedResources,
+            requestDeserialize: decodeDeltaRequest,
+            responseSerialize,
+          },
           streamAggregatedResources: { ...streamAggregatedResources, responseSerialize },
         },
         implementation,

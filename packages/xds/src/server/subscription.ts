@@ -1,7 +1,7 @@
 // In: one request of a client. Out: what its subscription of that type is now, and whether an answer is due.
 // Called by: delta-session.ts. Pure apart from the state it is given. Source: spec control-plane 4.4 (rows S3 to S10).
-import type { DeltaDiscoveryRequest } from '@ambit/proto/discovery';
 import { XdsError } from '../errors.ts';
+import type { DeltaRequest } from './delta-request.ts';
 import type { ResourceSource } from './resource-source.ts';
 
 /** What the server remembers of one type on one stream. */
@@ -32,7 +32,7 @@ export interface RequestedChange {
   /** Names given back in this request that were followed. */
   readonly dropped: readonly string[];
   /** Versions that the client already has. */
-  readonly initialVersions: Readonly<Record<string, string>>;
+  readonly initialVersions: ReadonlyMap<string, string>;
 }
 
 /** Limits against a hostile client. */
@@ -46,7 +46,7 @@ export interface SubscriptionLimits {
 /** Starts the subscription of a type from its first request (row S4). */
 export function openType(
   source: ResourceSource,
-  request: DeltaDiscoveryRequest,
+  request: DeltaRequest,
   isScoped: boolean,
   limits: SubscriptionLimits,
 ): { state: TypeState; change: RequestedChange } {
@@ -79,7 +79,7 @@ export function openType(
 /** Applies a later request (row S6). Returns undefined when nothing changed and no answer is due. */
 export function changeType(
   state: TypeState,
-  request: DeltaDiscoveryRequest,
+  request: DeltaRequest,
   remembersNames: boolean,
   limits: SubscriptionLimits,
 ): RequestedChange | undefined {
@@ -121,15 +121,17 @@ export function forgetBroughtBy(state: TypeState, dropped: readonly string[]): s
   return gone;
 }
 
-function askedNames(request: DeltaDiscoveryRequest): Set<string> {
-  return new Set([...request.resourceNamesSubscribe, ...Object.keys(request.initialResourceVersions)]);
+function askedNames(request: DeltaRequest): Set<string> {
+  const names = new Set(request.resourceNamesSubscribe);
+  for (const name of request.initialResourceVersions.keys()) names.add(name);
+  return names;
 }
 
-function checkNames(request: DeltaDiscoveryRequest, limits: SubscriptionLimits): void {
+function checkNames(request: DeltaRequest, limits: SubscriptionLimits): void {
   for (const names of [
     request.resourceNamesSubscribe,
     request.resourceNamesUnsubscribe,
-    Object.keys(request.initialResourceVersions),
+    request.initialResourceVersions.keys(),
   ]) {
     for (const name of names) {
       if (name.length > limits.maxNameCharacters) {
