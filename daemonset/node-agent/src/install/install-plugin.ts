@@ -9,7 +9,8 @@ import type { ConfigWay } from './config-plan.ts';
 import { type Installer, type InstallerParts, startInstaller } from './installer.ts';
 import { buildKubeconfig, buildPluginElement } from './plugin-element.ts';
 
-function wayOf(config: NodeAgentConfig): ConfigWay {
+/** Where and how the plugin gets into the CNI configuration, as the settings say. Pure. */
+export function wayOf(config: NodeAgentConfig): ConfigWay {
   const wanted = config.CNI_CONF_NAME;
   // The chart of upstream writes the second name, its program reads the first one: both are understood (gap G21).
   const ownedName = config.ISTIO_OWNED_CNI_CONFIG_FILENAME || config.ISTIO_OWNED_CNI_CONF_FILENAME;
