@@ -1,8 +1,7 @@
 /**
  * Bodies on their way through the proxy: where bytes come from and where they go, without Node streams in between.
- * Implemented by the codecs (http/h1, and the adapters here for HTTP/2); used by pump.ts and request-body.ts. Data thread.
+ * Implemented by the codecs (http/h1, http/h2); used by request-body.ts and upstream/relay-response.ts. Data thread.
  */
-import type { Readable } from 'node:stream';
 
 /** Takes what a source delivers. Exactly one of `onEnd` and `onBroken` comes, last. */
 export interface BodyReceiver {
@@ -31,61 +30,6 @@ export interface BodySource {
 export interface BodySink {
   write(chunk: Uint8Array): boolean;
   onDrain: (() => void) | undefined;
-}
-
-/** A source over a Node stream that somebody else ends. */
-export class ReadableSource implements BodySource {
-  receiver: BodyReceiver | undefined;
-  readonly #stream: Readable;
-  #isOver = false;
-  #isDelivered = false;
-  #isPaused = true;
-
-  constructor(stream: Readable) {
-    this.#stream = stream;
-    stream.pause();
-    stream.on('data', (chunk: Uint8Array) => this.receiver?.onData(chunk));
-    stream.on('end', () => this.#finish(undefined, true));
-    stream.on('error', (error) => this.#finish(error, false));
-    stream.on('close', () => this.#finish(undefined, this.#stream.readableEnded));
-    stream.pause();
-  }
-
-  get isComplete(): boolean {
-    return this.#stream.readableEnded;
-  }
-
-  resume(): void {
-    this.#isPaused = false;
-    if (this.#isOver) this.#deliverEnd();
-    else this.#stream.resume();
-  }
-
-  pause(): void {
-    this.#isPaused = true;
-    this.#stream.pause();
-  }
-
-  discard(): void {
-    this.receiver = undefined;
-    this.#stream.resume();
-  }
-
-  #failure: { readonly error: Error | undefined } | undefined;
-
-  #finish(error: Error | undefined, isWhole: boolean): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    if (!isWhole) this.#failure = { error };
-    if (!this.#isPaused || !isWhole) this.#deliverEnd();
-  }
-
-  #deliverEnd(): void {
-    if (this.#isDelivered || this.receiver === undefined) return;
-    this.#isDelivered = true;
-    if (this.#failure === undefined) this.receiver.onEnd();
-    else this.receiver.onBroken(this.#failure.error);
-  }
 }
 
 /** A source of bytes that are here already. */

@@ -1,6 +1,6 @@
 /**
  * One request of a client and the way to answer it, the same for HTTP/1.1 and HTTP/2.
- * Made by http/h1/server.ts and http/h2-server.ts, driven by filters/order.ts; data thread.
+ * Made by http/h1/server.ts and http/h2/server.ts, driven by filters/order.ts; data thread.
  */
 import type { HeaderList, LocalReply } from '@ambit/l7';
 import type { Endpoint } from '@ambit/net';

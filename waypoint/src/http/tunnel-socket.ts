@@ -1,11 +1,11 @@
 /**
  * An endpoint dressed as a socket for Node's engines: a plain Duplex with the few socket methods they call.
- * Never a raw Http2Stream (decisions 6). Used by http/h2-server.ts, h2-client.ts and TLS origination; data thread.
+ * Never a raw Http2Stream (decisions 6). Used by TLS origination and by tests; data thread.
  */
 import type { Duplex } from 'node:stream';
 import { type Endpoint, toDuplex } from '@ambit/net';
 
-/** A Duplex that satisfies node:http and node:http2. Errors are swallowed here: their owners listen for `close`. */
+/** A Duplex that satisfies the engines of Node. Errors are swallowed here: their owners listen for `close`. */
 export const tunnelSocket = (endpoint: Endpoint, head?: Buffer): Duplex => {
   const remote = endpoint.remote;
   const duplex = toDuplex(endpoint);

@@ -1,6 +1,6 @@
 /**
  * What a request looks like on its way to a backend, and its response, the same for both HTTP versions.
- * Made by upstream/; implemented by h1/client.ts and h2-client.ts; data thread.
+ * Made by upstream/; implemented by h1/client.ts and h2/client.ts; data thread.
  */
 import type { HeaderList } from '@ambit/l7';
 import type { Endpoint } from '@ambit/net';

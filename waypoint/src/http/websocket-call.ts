@@ -5,7 +5,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { UpstreamError } from '../errors.ts';
-import type { Http2Client } from './h2-client.ts';
+import type { Http2Client } from './h2/client.ts';
 import type {
   InterimListener,
   OpenConnection,

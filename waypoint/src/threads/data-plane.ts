@@ -21,10 +21,9 @@ import { createTunnelServer } from '../hbone-in/listener.ts';
 import type { Tunnel } from '../hbone-in/tunnel.ts';
 import { createHttp1Client } from '../http/h1/client.ts';
 import { createHttp1Server } from '../http/h1/server.ts';
-import { createHttp2Client } from '../http/h2-client.ts';
-import { createHttp2Server } from '../http/h2-server.ts';
+import { createHttp2Client } from '../http/h2/client.ts';
+import { createHttp2Server } from '../http/h2/server.ts';
 import { sniff, type Sniffed } from '../http/sniff.ts';
-import { tunnelSocket } from '../http/tunnel-socket.ts';
 import { flowOfRequest } from '../telemetry/flow.ts';
 import { explainRequest } from '../telemetry/explain-request.ts';
 import { defaultAccessLog, type LogOutput, otlpLogOf } from '../telemetry/log-output.ts';
@@ -228,7 +227,7 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
   const h2 = createHttp2Server<Tunnel>((exchange, tunnel) => pipeline.handle(exchange, tunnel));
 
   const onHttp = (endpoint: Endpoint, sniffed: Sniffed, tunnel: Tunnel): void => {
-    if (sniffed.protocol === 'http2') h2.accept(tunnelSocket(endpoint, sniffed.head), tunnel);
+    if (sniffed.protocol === 'http2') h2.accept(endpoint, sniffed.head, tunnel);
     else h1.accept(endpoint, sniffed.head, tunnel);
   };
   const tcpOptions = {

@@ -17,7 +17,7 @@ import { type Backend, Backend_Kind } from '@ambit/proto/waypoint';
 import { setTimeout as pause } from 'node:timers/promises';
 import { UpstreamError, WaypointError } from '../errors.ts';
 import type { RequestContext } from '../filters/request-context.ts';
-import type { Http2Client } from '../http/h2-client.ts';
+import type { Http2Client } from '../http/h2/client.ts';
 import type { UpstreamClient, UpstreamResponse } from '../http/upstream.ts';
 import type { Breakers } from './breakers.ts';
 import type { SendMirrors } from './mirror.ts';

@@ -111,7 +111,7 @@ export class FramedClientSession<Peer> implements ClientSession<Peer> {
   }
 
   #capacity(): number {
-    const peerLimit = this.#transport.connection.peerStreamLimit ?? Number.POSITIVE_INFINITY;
+    const peerLimit = this.#transport.connection.peerSettings.maxConcurrentStreams ?? Number.POSITIVE_INFINITY;
     return Math.min(this.#limits.maxStreamsPerConnection, Math.max(1, peerLimit));
   }
 

@@ -47,14 +47,15 @@ export class Http2Connection implements FrameSink {
   readonly #streams = new Map<number, Http2Stream>();
   readonly #reader: FrameReader;
   readonly #decoder = new HpackDecoder(HEADER_TABLE_BYTES);
-  readonly #encoder = new HpackEncoder();
-  readonly #idleFrames: ResetLimiter = createResetLimiter(IDLE_FRAME_BURST, IDLE_FRAMES_PER_SECOND);
+  readonly #encoder: HpackEncoder;
+  readonly #idleFrames: ResetLimiter;
   readonly #recent = new RecentStreams();
   readonly #peer: PeerSettings = {
     initialWindowBytes: DEFAULT_WINDOW_BYTES,
     maxFrameBytes: DEFAULT_FRAME_BYTES,
     maxConcurrentStreams: undefined,
     headerTableBytes: HEADER_TABLE_BYTES,
+    takesExtendedConnect: false,
   };
   #updatesLeft = UPDATE_STOCK;
   #sendWindow = DEFAULT_WINDOW_BYTES;
@@ -71,6 +72,8 @@ export class Http2Connection implements FrameSink {
     this.#limits = limits;
     this.#handler = handler;
     this.#now = now;
+    this.#encoder = new HpackEncoder(limits.repeats);
+    this.#idleFrames = limits.idleFrames ?? createResetLimiter(IDLE_FRAME_BURST, IDLE_FRAMES_PER_SECOND);
     this.#reader = new FrameReader(isServer, limits.maxFrameBytes, limits.maxHeaderListBytes, this);
     this.#receiveWindow = limits.connectionWindowBytes;
     this.#begin();
@@ -86,9 +89,9 @@ export class Http2Connection implements FrameSink {
     return this.#streams.size;
   }
 
-  /** Streams that the peer lets us open; undefined: no limit told. */
-  get peerStreamLimit(): number | undefined {
-    return this.#peer.maxConcurrentStreams;
+  /** What the peer told. */
+  get peerSettings(): Readonly<PeerSettings> {
+    return this.#peer;
   }
 
   /** False once stream ids are used up or the connection failed. */
@@ -130,13 +133,14 @@ export class Http2Connection implements FrameSink {
     this.goaway(error.code, this.#lastPeerId, error.message);
   }
 
-  /** Opens a stream with this header list. Clients only. */
-  open(fields: FieldList, handler: StreamHandler): Http2Stream {
+  /** Opens a stream with this header list, after which nothing follows when `isEnd`. Clients only. */
+  open(fields: FieldList, handler: StreamHandler, isEnd = false): Http2Stream {
     const stream = new Http2Stream(this.#nextId, this.#peer.initialWindowBytes, this.#limits.streamWindowBytes);
     stream.handler = handler;
     this.#nextId += 2;
     this.#streams.set(stream.id, stream);
-    this.#sendFields(stream, fields, false);
+    this.#sendFields(stream, fields, isEnd);
+    stream.isLocalEnded = isEnd;
     return stream;
   }
 
@@ -280,6 +284,7 @@ export class Http2Connection implements FrameSink {
     const difference = this.#peer.initialWindowBytes - before;
     this.output.small(0, FrameType.SETTINGS, Flag.ACK, 0);
     this.#limitQueue();
+    this.#handler.onSettings?.();
     if (difference === 0) return this.#handler.onSendable();
     for (const stream of this.#streams.values()) {
       if (stream.sendWindow + difference > MAX_WINDOW_BYTES) throw flowBroken('stream window overflow by SETTINGS');

@@ -20,7 +20,13 @@ export interface ResponseHead {
 }
 
 /** Fields that belong to one HTTP/1 connection and must not appear (RFC 9113 8.2.2). */
-const CONNECTION_FIELDS = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade']);
+export const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'transfer-encoding',
+  'upgrade',
+]);
 const REQUEST_PSEUDO = new Set([':method', ':authority', ':scheme', ':path', ':protocol']);
 const RESPONSE_PSEUDO = new Set([':status']);
 const NO_PSEUDO: ReadonlySet<string> = new Set();
@@ -94,8 +100,8 @@ function splitFields(fields: FieldList, allowed: ReadonlySet<string>): Split | u
   return { pseudo, headers };
 }
 
-// Lower-case tokens (RFC 9110 5.6.2 without capitals).
-function isName(name: string): boolean {
+/** Lower-case tokens (RFC 9110 5.6.2 without capitals). */
+export function isName(name: string): boolean {
   if (name.length === 0) return false;
   for (let at = 0; at < name.length; at += 1) {
     const c = name.charCodeAt(at);

@@ -53,6 +53,8 @@ export class FramedStream<Peer> implements TunnelStream<Peer>, StreamHandler {
   #isEndSent = false;
   #isLocallyClosed = false;
   #isGoneTold = false;
+  #isWhole = false;
+  #trailers: FieldList | undefined;
   readonly #closeNotice = new CloseNotice();
 
   constructor(transport: FramedTransport, peer: Peer, events: FramedStreamEvents) {
@@ -74,6 +76,16 @@ export class FramedStream<Peer> implements TunnelStream<Peer>, StreamHandler {
 
   get isClosed(): boolean {
     return this.#closeNotice.isDue;
+  }
+
+  /** The peer ended its direction in order: what is to be read is all there is. */
+  get isWhole(): boolean {
+    return this.#isWhole;
+  }
+
+  /** Our END_STREAM was framed. */
+  get isEndSent(): boolean {
+    return this.#stream?.isLocalEnded === true;
   }
 
   get onClose(): CloseCallback | undefined {
@@ -169,6 +181,34 @@ export class FramedStream<Peer> implements TunnelStream<Peer>, StreamHandler {
     this.#transport.flushSoon();
   }
 
+  /** Frames a header list that does not end the stream; it leaves with what follows it, at the latest at the end of the turn. */
+  sendFields(fields: FieldList): void {
+    if (this.#stream === undefined || this.isClosed || this.#isWriteShut) return;
+    this.#transport.connection.respond(this.#stream, fields, false);
+    this.#transport.flushSoon();
+  }
+
+  /** Half-close with trailers, after everything that was written. */
+  endWith(trailers: FieldList): void {
+    if (this.#isWriteShut) return;
+    this.#trailers = trailers;
+    this.shutdownWrite();
+  }
+
+  /** Nothing was to be sent but the head: called when the stream was opened with END_STREAM. */
+  endedAtOpening(): void {
+    this.#isWriteShut = true;
+    this.#isEndSent = true;
+  }
+
+  /** Ends the stream both ways with this code. */
+  resetWith(code: number, reason: Error): void {
+    if (this.isClosed) return;
+    this.#isLocallyClosed = true;
+    this.#resetStream(code);
+    this.#finish(reason);
+  }
+
   /** Sends the answer that ends the stream, and tells a peer that is still sending to stop. */
   endWithAnswer(fields: FieldList): void {
     const stream = this.#stream;
@@ -190,7 +230,8 @@ export class FramedStream<Peer> implements TunnelStream<Peer>, StreamHandler {
     const { connection } = this.#transport;
     const region = this.#toSend[this.#toSendAt];
     if (region === undefined) {
-      connection.end(stream);
+      if (this.#trailers === undefined) connection.end(stream);
+      else connection.respond(stream, this.#trailers, true);
       this.#onEndSent();
       return false;
     }
@@ -203,7 +244,7 @@ export class FramedStream<Peer> implements TunnelStream<Peer>, StreamHandler {
       this.#toSend = [];
       this.#toSendAt = 0;
     }
-    const isEnd = this.#isWriteShut && this.#toSendBytes === 0;
+    const isEnd = this.#isWriteShut && this.#toSendBytes === 0 && this.#trailers === undefined;
     connection.data(stream, piece, isEnd);
     if (isEnd) this.#onEndSent();
     return this.hasSendable;
@@ -230,6 +271,7 @@ export class FramedStream<Peer> implements TunnelStream<Peer>, StreamHandler {
   }
 
   onEnd(): void {
+    this.#isWhole = true;
     this.#isRemoteEnded = true;
     if (this.#stream?.isGone === true) this.#tellGone(undefined);
     this.#wakeReader();
@@ -242,7 +284,9 @@ export class FramedStream<Peer> implements TunnelStream<Peer>, StreamHandler {
     this.#isEndSent = true;
     this.#tellGone(code);
     const isOrdinary = byPeer && (code === ErrorCode.NO_ERROR || code === ErrorCode.CANCEL);
-    if (!isOrdinary || !this.isAnswered) {
+    // Complete, and only ours is no longer wanted (RFC 9113 8.1): what it sent stays readable.
+    const isEnough = byPeer && code === ErrorCode.NO_ERROR && this.#isWhole;
+    if (!isEnough && (!isOrdinary || !this.isAnswered)) {
       this.#dropReceived();
       return this.#finish(streamReset(this.#transport.peerName, code));
     }
@@ -311,6 +355,7 @@ export class FramedStream<Peer> implements TunnelStream<Peer>, StreamHandler {
     }
     this.#received = [];
     this.#receivedAt = 0;
+    if (bytes > 0) this.#isWhole = false;
     if (bytes > 0) this.#transport.consumed(this.#stream, bytes);
   }
 

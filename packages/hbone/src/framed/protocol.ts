@@ -39,6 +39,7 @@ export const Setting = {
   INITIAL_WINDOW_SIZE: 4,
   MAX_FRAME_SIZE: 5,
   MAX_HEADER_LIST_SIZE: 6,
+  ENABLE_CONNECT_PROTOCOL: 8,
 } as const;
 
 /** Error codes of RST_STREAM and GOAWAY. */

@@ -9,8 +9,11 @@ const MAX_FRAME_LIMIT = 2 ** 24 - 1;
 export interface PeerSettings {
   initialWindowBytes: number;
   maxFrameBytes: number;
+  /** Streams that it lets us open; undefined: no limit told. */
   maxConcurrentStreams: number | undefined;
   headerTableBytes: number;
+  /** It takes the extended CONNECT (RFC 8441). */
+  takesExtendedConnect: boolean;
 }
 
 /** Our settings as a payload (spec node-proxy 2.4). */
@@ -21,6 +24,7 @@ export function settingsPayload(isServer: boolean, limits: ConnectionLimits): Bu
     [Setting.MAX_FRAME_SIZE, limits.maxFrameBytes],
     [Setting.MAX_HEADER_LIST_SIZE, limits.maxHeaderListBytes],
   ];
+  if (limits.takesExtendedConnect === true) entries.push([Setting.ENABLE_CONNECT_PROTOCOL, 1]);
   const payload = Buffer.alloc(entries.length * ENTRY_BYTES);
   for (const [index, [id, value]] of entries.entries()) {
     payload.writeUInt16BE(id, index * ENTRY_BYTES);
@@ -50,6 +54,10 @@ export function applySettings(peer: PeerSettings, isServer: boolean, bytes: Buff
       case Setting.MAX_FRAME_SIZE:
         if (value < DEFAULT_FRAME_BYTES || value > MAX_FRAME_LIMIT) throw invalid('MAX_FRAME_SIZE', value);
         peer.maxFrameBytes = value;
+        break;
+      case Setting.ENABLE_CONNECT_PROTOCOL:
+        if (value > 1) throw invalid('ENABLE_CONNECT_PROTOCOL', value);
+        peer.takesExtendedConnect = value === 1;
         break;
       default:
         break;

@@ -25,6 +25,8 @@ export interface ConnectionHandler {
   onPong(payload: number): void;
   /** More may be sent on the connection as a whole. */
   onSendable(): void;
+  /** The peer told its settings. */
+  onSettings?(): void;
   /** A stream left the table. */
   onStreamGone(): void;
 }
@@ -39,6 +41,12 @@ export interface ConnectionLimits {
   readonly maxConcurrentStreams: number;
   /** Streams that the peer opens only to break rules on them. */
   readonly brokenStreams: ResetLimiter;
+  /** Frames that carry nothing (PING, SETTINGS, ...); 1,000 at once and 100 a second where nothing is said. */
+  readonly idleFrames?: ResetLimiter;
+  /** Servers: announces the extended CONNECT (RFC 8441). */
+  readonly takesExtendedConnect?: boolean;
+  /** Whether values of a field repeat between streams and belong into the table of the encoder; those of tunnels where nothing is said. */
+  readonly repeats?: (name: string) => boolean;
 }
 
 /** One stream of the table. Made by the connection; gone from it when both directions ended or one side reset it. */

@@ -1,7 +1,7 @@
 // Between one verified TLS endpoint and the state machine: reads until there is nothing, sends what is framed, and
 // decides when. Small frames leave at once while the connection is quiet and once per turn while it is busy; big ones
 // one region at a time; streams that wait take turns. Owned by a session of this folder. Data threads.
-import { AGAIN, type Endpoint, EOF, Region, type SecureEndpoint } from '@ambit/net';
+import { AGAIN, type Endpoint, EOF, Region } from '@ambit/net';
 import { Http2Connection } from './connection.ts';
 import type { ConnectionHandler, ConnectionLimits, Http2Stream } from './stream.ts';
 import type { FramedStream } from './framed-stream.ts';
@@ -23,6 +23,14 @@ export interface TransportEvents extends ConnectionHandler {
   onClosed(error: Error | undefined): void;
 }
 
+/** How a transport differs from that of a tunnel. */
+export interface TransportOptions {
+  /** Frames wait for the end of the turn even while the connection is quiet: where a head, its body and its end come together. */
+  readonly gathers?: boolean;
+  /** Bytes that somebody has already read from the endpoint. */
+  readonly early?: Buffer | undefined;
+}
+
 /** One connection. */
 export class FramedTransport {
   readonly connection: Http2Connection;
@@ -32,6 +40,7 @@ export class FramedTransport {
   readonly #endpoint: Endpoint;
   readonly #events: TransportEvents;
   readonly #maxLentBytes: number;
+  readonly #gathers: boolean;
   /** Streams with something to send, in turn. */
   #ready: FramedStream<unknown>[] = [];
   #isSending = false;
@@ -52,15 +61,17 @@ export class FramedTransport {
   #lentBytes = 0;
 
   constructor(
-    endpoint: SecureEndpoint,
+    endpoint: Endpoint,
     peerName: string,
     isServer: boolean,
     limits: ConnectionLimits,
     events: TransportEvents,
+    options: TransportOptions = {},
   ) {
     this.#endpoint = endpoint;
     this.#events = events;
     this.peerName = peerName;
+    this.#gathers = options.gathers ?? false;
     this.local = endpoint.local;
     this.remote = endpoint.remote;
     this.#maxLentBytes = 2 * limits.connectionWindowBytes;
@@ -69,6 +80,7 @@ export class FramedTransport {
       onGoaway: (last, code) => events.onGoaway(last, code),
       onPong: (payload) => events.onPong(payload),
       onStreamGone: () => events.onStreamGone(),
+      onSettings: () => events.onSettings?.(),
       onSendable: () => this.#sendReady(),
     };
     this.connection = new Http2Connection(isServer, limits, handler, Date.now);
@@ -80,7 +92,11 @@ export class FramedTransport {
     endpoint.onClose = onClose;
     this.flush();
     // The owner attaches its own state first; what already arrived is looked at when it is done.
-    queueMicrotask(() => this.#read());
+    const { early } = options;
+    queueMicrotask(() => {
+      if (early !== undefined && early.length > 0) this.#readEarly(Region.of(early));
+      this.#read();
+    });
   }
 
   /** Credit for what a stream's reader took. */
@@ -135,7 +151,8 @@ export class FramedTransport {
     const { bytes } = this.connection.output;
     if (bytes === 0) return;
     this.#sendsInTurn += 1;
-    if (bytes >= SEND_NOW_BYTES || (this.#busyTurns === 0 && this.#sendsInTurn === 1)) this.flush();
+    const isQuiet = !this.#gathers && this.#busyTurns === 0 && this.#sendsInTurn === 1;
+    if (bytes >= SEND_NOW_BYTES || isQuiet) this.flush();
     if (!this.#isTurnScheduled) {
       this.#isTurnScheduled = true;
       setImmediate(this.#onTurnEnd);
@@ -249,10 +266,19 @@ export class FramedTransport {
     this.#afterReading();
   }
 
+  #readEarly(region: Region): void {
+    if (this.#isClosed || this.#current !== undefined) return;
+    this.#isReading = true;
+    this.#current = region;
+    this.#receive(region, region.offset);
+    this.#afterReading();
+  }
+
   #afterReading(): void {
     this.#isReading = false;
     const { failure } = this.connection;
     if (failure !== undefined) return this.end(failure.code, failure);
+    if (this.#gathers) return this.flushSoon();
     if (this.connection.output.bytes > 0) this.flush();
   }
 

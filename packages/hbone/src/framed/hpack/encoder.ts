@@ -9,6 +9,8 @@ const TABLE_LIMIT_BYTES = 4096;
 /** Fields whose values repeat between the streams of one connection. */
 const REPEATING = new Set(['baggage', ':authority', 'x-forwarded-network', 'x-istio-source', ':status']);
 
+const isRepeatedInTunnels = (name: string): boolean => REPEATING.has(name);
+
 /** One direction of one connection. */
 export class HpackEncoder {
   /** Absolute number of an entry by its field; entries are numbered from 0 as they are added. */
@@ -20,6 +22,12 @@ export class HpackEncoder {
   #smallestAnnounced: number | undefined;
   #block: Buffer = Buffer.allocUnsafe(512);
   #at = 0;
+  readonly #repeats: (name: string) => boolean;
+
+  /** `repeats` says whose values belong into the table; without it those of tunnels. */
+  constructor(repeats: (name: string) => boolean = isRepeatedInTunnels) {
+    this.#repeats = repeats;
+  }
 
   /** The peer's SETTINGS_HEADER_TABLE_SIZE. Takes effect with the next block, as the peer expects. */
   setPeerTableSize(bytes: number): void {
@@ -52,7 +60,7 @@ export class HpackEncoder {
     if (fixed !== undefined) return this.#integer(0x80, 7, fixed);
     const number = this.#numbers.get(key);
     if (number !== undefined) return this.#integer(0x80, 7, STATIC_TABLE.length + this.#added - number);
-    const isKept = REPEATING.has(name) && name.length + value.length + FIELD_OVERHEAD_BYTES <= this.#maxSize;
+    const isKept = this.#repeats(name) && name.length + value.length + FIELD_OVERHEAD_BYTES <= this.#maxSize;
     const nameIndex = STATIC_NAMES.get(name);
     this.#integer(isKept ? 0x40 : 0, isKept ? 6 : 4, nameIndex ?? 0);
     if (nameIndex === undefined) this.#string(name);
