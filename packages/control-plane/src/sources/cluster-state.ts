@@ -12,6 +12,7 @@ import {
 } from '@ambit/model';
 import type { KubernetesObject, ObjectOf } from '@ambit/resources';
 import type { Logger } from '@ambit/runtime/log';
+import { changeBatch } from './change-batch.ts';
 
 /** Told about every batch: the changes that came in and what they did. `diff` is undefined when everything may have changed. */
 export type ClusterListener = (changes: readonly ObjectChange[], diff: ModelDiff | undefined) => void;
@@ -37,9 +38,6 @@ export interface ClusterState {
   close(): void;
 }
 
-/** Most changes that are applied in one turn, so that streams are served between the turns: about 10 ms of work. */
-const BATCH = 500;
-
 /** Starts all informers. */
 export function watchCluster(client: KubeClient, options: ModelOptions, log: Logger): ClusterState {
   let model = new Model(options);
@@ -55,8 +53,9 @@ export function watchCluster(client: KubeClient, options: ModelOptions, log: Log
   const run = (): void => {
     isScheduled = false;
     if (queue.length > 0) {
-      const batch = queue.splice(0, BATCH);
-      const diff = model.apply(batch);
+      const batch: ObjectChange[] = [];
+      const diff = model.apply(changeBatch(queue, batch));
+      queue.splice(0, batch.length);
       if (next !== undefined) for (const change of batch) next.changes.push(change);
       for (const listener of listeners) listener(batch, diff);
     }
@@ -65,16 +64,13 @@ export function watchCluster(client: KubeClient, options: ModelOptions, log: Log
   };
   /** One step of the new translation: objects first, then what changed meanwhile, then it takes over. */
   const rebuild = (making: NonNullable<typeof next>): void => {
-    const batch: ObjectChange[] = [];
-    for (let step = making.rest.next(); step.done !== true; step = making.rest.next()) {
-      batch.push({ type: 'upsert', object: step.value });
-      if (batch.length === BATCH) break;
-    }
-    if (batch.length === 0) batch.push(...making.changes.splice(0, BATCH));
-    if (batch.length > 0) {
-      making.model.apply(batch);
-      return;
-    }
+    const objects: ObjectChange[] = [];
+    making.model.apply(changeBatch(upserts(making.rest), objects));
+    if (objects.length > 0) return;
+    const changes: ObjectChange[] = [];
+    making.model.apply(changeBatch(making.changes, changes));
+    making.changes.splice(0, changes.length);
+    if (changes.length > 0) return;
     model = making.model;
     for (const [key, exists] of parameters) model.setParameters(key, exists);
     next = undefined;
@@ -141,6 +137,18 @@ export function watchCluster(client: KubeClient, options: ModelOptions, log: Log
     },
   };
 }
+
+/** The rest of an iterator that stays open when the taker stops. */
+const upserts = (rest: Iterator<KubernetesObject>): Iterable<ObjectChange> => ({
+  [Symbol.iterator]: () => ({
+    next(): IteratorResult<ObjectChange> {
+      const step = rest.next();
+      return step.done === true
+        ? { done: true, value: undefined }
+        : { done: false, value: { type: 'upsert', object: step.value } };
+    },
+  }),
+});
 
 /** What nobody here reads is a large part of an object: field ownership everywhere, most of what a pod or node says. */
 export function withoutUnread(object: KubernetesObject): KubernetesObject {
