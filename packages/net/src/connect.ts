@@ -1,14 +1,15 @@
 // Outgoing TCP: from a domain, a destination and a source to a connected plain endpoint. Called per upstream
 // connection on data threads.
 import { addAbortListener } from 'node:events';
-import { isIP, Socket } from 'node:net';
+import { isIP } from 'node:net';
 import type { Endpoint, SocketAddress } from './endpoint.ts';
 import { connectTimedOut, formatAddress, NetError } from './errors.ts';
 import { isNativeAvailable } from './native/libc.ts';
 import { type Keepalive, setKeepalive } from './native/socket-options.ts';
 import { clientSocket } from './native/sockets.ts';
 import type { SocketDomain } from './socket-domain.ts';
-import { descriptorOf, socketEndpoint } from './socket-endpoint.ts';
+import { SocketEndpoint } from './socket-endpoint.ts';
+import { bindTcpSource, connectTcp, newTcp, systemError, type TcpHandle } from './tcp-handle.ts';
 
 /** Where to, from where, and how long. */
 export interface ConnectOptions {
@@ -38,17 +39,17 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 export async function connect(domain: SocketDomain, options: ConnectOptions): Promise<Endpoint> {
   options.signal?.throwIfAborted();
   if (isIP(options.host) === 0) throw new NetError('ERR_NET_ARGUMENT', `"${options.host}" is not an IP address`);
-  const socket = openSocket(domain, options);
-  await connected(socket, { ip: options.host, port: options.port }, sourceOf(domain, options), options);
-  const endpoint = socketEndpoint(socket);
-  if (options.keepalive !== undefined) applyKeepalive(endpoint, options.keepalive);
-  return endpoint;
-}
-
-/** Switches keepalive on for a socket endpoint; without native access it is left alone. */
-function applyKeepalive(endpoint: Endpoint, keepalive: Keepalive): void {
-  const fd = descriptorOf(endpoint);
-  if (fd !== undefined && isNativeAvailable()) setKeepalive(fd, keepalive);
+  const to: SocketAddress = { ip: options.host, port: options.port };
+  const handle = openSocket(domain, to, options);
+  try {
+    await connected(handle, to, options);
+    handle.setNoDelay(true);
+    if (options.keepalive !== undefined && isNativeAvailable()) setKeepalive(handle.fd, options.keepalive);
+    return new SocketEndpoint(handle, to);
+  } catch (error) {
+    handle.close();
+    throw error;
+  }
 }
 
 function needsNative(domain: SocketDomain, options: ConnectOptions): boolean {
@@ -57,52 +58,44 @@ function needsNative(domain: SocketDomain, options: ConnectOptions): boolean {
   );
 }
 
-function openSocket(domain: SocketDomain, options: ConnectOptions): Socket {
-  if (!needsNative(domain, options)) return new Socket({ allowHalfOpen: true });
+function openSocket(domain: SocketDomain, to: SocketAddress, options: ConnectOptions): TcpHandle {
+  if (!needsNative(domain, options)) return boundTo(sourceOf(domain, options), to);
   const made = clientSocket(domain, {
-    destination: { ip: options.host, port: options.port },
+    destination: to,
     ...(options.source === undefined ? {} : { source: options.source }),
     ...(options.transparent === undefined ? {} : { transparent: options.transparent }),
     ...(options.mark === undefined ? {} : { mark: options.mark }),
   });
   if (!made.isSourceBound) options.onUnspoofed?.();
-  // `manualStart` keeps Node from reading before connect (undocumented, pinned by test/netns).
-  const socketOptions = { fd: made.fd, allowHalfOpen: true, manualStart: true };
-  return new Socket(socketOptions);
+  return newTcp(made.fd);
 }
 
 // In a loopback domain the pod's address is always the source, so that the peer sees who calls.
 function sourceOf(domain: SocketDomain, options: ConnectOptions): string | undefined {
-  if (needsNative(domain, options)) return undefined;
   if (options.source !== undefined) return options.source;
   return domain.kind === 'loopback' && options.host.startsWith('127.') ? domain.address : undefined;
 }
 
-async function connected(
-  socket: Socket,
-  to: SocketAddress,
-  source: string | undefined,
-  options: ConnectOptions,
-): Promise<void> {
+function boundTo(source: string | undefined, to: SocketAddress): TcpHandle {
+  const handle = newTcp();
+  const errno = source === undefined ? 0 : bindTcpSource(handle, source);
+  if (errno === 0) return handle;
+  handle.close();
+  throw connectFailed(to, systemError('bind', errno, source));
+}
+
+async function connected(handle: TcpHandle, to: SocketAddress, options: ConnectOptions): Promise<void> {
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const onError = (error: Error): void => reject(connectFailed(to, error));
   const timer = setTimeout(() => reject(connectTimedOut(formatAddress(to), timeoutMs)), timeoutMs);
   using _abort =
     options.signal === undefined ? undefined : addAbortListener(options.signal, () => reject(options.signal?.reason));
-  socket.on('error', onError);
-  socket.once('connect', resolve);
-  socket.pause();
-  socket.connect({
-    host: to.ip,
-    port: to.port,
-    ...(source === undefined ? {} : { localAddress: source }),
+  connectTcp(handle, to, (errno) => {
+    if (errno === 0) resolve();
+    else reject(connectFailed(to, systemError('connect', errno, formatAddress(to))));
   });
   try {
     await promise;
-  } catch (error) {
-    socket.destroy();
-    throw error;
   } finally {
     clearTimeout(timer);
   }

@@ -1,6 +1,6 @@
 // Listening sockets: from a place (domain, port), a descriptor, or a server handed over by a supervisor, to accepted
 // plain endpoints. Called by the proxies on their data threads; TLS is put on top with `secureServer`.
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import type { Logger } from '@ambit/runtime/log';
 import type { Endpoint, SocketAddress } from './endpoint.ts';
 import { NetError } from './errors.ts';
@@ -8,7 +8,8 @@ import { isNativeAvailable } from './native/libc.ts';
 import { type Keepalive, setKeepalive } from './native/socket-options.ts';
 import { bindTcp, bindUdpSocket } from './native/sockets.ts';
 import { type SocketDomain } from './socket-domain.ts';
-import { addressOf, bindFailed, socketEndpoint } from './socket-endpoint.ts';
+import { bindFailed, SocketEndpoint } from './socket-endpoint.ts';
+import { addressOf, handleOf, systemError } from './tcp-handle.ts';
 
 /** What a new listening (or UDP) socket looks like. */
 export interface ListenerSpec {
@@ -70,15 +71,12 @@ export function bindUdp(domain: SocketDomain, spec: ListenerSpec): number {
  * Resolves when connections are taken. Rejects with ERR_NET_BIND.
  */
 export async function listen(source: number | Server, options: ListenOptions): Promise<Listener> {
-  const server = typeof source === 'number' ? newServer() : source;
-  Reflect.set(server, 'allowHalfOpen', true);
-  Reflect.set(server, 'pauseOnConnect', true);
-  attach(server, options);
+  const server = typeof source === 'number' ? createServer() : source;
   if (typeof source === 'number') {
     if (options.keepalive !== undefined && isNativeAvailable()) setKeepalive(source, options.keepalive);
     await started(server, `fd ${source}`, () => server.listen({ fd: source }, options.backlog ?? DEFAULT_BACKLOG));
   }
-  return listenerOf(server);
+  return accepting(server, options);
 }
 
 /**
@@ -89,22 +87,27 @@ export async function listenIn(domain: SocketDomain, spec: ListenerSpec, options
   if (domain.kind === 'netns' || spec.mark !== undefined || spec.transparent === true) {
     return listen(bindListener(domain, spec), options);
   }
-  const server = newServer();
-  attach(server, options);
+  const server = createServer();
   const host = spec.address ?? (domain.kind === 'loopback' ? domain.address : '::');
   const where = { host, port: spec.port, backlog: options.backlog ?? DEFAULT_BACKLOG };
   const reusePort = spec.reusePort === true && process.platform === 'linux' ? { reusePort: true } : {};
   await started(server, `${host}:${spec.port}`, () => server.listen({ ...where, ...reusePort }));
+  return accepting(server, options);
+}
+
+/** Takes connections as handles, before the server of node:net would make a socket of each. Those of earlier turns wait in the kernel. */
+function accepting(server: Server, options: ListenOptions): Listener {
+  const handle = handleOf(server);
+  if (handle === undefined) throw notListening();
+  handle.onconnection = (errno, client) => {
+    if (client === undefined) {
+      options.log?.warn('failed to accept a connection', { error: systemError('accept', errno).message });
+      return;
+    }
+    client.setNoDelay(true);
+    options.onConnection(new SocketEndpoint(client));
+  };
   return listenerOf(server);
-}
-
-function newServer(): Server {
-  return createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
-}
-
-function attach(server: Server, options: ListenOptions): void {
-  server.on('connection', (socket: Socket) => options.onConnection(socketEndpoint(socket)));
-  server.on('error', (error) => options.log?.warn('failed to accept a connection', { error: error.message }));
 }
 
 async function started(server: Server, where: string, start: () => void): Promise<void> {
@@ -120,9 +123,13 @@ async function started(server: Server, where: string, start: () => void): Promis
 function listenerOf(server: Server): Listener {
   const bound = server.address();
   const address = typeof bound === 'object' && bound !== null ? addressOf(bound.address, bound.port) : undefined;
-  if (address === undefined) throw new NetError('ERR_NET_BIND', 'the socket is not a listening TCP socket');
+  if (address === undefined) throw notListening();
   const close = (): void => {
     if (server.listening) server.close();
   };
   return { address, close, destroy: close };
+}
+
+function notListening(): NetError {
+  return new NetError('ERR_NET_BIND', 'the socket is not a listening TCP socket');
 }

@@ -12,6 +12,7 @@ import { CLOSE_NOTIFY, SslHandle } from './native/tls/ssl-handle.ts';
 import { BLOCK_BYTES, fullBlocks, HEADROOM_BYTES, Region, SMALL_BLOCK_BYTES, smallBlocks } from './region.ts';
 import { NodeStreamEndpoint } from './node-stream-endpoint.ts';
 import type { SecureOptions } from './secure-options.ts';
+import { SocketEndpoint } from './socket-endpoint.ts';
 import type { TlsContext } from './tls-context.ts';
 
 /** Plaintext handed to OpenSSL at once: three records, so that its buffer stays small and the copy out of it in cache. */
@@ -129,7 +130,8 @@ class LibsslEndpoint<Peer> implements SecureEndpoint<Peer> {
 
   /** Begins the handshake; `onHandshake` is called once. */
   start(): void {
-    if (this.#plain instanceof NodeStreamEndpoint) this.#plain.joinsWritesOfTurn = false;
+    if (this.#plain instanceof SocketEndpoint || this.#plain instanceof NodeStreamEndpoint)
+      this.#plain.joinsWritesOfTurn = false;
     const onReadable = () => this.#onPlainReadable();
     this.#plain.onReadable = onReadable;
     const onWritable = () => this.#onPlainWritable();

@@ -1,13 +1,33 @@
-// Engine 1 for plain TCP: an endpoint over a net.Socket that reads into blocks of our own instead of a new Buffer per
-// read (x2 on a relay, spec performance 3.2). Made by listen.ts and connect.ts; taken apart by secure.ts when TLS
-// goes on top before the first byte.
+// Engine 1 for plain TCP: an endpoint over a handle of libuv that receives into blocks of our own instead of a new Buffer per
+// read (x2 on a relay, spec performance 3.2). Made by listener.ts and connect.ts; taken apart by secure.ts when node:tls
+// goes on top before the first byte. State: fresh -> active -> closed, each direction of an active one ends by itself.
 import { Socket, type SocketConstructorOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Endpoint, SocketAddress } from './endpoint.ts';
+import { type CloseCallback, CloseNotice } from './close-notice.ts';
+import { AGAIN, type Endpoint, EOF, type SocketAddress, type WriteResult } from './endpoint.ts';
 import { NetError } from './errors.ts';
-import { mapStreamError, NodeStreamEndpoint } from './node-stream-endpoint.ts';
+import { mapStreamError } from './node-stream-endpoint.ts';
 import { fullBlocks, HEADROOM_BYTES, payloadArea, Region, SMALL_BLOCK_BYTES, smallBlocks } from './region.ts';
+import {
+  handleOf,
+  localAddressOf,
+  receiveInto,
+  remoteAddressOf,
+  send,
+  sendFin,
+  systemError,
+  type TcpHandle,
+  type TcpOwner,
+} from './tcp-handle.ts';
 
+/** Batches from this size on wait for the end of the turn to be joined with what follows; smaller ones leave at once. */
+const COALESCE_BYTES = 8 * 1024;
+/** More than this queued for sending asks the writer to pause. */
+const WRITE_HIGH_BYTES = 256 * 1024;
+/** The writer may go on below this. */
+const WRITE_LOW_BYTES = 64 * 1024;
+/** More than this received and not yet read pauses the source. */
+const READ_HIGH_BYTES = 256 * 1024;
 /** After this many short reads in a row a connection gives its own block back. */
 const SHORT_READS_BEFORE_SHRINK = 16;
 /**
@@ -22,118 +42,218 @@ const quietArea = Buffer.allocUnsafeSlow(SMALL_BLOCK_BYTES);
  */
 const TURN_BYTES = 1024 * 1024;
 
-/** An endpoint over a connected, paused TCP socket; it owns the socket. */
-export class SocketEndpoint extends NodeStreamEndpoint {
+/** An endpoint over a connected TCP socket that nobody has read from; it owns the socket. */
+export class SocketEndpoint implements Endpoint, TcpOwner {
+  bytesRead = 0;
+  bytesWritten = 0;
+  onWritable: (() => void) | undefined;
+  /** Big batches wait for the end of the turn to be joined. False for an owner who gathers them himself. */
+  joinsWritesOfTurn = true;
+  /** Undefined once closed, or given away. */
+  #handle: TcpHandle | undefined;
+  /** What `takeSocket` gave. */
+  #given: Socket | undefined;
+  #local: SocketAddress | undefined;
+  #remote: SocketAddress | undefined;
+  #isActive = false;
+  #isLocallyClosed = false;
+  #error: Error | undefined;
+  readonly #closeNotice = new CloseNotice();
+
+  #onReadable: (() => void) | undefined;
+  #received: Region[] | undefined;
+  #receivedBytes = 0;
+  #isPaused = false;
+  #wantsReadable = true;
+  #isReadEnded = false;
+  #isEofTaken = false;
   /** Of a connection in bulk transfer: the block that is read into next. */
   #block: Buffer | undefined;
   #isQuiet = true;
-  #receivesInto: 'quiet area' | 'own block' | undefined;
+  #receivesIntoQuietArea = true;
   #shortReads = 0;
   #turnBytes = 0;
-  #local: SocketAddress | undefined;
-  #remote: SocketAddress | undefined;
 
-  constructor(socket: Socket) {
-    super(socket, { abort: abortSocket, mapError: mapStreamError });
-    socket.setNoDelay(true);
-    this.#remote = addressOf(socket.remoteAddress, socket.remotePort);
+  /** What the kernel has not taken yet, of one send. */
+  #inFlight: readonly Region[] | undefined;
+  #toSend: Region[] | undefined;
+  /** Of both. */
+  #unsentBytes = 0;
+  #isTurnAwaited = false;
+  #wantsWritable = false;
+  #isWriteShut = false;
+  #isFinAsked = false;
+  #isFinSent = false;
+
+  /** `remote` where it is known, which saves a system call. */
+  constructor(handle: TcpHandle, remote: SocketAddress | undefined = remoteAddressOf(handle)) {
+    this.#handle = handle;
+    this.#remote = remote;
   }
 
-  override get local(): SocketAddress | undefined {
-    const socket = this.stream as Socket;
-    return (this.#local ??= addressOf(socket.localAddress, socket.localPort));
+  get local(): SocketAddress | undefined {
+    if (this.#local === undefined && this.#handle !== undefined) this.#local = localAddressOf(this.#handle);
+    return this.#local;
   }
 
-  override get remote(): SocketAddress | undefined {
+  get remote(): SocketAddress | undefined {
     return this.#remote;
   }
 
   /** The descriptor, for socket options; undefined once closed. */
   get fd(): number | undefined {
-    const fd = handleOf(this.stream)?.fd;
+    const fd = this.#handle?.fd;
     return fd === undefined || fd < 0 ? undefined : fd;
   }
 
-  /** Gives the socket away, paused and unread. Undefined when bytes have already moved. */
+  get isClosed(): boolean {
+    return this.#closeNotice.isDue;
+  }
+
+  get onReadable(): (() => void) | undefined {
+    return this.#onReadable;
+  }
+
+  set onReadable(callback: (() => void) | undefined) {
+    this.#onReadable = callback;
+    if (callback !== undefined) this.#activate();
+  }
+
+  get onClose(): CloseCallback | undefined {
+    return this.#closeNotice.callback;
+  }
+
+  set onClose(callback: CloseCallback | undefined) {
+    this.#closeNotice.callback = callback;
+  }
+
+  /** Gives the socket away, paused and unread; the endpoint is good for `destroy` only afterwards. Undefined when bytes have already moved. */
   takeSocket(): Socket | undefined {
-    return this.isActive || this.isClosed ? undefined : (this.stream as Socket);
+    if (this.#isActive || this.#handle === undefined) return undefined;
+    const options = { handle: this.#handle, allowHalfOpen: true, pauseOnCreate: true, readable: true, writable: true };
+    this.#handle = undefined;
+    this.#given = new Socket(options as unknown as SocketConstructorOpts);
+    return this.#given;
   }
 
-  // A socket accepts its read buffer only in its constructor, so the handle moves into a new socket
-  // (undocumented `handle` option and `_handle` property, pinned by the contract tests).
-  protected override startReading(): void {
-    const old = this.stream as Socket;
-    const handle = handleOf(old);
-    if (handle === undefined) return super.startReading();
-    void this.local;
-    this.replaceStream(this.#adopt(handle));
-    Reflect.set(old, '_handle', null);
-    old.on('error', ignore);
-    old.destroy();
-    this.stream.on('end', this.onSourceEnd);
-    (this.stream as Socket).resume();
-  }
-
-  protected override releaseSource(): void {
-    if (this.#block !== undefined) fullBlocks.give(this.#block);
-    this.#block = undefined;
-  }
-
-  #adopt(handle: SocketHandle): Socket {
-    const options = {
-      handle,
-      allowHalfOpen: true,
-      pauseOnCreate: true,
-      readable: true,
-      writable: true,
-      onread: { buffer: () => this.#nextBuffer(), callback: (bytes: number) => this.#onRead(bytes) },
-    };
-    return new Socket(options as unknown as SocketConstructorOpts);
-  }
-
-  // Called at creation and after each read; undefined: into the same memory again.
-  #nextBuffer(): Uint8Array | undefined {
-    if (!this.#isQuiet) {
-      this.#receivesInto = 'own block';
-      this.#block ??= fullBlocks.take();
-      return payloadArea(this.#block);
+  read(): Region | typeof AGAIN | typeof EOF {
+    this.#activate();
+    const region = this.#received?.shift();
+    if (region !== undefined) {
+      this.#onTaken(region);
+      return region;
     }
-    if (this.#receivesInto === 'quiet area') return undefined;
-    this.#receivesInto = 'quiet area';
-    return quietArea;
+    if (this.#isReadEnded) {
+      this.#isEofTaken = true;
+      this.#settle();
+      return EOF;
+    }
+    this.#wantsReadable = true;
+    return AGAIN;
   }
 
-  #onRead(bytes: number): boolean {
-    const region = this.#received(bytes);
-    if (region === undefined) return false;
+  write(regions: readonly Region[]): WriteResult {
+    if (this.#isWriteShut || this.#handle === undefined) {
+      releaseAll(regions);
+      return 'accepted';
+    }
+    this.#activate();
+    let bytes = 0;
+    for (const region of regions) bytes += region.length;
+    this.bytesWritten += bytes;
+    this.#unsentBytes += bytes;
+    const isJoined = bytes >= COALESCE_BYTES && this.joinsWritesOfTurn;
+    if (isJoined || this.#inFlight !== undefined || this.#toSend !== undefined) {
+      if (this.#toSend === undefined) this.#toSend = [...regions];
+      else for (const region of regions) this.#toSend.push(region);
+      if (isJoined) this.#awaitTurnEnd();
+    } else this.#send(regions);
+    if (this.#unsentBytes <= WRITE_HIGH_BYTES) return 'accepted';
+    this.#wantsWritable = true;
+    return 'pending';
+  }
+
+  shutdownWrite(): void {
+    if (this.#isWriteShut || this.isClosed) return;
+    this.#activate();
+    this.#endWriting();
+  }
+
+  close(): void {
+    if (this.#isLocallyClosed || this.isClosed) return;
+    this.#isLocallyClosed = true;
+    this.#dropReceived();
+    if (this.#isFinSent || this.#handle === undefined) this.#releaseHandle();
+    else if (!this.#isWriteShut) this.#endWriting();
+  }
+
+  destroy(reason: Error): void {
+    if (this.isClosed) return;
+    this.#isLocallyClosed = true;
+    if (this.#given !== undefined && !isEnding(this.#given)) resetSocket(this.#given);
+    this.#end(reason, true);
+  }
+
+  // ---- what happens on the socket (TcpOwner) ----
+
+  onReceived(bytes: number): Buffer | undefined {
+    const region = this.#regionOf(bytes);
     this.#chooseArea(bytes);
-    this.deliver(region);
+    this.#deliver(region);
+    if (this.#handle === undefined) return undefined;
     const isTurnOver = this.#isTurnOver(bytes);
-    return !this.shouldPause() && !isTurnOver;
+    this.#isPaused = this.#receivedBytes >= READ_HIGH_BYTES;
+    if (this.#isPaused || isTurnOver) this.#handle.readStop();
+    return this.#nextArea();
   }
 
-  #isTurnOver(bytes: number): boolean {
-    if (bytes < SMALL_BLOCK_BYTES) return false;
-    if (this.#turnBytes === 0) setImmediate(this.#onTurnEnd);
-    this.#turnBytes += bytes;
-    return this.#turnBytes >= TURN_BYTES;
+  onReceiveEnd(errno: number): void {
+    if (errno !== 0) return this.#fail('read', errno);
+    this.#isReadEnded = true;
+    if (this.#isFinSent) this.#releaseHandle();
+    if (!this.#isLocallyClosed) this.#wakeReader();
   }
 
-  readonly #onTurnEnd = (): void => {
-    const wasOver = this.#turnBytes >= TURN_BYTES;
-    this.#turnBytes = 0;
-    if (wasOver && !this.isPaused && !this.stream.destroyed) this.resumeReading();
-  };
+  onSent(errno: number): void {
+    const sent = this.#inFlight ?? [];
+    this.#inFlight = undefined;
+    for (const region of sent) this.#unsentBytes -= region.length;
+    releaseAll(sent);
+    if (this.#handle === undefined) return;
+    if (errno !== 0) return this.#fail('write', errno);
+    if (!this.#isTurnAwaited) this.#sendRest();
+    this.#wakeWriter();
+  }
 
-  #received(bytes: number): Region | undefined {
-    if (this.#receivesInto === 'quiet area') {
+  onFinSent(errno: number): void {
+    if (this.#handle === undefined) return;
+    if (errno !== 0) return this.#fail('shutdown', errno);
+    this.#isFinSent = true;
+    if (this.#isLocallyClosed || this.#isReadEnded) this.#releaseHandle();
+  }
+
+  // ---- receiving ----
+
+  #activate(): void {
+    if (this.#isActive) return;
+    this.#isActive = true;
+    if (this.#handle === undefined) this.#isReadEnded = true;
+    else {
+      const errno = receiveInto(this.#handle, this, quietArea);
+      if (errno !== 0) this.#fail('read', errno);
+    }
+  }
+
+  /** What just arrived: quiet connections copy it out, busy ones give their block away. */
+  #regionOf(bytes: number): Region {
+    if (this.#receivesIntoQuietArea) {
       const copy = smallBlocks.take();
       quietArea.copy(copy, HEADROOM_BYTES, 0, bytes);
       return new Region(copy, HEADROOM_BYTES, bytes, giveSmall, HEADROOM_BYTES);
     }
-    const block = this.#block;
+    const block = this.#block as Buffer;
     this.#block = undefined;
-    return block && new Region(block, HEADROOM_BYTES, bytes, giveFull, HEADROOM_BYTES);
+    return new Region(block, HEADROOM_BYTES, bytes, giveFull, HEADROOM_BYTES);
   }
 
   #chooseArea(bytes: number): void {
@@ -145,41 +265,153 @@ export class SocketEndpoint extends NodeStreamEndpoint {
     this.#shortReads += 1;
     if (this.#shortReads >= SHORT_READS_BEFORE_SHRINK) this.#isQuiet = true;
   }
-}
 
-/** Wraps a connected socket that nobody has read from. The socket must be paused. */
-export function socketEndpoint(socket: Socket): SocketEndpoint {
-  return new SocketEndpoint(socket);
+  /** Undefined: into the same memory again. */
+  #nextArea(): Buffer | undefined {
+    if (!this.#isQuiet) {
+      this.#receivesIntoQuietArea = false;
+      this.#block = fullBlocks.take();
+      return payloadArea(this.#block);
+    }
+    if (this.#receivesIntoQuietArea) return undefined;
+    this.#receivesIntoQuietArea = true;
+    return quietArea;
+  }
+
+  #deliver(region: Region): void {
+    if (this.#isLocallyClosed) return region.release();
+    this.bytesRead += region.length;
+    this.#receivedBytes += region.length;
+    (this.#received ??= []).push(region);
+    this.#wakeReader();
+  }
+
+  #onTaken(region: Region): void {
+    this.#receivedBytes -= region.length;
+    // An empty array keeps its memory.
+    if (this.#received?.length === 0) this.#received = undefined;
+    if (!this.#isPaused || this.#receivedBytes >= READ_HIGH_BYTES) return;
+    this.#isPaused = false;
+    this.#handle?.readStart();
+  }
+
+  #isTurnOver(bytes: number): boolean {
+    if (bytes < SMALL_BLOCK_BYTES) return false;
+    if (this.#turnBytes === 0) setImmediate(() => this.#onReadTurnEnd());
+    this.#turnBytes += bytes;
+    return this.#turnBytes >= TURN_BYTES;
+  }
+
+  #onReadTurnEnd(): void {
+    const wasOver = this.#turnBytes >= TURN_BYTES;
+    this.#turnBytes = 0;
+    if (wasOver && !this.#isPaused) this.#handle?.readStart();
+  }
+
+  #wakeReader(): void {
+    if (!this.#wantsReadable || this.#onReadable === undefined) return;
+    this.#wantsReadable = false;
+    this.#onReadable();
+  }
+
+  // ---- sending ----
+
+  #send(regions: readonly Region[]): void {
+    const { length } = regions;
+    if (length === 0 || this.#handle === undefined) return;
+    const parts = length === 1 ? [(regions[0] as Region).bytes] : regions.map((region) => region.bytes);
+    const outcome = send(this.#handle, this, parts);
+    if (outcome === 'pending') {
+      this.#inFlight = [...regions];
+      return;
+    }
+    for (const region of regions) this.#unsentBytes -= region.length;
+    releaseAll(regions);
+    if (outcome !== 'done') this.#fail('write', outcome);
+  }
+
+  #awaitTurnEnd(): void {
+    if (this.#isTurnAwaited) return;
+    this.#isTurnAwaited = true;
+    setImmediate(() => {
+      this.#isTurnAwaited = false;
+      this.#sendRest();
+      this.#wakeWriter();
+    });
+  }
+
+  #wakeWriter(): void {
+    if (!this.#wantsWritable || this.#unsentBytes > WRITE_LOW_BYTES) return;
+    this.#wantsWritable = false;
+    this.onWritable?.();
+  }
+
+  #sendRest(): void {
+    const rest = this.#toSend;
+    if (this.#inFlight !== undefined) return;
+    this.#toSend = undefined;
+    if (rest !== undefined) this.#send(rest);
+    if (this.#isWriteShut) this.#endSoon();
+  }
+
+  #endWriting(): void {
+    this.#isWriteShut = true;
+    this.#sendRest();
+  }
+
+  // FIN goes when everything else is in the kernel's hands: libuv keeps the order only of what it was given.
+  #endSoon(): void {
+    if (this.#isFinAsked || this.#toSend !== undefined || this.#handle === undefined) return;
+    this.#isFinAsked = true;
+    sendFin(this.#handle, this);
+  }
+
+  // ---- the end ----
+
+  #fail(syscall: string, errno: number): void {
+    if (this.#handle !== undefined) this.#end(mapStreamError(systemError(syscall, errno)), false);
+  }
+
+  #end(error: Error, byReset: boolean): void {
+    this.#error ??= error;
+    this.#dropReceived();
+    if (this.#toSend !== undefined) releaseAll(this.#toSend);
+    this.#toSend = undefined;
+    this.#releaseHandle(byReset);
+  }
+
+  // libuv refuses a reset while a FIN is on its way (uv_tcp_close_reset), and Node then forgets the handle without closing it:
+  // the descriptor would stay open for ever.
+  #releaseHandle(byReset = false): void {
+    const handle = this.#handle;
+    this.#handle = undefined;
+    const isFinOnItsWay = this.#isFinAsked && !this.#isFinSent;
+    if (byReset && !isFinOnItsWay) handle?.reset();
+    else handle?.close();
+    if (this.#block !== undefined) fullBlocks.give(this.#block);
+    this.#block = undefined;
+    this.#settle();
+  }
+
+  #dropReceived(): void {
+    if (this.#received !== undefined) releaseAll(this.#received);
+    this.#received = undefined;
+    this.#receivedBytes = 0;
+  }
+
+  /** A reader hears of the end when it has read everything. */
+  #settle(): void {
+    if (this.isClosed || this.#handle !== undefined) return;
+    const mayTell = this.#error !== undefined || this.#isLocallyClosed || this.#isEofTaken || !this.#isActive;
+    if (!mayTell) return;
+    this.#isReadEnded = true;
+    this.#closeNotice.due(this.#error);
+  }
 }
 
 /** The descriptor under an endpoint, when it is a plain socket on this thread. */
 export function descriptorOf(endpoint: Endpoint): number | undefined {
   return endpoint instanceof SocketEndpoint ? endpoint.fd : undefined;
-}
-
-/** Unmaps `::ffff:1.2.3.4`. */
-export function addressOf(ip: string | undefined, port: number | undefined): SocketAddress | undefined {
-  if (ip === undefined || port === undefined) return undefined;
-  return { ip: ip.startsWith('::ffff:') && ip.includes('.') ? ip.slice(7) : ip, port };
-}
-
-const giveSmall = (block: Buffer): void => smallBlocks.give(block);
-const giveFull = (block: Buffer): void => fullBlocks.give(block);
-
-interface SocketHandle {
-  readonly fd: number;
-  close(): void;
-}
-
-function handleOf(socket: Duplex): SocketHandle | undefined {
-  const handle: unknown = Reflect.get(socket, '_handle');
-  return typeof handle === 'object' && handle !== null ? (handle as SocketHandle) : undefined;
-}
-
-function abortSocket(stream: Duplex, reason: Error | undefined): void {
-  const socket = stream as Socket;
-  if (reason === undefined || isEnding(socket) || handleOf(socket) === undefined) socket.destroy();
-  else resetSocket(socket);
 }
 
 /** True while a FIN waits for what is to be sent before it. */
@@ -198,7 +430,12 @@ export function resetSocket(socket: Socket): void {
   socket.resetAndDestroy();
 }
 
-function ignore(): void {}
+const giveSmall = (block: Buffer): void => smallBlocks.give(block);
+const giveFull = (block: Buffer): void => fullBlocks.give(block);
+
+function releaseAll(regions: readonly Region[]): void {
+  for (const region of regions) region.release();
+}
 
 /** For callers that hold a Node error from a socket operation. */
 export function bindFailed(where: string, cause: unknown): NetError {
