@@ -16,24 +16,33 @@ export type AskElsewhere<Peer> = (signal: AbortSignal) => Promise<TunnelStream<P
  * Uses a reservation of `session`. A peer that drains and loses the request makes it reject with ERR_HBONE_DRAINING;
  * one that drains and stays silent for `LEAVING_ANSWER_MS` competes with `elsewhere`, and the loser is given up.
  */
-export async function openWatched<Peer>(
+export function openWatched<Peer>(
   session: ClientSession<Peer>,
   options: OpenOptions,
   clock: Clock,
   elsewhere: AskElsewhere<Peer>,
 ): Promise<TunnelStream<Peer>> {
-  const leaving = Promise.withResolvers<GiveUp>();
-  const asked = session.open({ ...options, onLeaving: leaving.resolve });
-  const sooner = await Promise.race([asked, leaving.promise]);
-  if (typeof sooner !== 'function') return sooner;
-  const answer = asked.catch((error: unknown) => {
-    throw options.signal?.aborted === true ? error : asUntouched(session.peerName, error);
+  return new Promise((resolve, reject) => {
+    // Nearly always it is answered and nothing more is made for it.
+    const onLeaving = (giveUp: GiveUp): void => resolve(whenLeaving(session.peerName, asked, giveUp));
+    const asked = session.open({ ...options, onLeaving });
+    asked.then(resolve, reject);
   });
-  const late = Promise.withResolvers<'late'>();
-  using _timer = clock.setTimeout(() => late.resolve('late'), LEAVING_ANSWER_MS);
-  const inTime = await Promise.race([answer, late.promise]);
-  if (inTime !== 'late') return inTime;
-  return await firstOf(session.peerName, answer, sooner, elsewhere, options.signal);
+
+  async function whenLeaving(
+    peerName: string,
+    asked: Promise<TunnelStream<Peer>>,
+    giveUp: GiveUp,
+  ): Promise<TunnelStream<Peer>> {
+    const answer = asked.catch((error: unknown) => {
+      throw options.signal?.aborted === true ? error : asUntouched(peerName, error);
+    });
+    const late = Promise.withResolvers<'late'>();
+    using _timer = clock.setTimeout(() => late.resolve('late'), LEAVING_ANSWER_MS);
+    const inTime = await Promise.race([answer, late.promise]);
+    if (inTime !== 'late') return inTime;
+    return await firstOf(peerName, answer, giveUp, elsewhere, options.signal);
+  }
 }
 
 async function firstOf<Peer>(

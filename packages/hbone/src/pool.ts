@@ -252,7 +252,8 @@ class Pool<Peer> implements HbonePool<Peer> {
 }
 
 function nameOf(key: PoolKey): string {
-  return JSON.stringify([key.source, key.expected, key.sourceAddress ?? '', key.destination]);
+  const { source, destination, sourceAddress = '', expected } = key;
+  return [source, destination, sourceAddress, expected.length, ...expected].join('\u0000');
 }
 
 function remaining(options: OpenOptions, deadline: number | undefined, clock: Clock): OpenOptions {
