@@ -1,7 +1,7 @@
-// TCP sockets of libuv as Node wraps them, one level below net.Socket: no stream, no event, no state of a stream per connection (a fifth
-// of what a new connection cost, two thirds of what an idle one held). In: descriptors, addresses, buffers. Out: calls of the socket's
-// owner. The only file that knows Node's internal `tcp_wrap` and `stream_wrap` (undocumented; the contract tests pin what is used here).
-// Used by socket-endpoint.ts, listener.ts and connect.ts. Any thread.
+// TCP sockets of libuv as Node wraps them, one level below net.Socket: no stream, no events and no second socket per connection, which
+// were a fifth of the processor time of a new one. In: descriptors, addresses, buffers. Out: calls of the socket's owner. The only file
+// that knows Node's internal `tcp_wrap` and `stream_wrap` (undocumented; the contract tests pin what is used here). Used by
+// socket-endpoint.ts, listener.ts and connect.ts. Any thread.
 import { getSystemErrorName } from 'node:util';
 import type { SocketAddress } from './endpoint.ts';
 
