@@ -9,7 +9,7 @@ import { type Keepalive, setKeepalive } from './native/socket-options.ts';
 import { bindTcp, bindUdpSocket } from './native/sockets.ts';
 import { type SocketDomain } from './socket-domain.ts';
 import { bindFailed, SocketEndpoint } from './socket-endpoint.ts';
-import { addressOf, handleOf, systemError } from './tcp-handle.ts';
+import { addressOf, handleOf, systemError, type TcpHandle } from './tcp-handle.ts';
 
 /** What a new listening (or UDP) socket looks like. */
 export interface ListenerSpec {
@@ -99,7 +99,7 @@ export async function listenIn(domain: SocketDomain, spec: ListenerSpec, options
 function accepting(server: Server, options: ListenOptions): Listener {
   const handle = handleOf(server);
   if (handle === undefined) throw notListening();
-  handle.onconnection = (errno, client) => {
+  const onConnection = (errno: number, client: TcpHandle | undefined): void => {
     if (client === undefined) {
       options.log?.warn('failed to accept a connection', { error: systemError('accept', errno).message });
       return;
@@ -107,6 +107,7 @@ function accepting(server: Server, options: ListenOptions): Listener {
     client.setNoDelay(true);
     options.onConnection(new SocketEndpoint(client));
   };
+  handle.onconnection = onConnection;
   return listenerOf(server);
 }
 
