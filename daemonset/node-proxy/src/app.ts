@@ -54,6 +54,9 @@ import { createLocalWorkloads, type LocalWorkloads } from './updates/local-workl
 import { createStateCache, type StateCache } from './updates/state-cache.ts';
 import { verifyHost } from './verify-host.ts';
 
+/** From so many workloads on they are in memory that all threads read. */
+const SHARE_FROM = 512;
+
 /** Builds and starts everything. `context.drain` ends it gracefully; the result's `close` releases the rest. */
 export async function startApp(config: NodeProxyConfig, log: RootLogger, context: RunContext): Promise<RunningApp> {
   verifyHost(config);
@@ -67,7 +70,7 @@ export async function startApp(config: NodeProxyConfig, log: RootLogger, context
     byteEngine: byteEngine.engine.name,
   });
   const state = new State();
-  const store = createStateStore();
+  const store = createStateStore({ shareFrom: SHARE_FROM });
   const manager = createCertificateManager({
     ca: certificateSource(config, log),
     clock: systemClock,
@@ -96,7 +99,7 @@ export async function startApp(config: NodeProxyConfig, log: RootLogger, context
     publisher.publish(diff);
     hub?.onDiff(diff, before, store.snapshot());
     before = store.snapshot();
-    local.onDiff(diff);
+    local.onDiff(diff, store.snapshot());
     metrics.setMissingPolicies(countMissing(store.snapshot(), local));
     state.changed();
     const client = xds;

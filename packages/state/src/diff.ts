@@ -16,6 +16,8 @@ export interface StateDiff {
   readonly generation: number;
   /** `true`: forget everything first (the first message to a data thread). */
   readonly replace: boolean;
+  /** All workloads in memory that threads share (`StoreOptions.shareFrom`); `workloads` is what changed since. Absent: as they were. */
+  readonly shared?: SharedArrayBuffer;
   /** Keyed by uid. */
   readonly workloads: KindDiff<Workload>;
   /** Keyed by `namespace/hostname`. */
@@ -26,7 +28,7 @@ export interface StateDiff {
 
 /** Whether the batch touched nothing. */
 export function isEmptyDiff(diff: StateDiff): boolean {
-  if (diff.replace) return false;
+  if (diff.replace || diff.shared !== undefined) return false;
   const { workloads, services, policies } = diff;
   return [workloads, services, policies].every((kind) => kind.upsert.length + kind.remove.length === 0);
 }

@@ -5,6 +5,8 @@ import { addressKey, groupsOf, isInRange } from './ip.ts';
 import type { Policy } from './policy.ts';
 import type { Service } from './service.ts';
 import type { ShardedMap } from './sharded-map.ts';
+import { changesOf, isChanged } from './store/layered-map.ts';
+import type { SharedWorkloads } from './store/shared-workloads.ts';
 import type { PortMap, Workload } from './workload.ts';
 
 /** One membership of a workload in a service. */
@@ -43,6 +45,8 @@ export interface Snapshot {
   readonly policies: ShardedMap<Policy>;
   /** Policies of scope GLOBAL and NAMESPACE by their scopeKey. */
   readonly scopedPolicies: ShardedMap<readonly Policy[]>;
+  /** The memory below the maps of workloads, when there is one. */
+  readonly shared: SharedWorkloads | undefined;
 }
 
 const globalScope = 'global';
@@ -63,6 +67,13 @@ export function scopeKey(policy: Policy): string | undefined {
 export function policiesInScope(snapshot: Snapshot, namespace: string): readonly (readonly Policy[])[] {
   const lists = [snapshot.scopedPolicies.get(`namespace/${namespace}`), snapshot.scopedPolicies.get(globalScope)];
   return lists.filter((list) => list !== undefined);
+}
+
+/** All workloads of a node; cheaper than a walk through all of them. */
+export function* workloadsOfNode(snapshot: Snapshot, node: string): IterableIterator<Workload> {
+  const { workloads, shared } = snapshot;
+  for (const workload of changesOf(workloads).upsert) if (workload.node === node) yield workload;
+  yield* shared?.ofNode(node, (uid) => !isChanged(workloads, uid)) ?? [];
 }
 
 /** The best workload at an address; host-network workloads are not found by address. */

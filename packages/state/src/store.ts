@@ -5,14 +5,18 @@
 import type { Authorization } from '@ambit/proto/authorization';
 import type { Address } from '@ambit/proto/workload';
 
+import { messageOf } from '@ambit/runtime/errors';
+
 import { isEmptyDiff } from './diff.ts';
 import type { KindDiff, StateDiff } from './diff.ts';
 import { policyKey } from './policy.ts';
 import type { Policy } from './policy.ts';
 import { serviceKey } from './service.ts';
 import type { Service } from './service.ts';
-import { buildSnapshot, emptySnapshot } from './store/build-snapshot.ts';
+import { buildSnapshot, emptySnapshot, withShared } from './store/build-snapshot.ts';
 import type { Snapshot } from './snapshot.ts';
+import { changeCount, changesOf } from './store/layered-map.ts';
+import { SharedWorkloads, SharedWorkloadsWriter, writeSharedWorkloads } from './store/shared-workloads.ts';
 import { Sharing } from './store/sharing.ts';
 import { type AddressTranslation, translateAddress } from './translate/address.ts';
 import { brokenPolicy, translateAuthorization } from './translate/authorization.ts';
@@ -24,11 +28,14 @@ export interface NamedResource<T> {
   readonly resource: T;
 }
 
+/** Gives the same at each call. What it throws rejects the resource. */
+export type TranslatedLater = () => AddressTranslation;
+
 /** One batch of changes, in the shape of the xDS handlers. */
 export interface StateUpdate {
-  /** As messages, or translated already: a message is several times as large as what is kept of it. */
+  /** As messages, or translated when it is their turn: a message is several times as large as what is kept of it. */
   readonly addresses?: {
-    readonly updated: readonly NamedResource<Address | AddressTranslation>[];
+    readonly updated: readonly NamedResource<Address | TranslatedLater>[];
     readonly removed: readonly string[];
   };
   readonly authorizations?: {
@@ -49,10 +56,20 @@ export interface Reject {
 
 /** What a batch did. */
 export interface ApplyResult {
+  /** With `shared` the workloads are there and not told one by one. */
   readonly diff: StateDiff;
   readonly rejects: readonly Reject[];
   /** Texts for the log: parts that were ignored in resources that were accepted. */
   readonly warnings: readonly string[];
+}
+
+/** Settings of a store. */
+export interface StoreOptions {
+  /**
+   * From so many changed workloads on all of them are written into memory that other threads read too, and again whenever as many and a
+   * quarter of all have changed since. Default: never.
+   */
+  readonly shareFrom?: number;
 }
 
 /** The store; the only mutable thing of this package. */
@@ -68,16 +85,33 @@ export interface StateStore {
 }
 
 /** An empty store at generation 0. */
-export function createStateStore(): StateStore {
+export function createStateStore({ shareFrom = Infinity }: StoreOptions = {}): StateStore {
   let current = emptySnapshot();
   const sharing = new Sharing();
 
   const apply = (update: StateUpdate): ApplyResult => {
-    const batch = new Batch(current, sharing);
-    batch.translate(update);
+    const batch = translated(update);
     const diff = batch.toDiff();
-    if (!isEmptyDiff(diff)) current = buildSnapshot(current, diff);
-    return { diff, rejects: batch.rejects, warnings: batch.warnings };
+    const { rejects, warnings } = batch;
+    if (isEmptyDiff(diff)) return { diff, rejects, warnings };
+    current = applied(current, diff);
+    const changed = changeCount(current.workloads);
+    if (changed < shareFrom || changed * 4 < current.workloads.size) return { diff, rejects, warnings };
+    const shared = writeSharedWorkloads(current);
+    current = withShared(current, new SharedWorkloads(shared));
+    return { diff: { ...diff, shared, workloads: { upsert: [], remove: [] } }, rejects, warnings };
+  };
+
+  const translated = (update: StateUpdate): Batch => {
+    const { updated = [], removed = [] } = update.addresses ?? {};
+    const count = updated.length + (update.workloads?.length ?? 0);
+    if (current.workloads.size === 0 && removed.length === 0 && count >= shareFrom) {
+      const batch = new Batch(current, sharing, new SharedWorkloadsWriter());
+      if (batch.translate(update)) return batch;
+    }
+    const batch = new Batch(current, sharing, undefined);
+    batch.translate(update);
+    return batch;
   };
 
   const applyDiff = (diff: StateDiff): Snapshot => {
@@ -86,19 +120,25 @@ export function createStateStore(): StateStore {
     }
     if (!diff.replace && isEmptyDiff(diff)) return current;
     const upsert = diff.workloads.upsert.map((workload) => sharing.workload(workload));
-    const shared = { ...diff, workloads: { ...diff.workloads, upsert } };
-    current = buildSnapshot(diff.replace ? emptySnapshot() : current, shared);
+    const own = { ...diff, workloads: { ...diff.workloads, upsert } };
+    current = applied(diff.replace ? emptySnapshot() : current, own);
     return current;
   };
 
   const fullDiff = (): StateDiff => ({
     generation: current.generation,
     replace: true,
-    workloads: { upsert: [...current.workloads.values()], remove: [] },
+    ...(current.shared === undefined ? {} : { shared: current.shared.memory }),
+    workloads: changesOf(current.workloads),
     services: { upsert: [...current.services.values()], remove: [] },
     policies: { upsert: [...current.policies.values()], remove: [] },
   });
   return { apply, applyDiff, fullDiff, snapshot: () => current };
+}
+
+function applied(before: Snapshot, diff: StateDiff): Snapshot {
+  const base = diff.shared === undefined ? before : withShared(before, new SharedWorkloads(diff.shared));
+  return buildSnapshot(base, diff);
 }
 
 /** Collects the last word about every key of one batch. `undefined` = removed. */
@@ -107,30 +147,38 @@ class Batch {
   readonly warnings: string[] = [];
   readonly #base: Snapshot;
   readonly #sharing: Sharing;
+  /** Where workloads are written at once, when there are many and none before. */
+  readonly #writer: SharedWorkloadsWriter | undefined;
   readonly #workloads = new Map<string, Workload | undefined>();
   readonly #services = new Map<string, Service | undefined>();
   readonly #policies = new Map<string, Policy | undefined>();
+  #isRepeated = false;
 
-  constructor(base: Snapshot, sharing: Sharing) {
+  constructor(base: Snapshot, sharing: Sharing, writer: SharedWorkloadsWriter | undefined) {
     this.#base = base;
     this.#sharing = sharing;
+    this.#writer = writer;
   }
 
-  translate(update: StateUpdate): void {
+  /** False when the writer met a workload twice: the batch is of no use then. */
+  translate(update: StateUpdate): boolean {
     for (const name of update.addresses?.removed ?? []) this.#removeAddress(name);
     for (const { name, resource } of update.addresses?.updated ?? []) this.#addAddress(name, resource);
     for (const name of update.authorizations?.removed ?? []) this.#policies.set(name, undefined);
     for (const { name, resource } of update.authorizations?.updated ?? []) this.#addAuthorization(name, resource);
-    for (const workload of update.workloads ?? []) this.#workloads.set(workload.uid, workload);
+    for (const workload of update.workloads ?? []) this.#addWorkload(workload);
     for (const service of update.services ?? []) this.#services.set(serviceKey(service), service);
     for (const policy of update.policies ?? []) this.#policies.set(policyKey(policy), policy);
+    return !this.#isRepeated;
   }
 
   toDiff(): StateDiff {
     const workloads = kindDiff(this.#workloads, (key) => this.#base.workloads.has(key));
     const services = kindDiff(this.#services, (key) => this.#base.services.has(key));
     const policies = kindDiff(this.#policies, (key) => this.#base.policies.has(key));
-    const diff = { generation: this.#base.generation, replace: false, workloads, services, policies };
+    const writer = this.#writer;
+    const shared = writer === undefined || writer.size === 0 ? {} : { shared: writer.finish() };
+    const diff = { generation: this.#base.generation, replace: false, ...shared, workloads, services, policies };
     return isEmptyDiff(diff) ? diff : { ...diff, generation: this.#base.generation + 1 };
   }
 
@@ -140,11 +188,16 @@ class Batch {
     kind.set(name, undefined);
   }
 
-  #addAddress(name: string, resource: Address | AddressTranslation): void {
-    const result = 'kind' in resource ? resource : translateAddress(resource);
+  #addWorkload(workload: Workload): void {
+    if (this.#writer === undefined) this.#workloads.set(workload.uid, workload);
+    else if (!this.#writer.add(workload)) this.#isRepeated = true;
+  }
+
+  #addAddress(name: string, resource: Address | TranslatedLater): void {
+    const result = typeof resource === 'function' ? translatedNow(resource) : translateAddress(resource);
     switch (result.kind) {
       case 'workload':
-        this.#workloads.set(result.workload.uid, this.#sharing.workload(result.workload));
+        this.#addWorkload(this.#writer === undefined ? this.#sharing.workload(result.workload) : result.workload);
         break;
       case 'service':
         this.#services.set(serviceKey(result.service), result.service);
@@ -170,6 +223,14 @@ class Batch {
     const key = policyKey(placeholder);
     const held = this.#policies.has(key) ? this.#policies.get(key) : this.#base.policies.get(key);
     if (held === undefined) this.#policies.set(key, placeholder);
+  }
+}
+
+function translatedNow(later: TranslatedLater): AddressTranslation {
+  try {
+    return later();
+  } catch (error) {
+    return { kind: 'reject', reason: messageOf(error) };
   }
 }
 

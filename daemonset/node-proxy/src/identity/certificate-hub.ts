@@ -7,7 +7,7 @@
 import type { CertificateManager } from '@ambit/identity/certificate-manager';
 import { background } from '@ambit/runtime/background';
 import type { Logger } from '@ambit/runtime/log';
-import { identityOf, type Snapshot, type StateDiff, type Workload } from '@ambit/state';
+import { identityOf, type Snapshot, type StateDiff, type Workload, workloadsOfNode } from '@ambit/state';
 import { errorText } from '../telemetry/response-flags.ts';
 import type { ThreadPool } from '../threads/thread-pool.ts';
 
@@ -40,9 +40,9 @@ export function createCertificateHub(options: {
     }
   };
   const isLocal = (workload: Workload): boolean => workload.node === prefetchFor;
-  const forgetUnused = (identities: ReadonlySet<string>, after: Snapshot): void => {
+  const forgetUnused = (identities: ReadonlySet<string>, after: Snapshot, node: string): void => {
     const unused = new Set(identities);
-    for (const workload of after.workloads.values()) if (isLocal(workload)) unused.delete(identityOf(workload));
+    for (const workload of workloadsOfNode(after, node)) unused.delete(identityOf(workload));
     for (const identity of unused) {
       manager.forget(identity);
       threads.broadcast({ kind: 'certificate-forget', identity });
@@ -52,17 +52,19 @@ export function createCertificateHub(options: {
     onNeed: (identity, thread) => background(log, 'certificate for a data thread', answer(identity, thread)),
     onDiff(diff, before, after) {
       if (prefetchFor === undefined) return;
-      for (const workload of diff.workloads.upsert) {
+      const isShared = diff.shared !== undefined;
+      for (const workload of isShared ? workloadsOfNode(after, prefetchFor) : diff.workloads.upsert) {
         if (isLocal(workload) && (workload.protocol === 'HBONE' || workload.nativeTunnel)) {
           manager.prefetch(identityOf(workload));
         }
       }
       const gone = new Set<string>();
+      if (isShared) for (const old of workloadsOfNode(before, prefetchFor)) gone.add(identityOf(old));
       for (const uid of [...diff.workloads.remove, ...diff.workloads.upsert.map((workload) => workload.uid)]) {
         const old = before.workloads.get(uid);
         if (old !== undefined && isLocal(old)) gone.add(identityOf(old));
       }
-      if (gone.size > 0) forgetUnused(gone, after);
+      if (gone.size > 0) forgetUnused(gone, after, prefetchFor);
     },
     close() {
       watching[Symbol.dispose]();

@@ -1,7 +1,7 @@
 /**
  * Entry of a data thread: messages of the main thread in, traffic of all pods carried here.
  *
- * Started by `thread-pool.ts` as a worker. Holds its own copy of the state, its own certificates and its own half of
+ * Started by `thread-pool.ts` as a worker. Holds its own view of the state, its own certificates and its own half of
  * each pod (listeners, pool, connections); shares nothing with other threads but the process's descriptors.
  */
 import { parentPort, workerData } from 'node:worker_threads';

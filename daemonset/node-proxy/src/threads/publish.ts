@@ -33,6 +33,7 @@ export function createPublisher(store: StateStore): Publisher {
 }
 
 function messageOf(diff: StateDiff): ToDataThread {
-  if (diff.workloads.upsert.length < SHARED_FROM) return { kind: 'state', diff };
+  // Shared memory goes as it is.
+  if (diff.shared !== undefined || diff.workloads.upsert.length < SHARED_FROM) return { kind: 'state', diff };
   return { kind: 'shared-state', diff: shareDiff(diff) };
 }

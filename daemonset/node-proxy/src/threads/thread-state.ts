@@ -34,8 +34,7 @@ export function createThreadState(options: { nodeName: string | undefined; clock
   return {
     snapshot: () => store.snapshot(),
     apply(diff) {
-      store.applyDiff(diff);
-      local.onDiff(diff);
+      local.onDiff(diff, store.applyDiff(diff));
       for (const wake of waiting) wake();
     },
     findOwn,

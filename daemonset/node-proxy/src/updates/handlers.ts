@@ -8,10 +8,10 @@ import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL } from '@ambit/proto/type-urls
 import { AddressSchema } from '@ambit/proto/workload';
 import type { Logger } from '@ambit/runtime/log';
 import {
-  type AddressTranslation,
   type StateDiff,
   type StateStore,
   type StateUpdate,
+  type TranslatedLater,
   translateAddress,
 } from '@ambit/state';
 import { type AnyResourceHandler, anyHandler, type Reject } from '@ambit/xds';
@@ -20,7 +20,7 @@ import { fromBinary } from '@bufbuild/protobuf';
 /** Where batches go. */
 export interface HandlerOptions {
   readonly store: StateStore;
-  /** Called with each diff that changed something, after the store changed. */
+  /** Called with each diff, after the store changed. */
   readonly publish: (diff: StateDiff) => void;
   /** Counts a response: type URL and payload bytes. */
   readonly onResponse: (typeUrl: string, bytes: number) => void;
@@ -46,12 +46,12 @@ export function createHandlers(options: HandlerOptions): {
     return rejects;
   };
   return {
-    address: anyHandler<AddressTranslation>({
+    address: anyHandler<TranslatedLater>({
       typeUrl: ADDRESS_TYPE_URL,
       decode(bytes) {
         measure(ADDRESS_TYPE_URL, bytes);
-        // At once: of a hundred thousand messages none lives longer than its turn.
-        return translateAddress(fromBinary(AddressSchema, bytes));
+        // By the store, in its turn: of a hundred thousand messages no two are there at a time.
+        return () => translateAddress(fromBinary(AddressSchema, bytes));
       },
       apply: ({ updated, removed }) => apply(ADDRESS_TYPE_URL, { addresses: { updated, removed } }),
     }),

@@ -18,31 +18,35 @@ const step = fc.oneof(
 
 test('after any changes it finds what a search through all workloads finds', () => {
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 30 }), fc.constantFrom('n1', undefined), (steps, nodeName) => {
-      const store = createStateStore();
-      const follower = createStateStore();
-      const local = createLocalWorkloads(nodeName);
-      for (const one of steps) {
-        const diff =
-          one.kind === 'restart'
-            ? store.fullDiff()
-            : one.kind === 'put'
-              ? store.apply({ workloads: [one.workload] }).diff
-              : store.apply({ addresses: { updated: [], removed: [one.uid] } }).diff;
-        follower.applyDiff(diff);
-        local.onDiff(diff);
-      }
-      const snapshot = follower.snapshot();
-      const isLocal = ({ node }: Workload): boolean => nodeName === undefined || node === nodeName;
-      const expected = [...snapshot.workloads.values()].filter(isLocal);
-      const uids = (list: Iterable<Workload>): string[] => [...list].map(({ uid }) => uid).toSorted();
-      assert.deepEqual(uids(local.all(snapshot)), uids(expected));
-      for (const name of ['a', 'b']) {
-        const found = local.find(snapshot, { namespace: 'default', name, serviceAccount: name });
-        const all = expected.filter((workload) => workload.name === name);
-        assert.equal(found === undefined, all.length === 0);
-        assert.ok(found === undefined || all.includes(found));
-      }
-    }),
+    fc.property(
+      fc.array(step, { maxLength: 30 }),
+      fc.constantFrom('n1', undefined),
+      fc.nat(3),
+      (steps, nodeName, limit) => {
+        const store = createStateStore(limit === 0 ? {} : { shareFrom: limit });
+        const follower = createStateStore();
+        const local = createLocalWorkloads(nodeName);
+        for (const one of steps) {
+          const diff =
+            one.kind === 'restart'
+              ? store.fullDiff()
+              : one.kind === 'put'
+                ? store.apply({ workloads: [one.workload] }).diff
+                : store.apply({ addresses: { updated: [], removed: [one.uid] } }).diff;
+          local.onDiff(diff, follower.applyDiff(diff));
+        }
+        const snapshot = follower.snapshot();
+        const isLocal = ({ node }: Workload): boolean => nodeName === undefined || node === nodeName;
+        const expected = [...snapshot.workloads.values()].filter(isLocal);
+        const uids = (list: Iterable<Workload>): string[] => [...list].map(({ uid }) => uid).toSorted();
+        assert.deepEqual(uids(local.all(snapshot)), uids(expected));
+        for (const name of ['a', 'b']) {
+          const found = local.find(snapshot, { namespace: 'default', name, serviceAccount: name });
+          const all = expected.filter((workload) => workload.name === name);
+          assert.equal(found === undefined, all.length === 0);
+          assert.ok(found === undefined || uids(all).includes(found.uid));
+        }
+      },
+    ),
   );
 });

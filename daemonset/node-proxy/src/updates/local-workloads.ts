@@ -4,13 +4,13 @@
  * One on the main thread (which listed policies are missing) and one per data thread (the record of a pod). A node has a
  * few hundred workloads in a mesh of a hundred thousand.
  */
-import type { Snapshot, StateDiff, Workload } from '@ambit/state';
+import { type Snapshot, type StateDiff, type Workload, workloadsOfNode } from '@ambit/state';
 import type { WorkloadInfo } from '../inpod/zds-protocol.ts';
 
 /** The workloads of one node. */
 export interface LocalWorkloads {
-  /** Takes a diff that was applied; `nodeName` of the options decides what is local. */
-  onDiff(diff: StateDiff): void;
+  /** Takes a diff that was applied, and the snapshot after it; `nodeName` of the options decides what is local. */
+  onDiff(diff: StateDiff, after: Snapshot): void;
   /** The record of a pod in this snapshot. */
   find(snapshot: Snapshot, info: WorkloadInfo): Workload | undefined;
   /** All records of this snapshot. */
@@ -37,10 +37,15 @@ export function createLocalWorkloads(nodeName: string | undefined): LocalWorkloa
     else uids.add(workload.uid);
   };
   return {
-    onDiff({ replace, workloads }) {
-      if (replace) {
+    onDiff({ replace, shared, workloads }, after) {
+      if (replace || shared !== undefined) {
         keyOf.clear();
         uidsOf.clear();
+      }
+      if (shared !== undefined) {
+        const all = nodeName === undefined ? after.workloads.values() : workloadsOfNode(after, nodeName);
+        for (const workload of all) remember(workload);
+        return;
       }
       for (const uid of workloads.remove) forget(uid);
       for (const workload of workloads.upsert) {

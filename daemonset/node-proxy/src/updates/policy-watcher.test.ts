@@ -15,6 +15,10 @@ test('a change of the own workload or of any policy is looked at, a change of an
   const first = store.apply(parseLocalState(`workloads: [${workload('')}]`)).diff;
   assert.equal(concerns(first, 's'), true);
   assert.equal(concerns(first, 'other'), false);
+  assert.equal(
+    concerns({ ...first, shared: new SharedArrayBuffer(0), workloads: { upsert: [], remove: [] } }, 's'),
+    true,
+  );
   assert.equal(concerns(store.apply(parseLocalState(`policies: [${denyAll}]`)).diff, 'other'), true);
 });
 

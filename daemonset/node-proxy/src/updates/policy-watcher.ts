@@ -12,7 +12,8 @@ import { policyChange } from '../telemetry/response-flags.ts';
 /** Whether a diff can change what policies say about the connections of a pod with this workload. */
 export function concerns(diff: StateDiff, ownUid: string | undefined): boolean {
   const { policies, workloads } = diff;
-  if (diff.replace || policies.upsert.length + policies.remove.length > 0) return true;
+  // What lies in shared memory is not told one by one.
+  if (diff.replace || diff.shared !== undefined || policies.upsert.length + policies.remove.length > 0) return true;
   return workloads.upsert.some(({ uid }) => uid === ownUid);
 }
 

@@ -6,12 +6,15 @@ import { policyKey } from '../policy.ts';
 import type { Policy } from '../policy.ts';
 import { serviceKey } from '../service.ts';
 import type { Service } from '../service.ts';
-import { editShardedMap, emptyShardedMap } from '../sharded-map.ts';
+import { emptyShardedMap } from '../sharded-map.ts';
 import type { ShardedMapEditor } from '../sharded-map.ts';
 import { scopeKey } from '../snapshot.ts';
 import type { CidrEntry, Endpoint, Snapshot } from '../snapshot.ts';
 import type { KindDiff, StateDiff } from '../diff.ts';
 import type { Workload } from '../workload.ts';
+import { addressKeysOf, addressRank, hostnameKey } from './index-keys.ts';
+import { editMap } from './layered-map.ts';
+import type { SharedWorkloads } from './shared-workloads.ts';
 
 /** The snapshot of an empty store. */
 export function emptySnapshot(): Snapshot {
@@ -27,13 +30,20 @@ export function emptySnapshot(): Snapshot {
     endpoints: emptyShardedMap(),
     policies: emptyShardedMap(),
     scopedPolicies: emptyShardedMap(),
+    shared: undefined,
   };
+}
+
+/** The snapshot with other workloads, all of them from shared memory. */
+export function withShared(base: Snapshot, shared: SharedWorkloads): Snapshot {
+  return { ...base, ...shared.maps(), shared };
 }
 
 /** Applies a diff; the result has the diff's generation. */
 export function buildSnapshot(base: Snapshot, diff: StateDiff): Snapshot {
   return {
     generation: diff.generation,
+    shared: base.shared,
     ...applyWorkloads(base, diff.workloads),
     ...applyServices(base, diff.services),
     ...applyPolicies(base, diff.policies),
@@ -44,15 +54,15 @@ function applyWorkloads(
   base: Snapshot,
   diff: KindDiff<Workload>,
 ): Pick<Snapshot, 'workloads' | 'workloadsByAddress' | 'workloadsByHostname' | 'endpoints'> {
-  const workloads = editShardedMap(base.workloads);
-  const byAddress = editShardedMap(base.workloadsByAddress);
-  const byHostname = editShardedMap(base.workloadsByHostname);
+  const workloads = editMap(base.workloads);
+  const byAddress = editMap(base.workloadsByAddress);
+  const byHostname = editMap(base.workloadsByHostname);
   const endpoints = new EndpointEditor(base);
   const drop = (uid: string): void => {
     const old = workloads.get(uid);
     if (old === undefined) return;
-    for (const key of addressKeysOf(old)) removeFromList(byAddress, key, old);
-    if (old.hostname !== '') removeFromList(byHostname, hostnameKey(old), old);
+    for (const key of addressKeysOf(old)) removeFromList(byAddress, key, old, isSameWorkload);
+    if (old.hostname !== '') removeFromList(byHostname, hostnameKey(old), old, isSameWorkload);
     for (const key of Object.keys(old.services)) endpoints.remove(key, uid);
     workloads.delete(uid);
   };
@@ -78,7 +88,7 @@ class EndpointEditor {
   readonly #owned = new Map<string, Map<string, Endpoint>>();
 
   constructor(base: Snapshot) {
-    this.#editor = editShardedMap(base.endpoints);
+    this.#editor = editMap(base.endpoints);
   }
 
   add(serviceName: string, endpoint: Endpoint): void {
@@ -110,9 +120,9 @@ function applyServices(
   base: Snapshot,
   diff: KindDiff<Service>,
 ): Pick<Snapshot, 'services' | 'servicesByHostname' | 'servicesByVip' | 'cidrs'> {
-  const services = editShardedMap(base.services);
-  const byHostname = editShardedMap(base.servicesByHostname);
-  const byVip = editShardedMap(base.servicesByVip);
+  const services = editMap(base.services);
+  const byHostname = editMap(base.servicesByHostname);
+  const byVip = editMap(base.servicesByVip);
   let hasCidrChange = false;
   const replace = (key: string, next: Service | undefined): void => {
     const old = services.get(key);
@@ -167,8 +177,8 @@ function indexCidrs(services: Iterable<Service>): CidrEntry[] {
 }
 
 function applyPolicies(base: Snapshot, diff: KindDiff<Policy>): Pick<Snapshot, 'policies' | 'scopedPolicies'> {
-  const policies = editShardedMap(base.policies);
-  const scoped = editShardedMap(base.scopedPolicies);
+  const policies = editMap(base.policies);
+  const scoped = editMap(base.scopedPolicies);
   const drop = (key: string): void => {
     const old = policies.get(key);
     const scope = old === undefined ? undefined : scopeKey(old);
@@ -185,14 +195,6 @@ function applyPolicies(base: Snapshot, diff: KindDiff<Policy>): Pick<Snapshot, '
   return { policies: policies.commit(), scopedPolicies: scoped.commit() };
 }
 
-function addressKeysOf(workload: Workload): string[] {
-  return workload.hostNetwork ? [] : workload.ips.map((ip) => addressKey(workload.network, ip));
-}
-
-function hostnameKey(workload: Workload): string {
-  return `${workload.namespace}/${workload.hostname}`;
-}
-
 /** Best rank first; among equals the newest first (spec/node-proxy.md 5.1). */
 function insertRanked(list: readonly Workload[] | undefined, workload: Workload): readonly Workload[] {
   if (list === undefined) return [workload];
@@ -201,18 +203,22 @@ function insertRanked(list: readonly Workload[] | undefined, workload: Workload)
   return at < 0 ? [...others, workload] : others.toSpliced(at, 0, workload);
 }
 
-function addressRank(workload: Workload): number {
-  const isHbone = workload.protocol === 'HBONE';
-  if (workload.uid.includes('//Pod/')) return isHbone ? 3 : 2;
-  return isHbone ? 1 : 0;
-}
-
 function appendToList<T>(index: ShardedMapEditor<readonly T[]>, key: string, item: T): void {
   index.set(key, [...(index.get(key) ?? []), item]);
 }
 
-function removeFromList<T>(index: ShardedMapEditor<readonly T[]>, key: string, item: T): void {
-  const rest = (index.get(key) ?? []).filter((entry) => entry !== item);
+/** A record from shared memory may be made anew at each look. */
+function isSameWorkload(one: Workload, other: Workload): boolean {
+  return one.uid === other.uid;
+}
+
+function removeFromList<T>(
+  index: ShardedMapEditor<readonly T[]>,
+  key: string,
+  item: T,
+  isSame: (one: T, other: T) => boolean = Object.is,
+): void {
+  const rest = (index.get(key) ?? []).filter((entry) => !isSame(entry, item));
   if (rest.length === 0) index.delete(key);
   else index.set(key, rest);
 }
