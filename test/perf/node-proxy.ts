@@ -28,6 +28,7 @@ const CLOCK_TICKS_PER_SECOND = 100;
 interface Column {
   readonly name: string;
   readonly program: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
 }
 
 /** One measured value of one round. */
@@ -46,8 +47,8 @@ export async function runNodeProxy(): Promise<BenchReport> {
   const ztunnel = peerProgram('ztunnel');
   using built = builtProgram();
   const columns: readonly Column[] = [
-    { name: 'ambit', program: [process.execPath, built.main] },
-    ...(ztunnel === undefined ? [] : [{ name: 'ztunnel', program: [ztunnel, 'proxy', 'ztunnel'] }]),
+    { name: 'ambit', ...built },
+    ...(ztunnel === undefined ? [] : [{ name: 'ztunnel', program: [ztunnel, 'proxy', 'ztunnel'], environment: {} }]),
   ];
   const samples = new Map<string, { readonly path: string; readonly unit: string; readonly rounds: number[] }>();
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -74,7 +75,7 @@ export async function runNodeProxy(): Promise<BenchReport> {
     figures: figures.toSorted((a, b) => a.quantity.localeCompare(b.quantity) || a.path.localeCompare(b.path)),
     notRun: ztunnel === undefined ? ['ztunnel: AMBIT_PEER_ZTUNNEL is not set'] : [],
     notes: [
-      'the program is what the image runs: joined files, types long gone',
+      'the program is what the image runs, as the image starts it: joined files, types long gone',
       'the control plane runs in the process of the bench and shares the machine',
       `${PODS} pods share one namespace; both ends of the ${IDLE_CONNECTIONS} idle tunnelled connections are in the measured process`,
     ],
@@ -190,7 +191,14 @@ async function start(
   const startedMs = performance.now();
   const proxy = stack.use(
     startNodeProxy(
-      { ...control.environment, NODE_NAME: 'node-a', INPOD_UDS: uds, RUST_LOG: 'warn', ZTUNNEL_WORKER_THREADS: '2' },
+      {
+        ...control.environment,
+        ...column.environment,
+        NODE_NAME: 'node-a',
+        INPOD_UDS: uds,
+        RUST_LOG: 'warn',
+        ZTUNNEL_WORKER_THREADS: '2',
+      },
       {
         address: '127.0.0.1',
         wrap: ['ip', 'netns', 'exec', home.namespace],
@@ -242,13 +250,21 @@ async function ready(home: PodNamespace): Promise<void> {
 }
 
 /** The node proxy as its image has it, in a folder of its own. */
-function builtProgram(): Disposable & { readonly main: string } {
+function builtProgram(): Disposable & Omit<Column, 'name'> {
   const out = mkdtempSync(join(tmpdir(), 'ambit-bench-'));
   execFileSync(process.execPath, ['--conditions=@ambit/source', IMAGES, '--unpacked', '--out', out, 'node-proxy'], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
+  const folder = join(out, 'node-proxy');
+  const start = JSON.parse(readFileSync(join(folder, 'start.json'), 'utf8')) as {
+    readonly arguments: readonly string[];
+    readonly environment: Readonly<Record<string, string>>;
+  };
+  // A path as in the image, below the folder here.
+  const given = start.arguments.map((each) => (each.startsWith('/') ? join(folder, each) : each));
   return {
-    main: join(out, 'node-proxy/app/node_modules/@ambit/node-proxy/dist/bundle/main.js'),
+    program: [process.execPath, ...given],
+    environment: start.environment,
     [Symbol.dispose]: () => rmSync(out, { recursive: true, force: true }),
   };
 }

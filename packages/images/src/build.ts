@@ -71,19 +71,25 @@ export async function unpackPrograms(
   options: Pick<BuildOptions, 'checkout' | 'out' | 'skipsCompile' | 'progress'>,
 ): Promise<void> {
   if (!options.skipsCompile) compile(wanted, options);
-  for (const { name, folder, bundled } of wanted) {
-    const program = join(options.checkout, folder);
-    const { entries } = await gatherProgram(program, bundled);
+  for (const component of wanted) {
+    const { name } = component;
+    const program = join(options.checkout, component.folder);
+    const { entries } = await gatherProgram(program, component.bundled);
     for (const entry of entries) {
       if (entry.kind !== 'file') continue;
       const path = join(options.out, name, entry.path);
       mkdirSync(dirname(path), { recursive: true });
       await writeFile(path, entry.content);
     }
-    const [, main = ''] = entrypointOf(program, bundled);
-    options.progress(`wrote ${join(options.out, name, main)}`);
+    const [, ...command] = entrypointOf(program, component);
+    const start = { arguments: command, environment: component.environment };
+    await writeFile(join(options.out, name, START_FILE), JSON.stringify(start));
+    options.progress(`wrote ${join(options.out, name)}, started as node ${command.join(' ')}`);
   }
 }
+
+/** How an unpacked program is started: arguments of Node.js, the path as in the image, and environment. */
+const START_FILE = 'start.json';
 
 interface Shared {
   readonly base: Layer;
@@ -105,7 +111,8 @@ async function buildOne(component: Component, shared: Shared, options: BuildOpti
   const image = planImage(layers, {
     reference,
     architecture: shared.architecture,
-    entrypoint: entrypointOf(folder, component.bundled),
+    entrypoint: entrypointOf(folder, component),
+    environment: component.environment,
     user: component.user,
     labels: {
       'org.opencontainers.image.title': component.title,

@@ -20,6 +20,10 @@ export interface Component {
    * instead of hundreds. The first is the program, the others are entries of its threads. Empty: the program starts from `dist/src/main.js`.
    */
   readonly bundled: readonly string[];
+  /** Arguments of Node.js. */
+  readonly nodeArguments: readonly string[];
+  /** Settings of the C library and of Node.js, beside PATH. */
+  readonly environment: Readonly<Record<string, string>>;
   /** The CNI plugin lies in /opt/cni/bin. */
   readonly hasPlugin: boolean;
 }
@@ -46,6 +50,8 @@ export const components: readonly Component[] = [
     modules: [],
     user: NOBODY,
     bundled: [],
+    nodeArguments: [],
+    environment: {},
     hasPlugin: false,
   },
   {
@@ -57,6 +63,9 @@ export const components: readonly Component[] = [
     modules: [],
     user: ROOT,
     bundled: ['main.js', 'threads/data-thread.js'],
+    // What they save and cost: packages/docs/performance.md, `bench node-proxy`.
+    nodeArguments: ['--max-semi-space-size=4'],
+    environment: { MALLOC_ARENA_MAX: '2' },
     hasPlugin: false,
   },
   {
@@ -68,6 +77,8 @@ export const components: readonly Component[] = [
     modules: [],
     user: NOBODY,
     bundled: [],
+    nodeArguments: [],
+    environment: {},
     hasPlugin: false,
   },
   {
@@ -79,6 +90,8 @@ export const components: readonly Component[] = [
     modules: ['xtables'],
     user: ROOT,
     bundled: [],
+    nodeArguments: [],
+    environment: {},
     hasPlugin: true,
   },
 ];

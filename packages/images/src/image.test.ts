@@ -16,6 +16,7 @@ const settings: ImageSettings = {
   reference: 'docker.io/ambit/pilot:dev',
   architecture: 'amd64',
   entrypoint: ['/usr/bin/node', '/app/main.js'],
+  environment: { A: 'b' },
   user: '65532:65532',
   labels: { 'org.opencontainers.image.title': 'a' },
   seconds: 86_400,
@@ -54,7 +55,7 @@ test('every blob that index and manifest name is in the archive with its digest 
   assert.equal(config['created'], '1970-01-02T00:00:00Z');
   assert.deepEqual(config['config'], {
     User: '65532:65532',
-    Env: ['PATH=/usr/sbin:/usr/bin'],
+    Env: ['PATH=/usr/sbin:/usr/bin', 'A=b'],
     Entrypoint: ['/usr/bin/node', '/app/main.js'],
     WorkingDir: '/',
     Labels: { 'org.opencontainers.image.title': 'a' },

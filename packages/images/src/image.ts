@@ -29,6 +29,8 @@ export interface ImageSettings {
   readonly reference: string;
   readonly architecture: Architecture;
   readonly entrypoint: readonly string[];
+  /** Beside PATH. */
+  readonly environment: Readonly<Record<string, string>>;
   /** `uid:gid`. */
   readonly user: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -64,7 +66,7 @@ export function planImage(layers: readonly Layer[], settings: ImageSettings): Pl
     ...platform,
     config: {
       User: settings.user,
-      Env: ['PATH=/usr/sbin:/usr/bin'],
+      Env: ['PATH=/usr/sbin:/usr/bin', ...Object.entries(settings.environment).map((pair) => pair.join('='))],
       Entrypoint: settings.entrypoint,
       WorkingDir: '/',
       Labels: settings.labels,

@@ -5,6 +5,7 @@
  */
 import { existsSync, globSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import type { Component } from '../components.ts';
 import { ImageError } from '../errors.ts';
 import type { Part } from '../sbom.ts';
 import type { TarEntry } from '../tar.ts';
@@ -47,10 +48,13 @@ export async function gatherProgram(folder: string, bundled: readonly string[]):
 }
 
 /** Command that starts the program in its image. */
-export function entrypointOf(folder: string, bundled: readonly string[]): readonly string[] {
+export function entrypointOf(
+  folder: string,
+  { bundled, nodeArguments }: Pick<Component, 'bundled' | 'nodeArguments'>,
+): readonly string[] {
   const [first] = bundled;
   const main = first === undefined ? 'dist/src/main.js' : `${BUNDLE_FOLDER}/${basename(first)}`;
-  return ['/usr/bin/node', `/app/${placeOf(placePackages(folder))}/${main}`];
+  return ['/usr/bin/node', ...nodeArguments, `/app/${placeOf(placePackages(folder))}/${main}`];
 }
 
 const placeOf = ([program]: readonly PlacedPackage[]): string => program?.place ?? '';
