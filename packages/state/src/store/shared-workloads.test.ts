@@ -6,7 +6,8 @@ import { type Snapshot, workloadsOfNode } from '../snapshot.ts';
 import { createStateStore } from '../store.ts';
 import { gatewayAt, gatewayOf, memberOf, testPolicy, testService, testWorkload } from '../testing/index.ts';
 import type { Workload } from '../workload.ts';
-import { SharedWorkloads, writeSharedWorkloads } from './shared-workloads.ts';
+import { SharedWorkloads } from './shared-workloads.ts';
+import { writeSharedWorkloads } from './shared-workloads-writer.ts';
 
 const one = testService('one');
 const two = testService('two');
