@@ -26,6 +26,7 @@ const groups: readonly CommandGroup[] = [
   { words: ['waypoint'], load: async () => (await import('./waypoint/command.ts')).addWaypointCommand },
   { words: ['node'], load: async () => (await import('./node/command.ts')).addNodeCommand },
   { words: ['agent', 'ztunnel-config', 'zc'], load: async () => (await import('./agent/command.ts')).addAgentCommand },
+  { words: ['cert'], load: async () => (await import('./cert/command.ts')).addCertCommand },
   { words: ['proxy', 'proxy-status', 'ps'], load: async () => (await import('./proxy/command.ts')).addProxyCommand },
   {
     words: ['create-remote-secret', 'remote-clusters'],
