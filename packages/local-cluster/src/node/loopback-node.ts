@@ -112,6 +112,7 @@ function createSandbox(pod: LoopbackPod): PodSandbox {
   return {
     ip: pod.ip,
     user: process.getuid?.() ?? 0,
+    hasOwnUser: false,
     startContainer: async (start) => {
       const started = await startProcess(pod, start);
       processes.add(started);

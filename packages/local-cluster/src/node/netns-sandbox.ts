@@ -140,6 +140,7 @@ async function createSandbox(
   return {
     ip: link.ip,
     user,
+    hasOwnUser: true,
     startContainer: async (start) => {
       const process = await startContainer(node, uid, link.netns, join(dir, 'etc'), files.hostname, user, start);
       processes.add(process);

@@ -12,7 +12,7 @@ import { nowSeconds } from '../controllers/context.ts';
 import type { EventRecorder } from '../controllers/events.ts';
 import type { ConfigMap, Container, ContainerStatus, Pod, Secret, Service } from '../controllers/objects.ts';
 import { claimFolder, type VolumeClaim } from '../controllers/volume-claims.ts';
-import { buildContainerEnv, configError, expandVariables, parseQuantity, serviceVariables } from './container-env.ts';
+import { buildContainerEnv, expandVariables, parseQuantity, serviceVariables } from './container-env.ts';
 import { createContainerRunner } from './container-runner.ts';
 import type { ContainerRunner } from './container-runner.ts';
 import { etcFilesOf } from './etc-files.ts';
@@ -20,6 +20,7 @@ import { argvOf, findImage } from './images.ts';
 import type { ImageEntry, ResolvedImage } from './images.ts';
 import { namesUsedBy } from './pod-references.ts';
 import { buildPodStatus } from './pod-status.ts';
+import { checkUser } from './run-as-non-root.ts';
 import { createStatusWriter } from './status-writer.ts';
 import type { PodSandbox, SandboxFactory } from './sandbox.ts';
 import { createPodVolumes } from './volumes.ts';
@@ -204,7 +205,7 @@ export function startPodWorker(context: PodWorkerContext, first: Pod): PodWorker
     image: ResolvedImage,
     made: PodSandbox,
   ): Promise<Awaited<ReturnType<Parameters<typeof createContainerRunner>[0]['prepare']>>> => {
-    checkUser(pod, container, made.user);
+    checkUser(pod, container, made);
     const namespace = metadata.namespace ?? 'default';
     const base = context.factory.baseEnv(image);
     const links = serviceVariables(
@@ -368,18 +369,6 @@ function sourcesOf(
     configMap: (name) => api.get<ConfigMap>('configmaps', name, namespace),
     secret: (name) => api.get<Secret>('secrets', name, namespace),
   };
-}
-
-// Processes get a user of their own; what can be held is the promise that it is not root.
-function checkUser(pod: Pod, container: Container, user: number): void {
-  const { runAsNonRoot, runAsUser } = { ...pod.spec.securityContext, ...container.securityContext };
-  if (runAsNonRoot !== true || (runAsUser ?? user) !== 0) return;
-  const why =
-    runAsUser === 0
-      ? "container's runAsUser breaks non-root policy"
-      : 'container has runAsNonRoot and image will run as root';
-  const podName = `${pod.metadata.name}_${pod.metadata.namespace ?? ''}(${pod.metadata.uid ?? ''})`;
-  throw configError(`${why} (pod: ${JSON.stringify(podName)}, container: ${container.name})`);
 }
 
 function memoryLimitOf(container: Container): number | undefined {

@@ -77,6 +77,8 @@ export interface PodSandbox {
   readonly ip: string;
   /** Numeric user of the pod's processes. */
   readonly user: number;
+  /** False in loopback mode: its processes run as whoever runs the cluster, and no promise about their user is held. */
+  readonly hasOwnUser: boolean;
   startContainer(start: ContainerStart): Promise<ContainerProcess>;
   /** Connects to the pod from its node, with a node source address (probes, hooks). */
   dialFromNode(port: number, host: string | undefined, timeoutMs: number): Promise<Duplex>;
