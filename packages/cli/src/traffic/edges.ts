@@ -1,4 +1,4 @@
-// In: counters of all proxies at two moments. Out: who talked to whom in between. Pure. Called by top.ts and workload-metrics.ts.
+// In: counters of all proxies at two moments. Out: who talked to whom in between. Pure. Called by top.ts, flow-edges.ts and workload-metrics.ts.
 import type { Sample } from './samples.ts';
 
 /** What is read of the proxies. */
@@ -35,12 +35,36 @@ export interface Edge {
   plaintext: number;
 }
 
+type EdgeEnds = Pick<Edge, 'namespace' | 'source' | 'destination'>;
+
+/** Edges by their ends, while they are counted. */
+export class EdgeTable {
+  readonly #edges = new Map<string, Edge>();
+
+  /** The edge to count at; a new one is all zero. */
+  between(ends: EdgeEnds): Edge {
+    const key = `${ends.source}\u001f${ends.destination}`;
+    const known = this.#edges.get(key);
+    if (known !== undefined) return known;
+    const made = { ...ends, connections: 0, failed: 0, denied: 0, requests: 0, errors: 0, bytes: 0, plaintext: 0 };
+    this.#edges.set(key, made);
+    return made;
+  }
+
+  /** Those with traffic. */
+  busiestFirst(): readonly Edge[] {
+    return [...this.#edges.values()]
+      .filter((edge) => edge.connections + edge.failed + edge.denied + edge.requests + edge.bytes > 0)
+      .toSorted((a, b) => b.requests + b.connections - (a.requests + a.connections) || b.bytes - a.bytes);
+  }
+}
+
 const keyOf = (pod: string, { name, labels }: Sample): string =>
   [pod, name, ...[...labels].map(([label, value]) => `${label}=${value}`).toSorted()].join('\u001f');
 
 const known = (value: string | undefined): string => (value === undefined || value === 'unknown' ? '' : value);
 
-function endsOf({ labels }: Sample): Pick<Edge, 'namespace' | 'source' | 'destination'> {
+function endsOf({ labels }: Sample): EdgeEnds {
   const of = (name: string): string => known(labels.get(name));
   const named = (namespace: string, name: string): string => (name === '' ? 'unknown' : `${namespace}/${name}`);
   const service = of('destination_service_name');
@@ -95,24 +119,7 @@ export function changesBetween(before: readonly Reading[], after: readonly Readi
 
 /** Edges with traffic between two readings, busiest first. */
 export function edgesBetween(before: readonly Reading[], after: readonly Reading[]): readonly Edge[] {
-  const edges = new Map<string, Edge>();
-  for (const { sample, change } of changesBetween(before, after)) {
-    const ends = endsOf(sample);
-    const key = `${ends.source}\u001f${ends.destination}`;
-    const edge = edges.get(key) ?? {
-      ...ends,
-      connections: 0,
-      failed: 0,
-      denied: 0,
-      requests: 0,
-      errors: 0,
-      bytes: 0,
-      plaintext: 0,
-    };
-    edges.set(key, edge);
-    count(edge, sample, change);
-  }
-  return [...edges.values()]
-    .filter(({ connections, failed, denied, requests, bytes }) => connections + failed + denied + requests + bytes > 0)
-    .toSorted((a, b) => b.requests + b.connections - (a.requests + a.connections) || b.bytes - a.bytes);
+  const edges = new EdgeTable();
+  for (const { sample, change } of changesBetween(before, after)) count(edges.between(endsOf(sample)), sample, change);
+  return edges.busiestFirst();
 }

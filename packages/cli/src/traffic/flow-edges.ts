@@ -1,6 +1,6 @@
 // In: flows that ended within an interval. Out: who talked to whom, as edges.ts counts it. Pure. Called by top.ts.
 import type { Flow } from './access-line.ts';
-import type { Edge } from './edges.ts';
+import { type Edge, EdgeTable } from './edges.ts';
 
 const isDenied = ({ error, status }: Flow): boolean => status === 403 || error.includes('policy rejection');
 
@@ -30,26 +30,10 @@ function count(edge: Edge, flow: Flow): void {
 
 /** Edges of the flows, busiest first. */
 export function edgesOfFlows(flows: readonly Flow[]): readonly Edge[] {
-  const edges = new Map<string, Edge>();
+  const edges = new EdgeTable();
   for (const flow of flows) {
     const [source, destination] = [flow.source || 'unknown', destinationOf(flow)];
-    const key = `${source}\u001f${destination}`;
-    const edge = edges.get(key) ?? {
-      namespace: destination.split('/')[0] ?? '',
-      source,
-      destination,
-      connections: 0,
-      failed: 0,
-      denied: 0,
-      requests: 0,
-      errors: 0,
-      bytes: 0,
-      plaintext: 0,
-    };
-    edges.set(key, edge);
-    count(edge, flow);
+    count(edges.between({ namespace: destination.split('/')[0] ?? '', source, destination }), flow);
   }
-  return [...edges.values()]
-    .filter(({ connections, failed, denied, requests }) => connections + failed + denied + requests > 0)
-    .toSorted((a, b) => b.requests + b.connections - (a.requests + a.connections) || b.bytes - a.bytes);
+  return edges.busiestFirst();
 }
