@@ -7,7 +7,8 @@ import { isObject, listAt, textAt } from '../api/json.ts';
 import type { JsonObject } from '../api/json.ts';
 import { forbidden } from '../api/status.ts';
 import type { Admission } from '../api/write/context.ts';
-import type { Authorizer, ScopedRule } from './rbac.ts';
+import { ruleAllows } from './rbac.ts';
+import type { AccessAttributes, Authorizer, ScopedRule } from './rbac.ts';
 import { mastersGroup } from './user.ts';
 import type { UserInfo } from './user.ts';
 
@@ -41,49 +42,38 @@ export function guardRoles(authorizer: Authorizer): Admission {
 const texts = (rule: JsonObject, field: string): string[] =>
   listAt(rule, field).filter((each) => typeof each === 'string');
 
-const covers = (list: readonly string[], value: string): boolean => list.includes(value) || list.includes('*');
-
 /** Every single right of the rule is one that the user has, in the same namespace or everywhere. */
 function isCovered(rule: JsonObject, own: readonly ScopedRule[], namespace: string): boolean {
   const usable = own
     .filter((each) => each.namespace === undefined || (namespace !== '' && each.namespace === namespace))
     .map((each) => each.rule);
+  const toAll = usable.filter((each) => listAt(each, 'resourceNames').length === 0);
   const names = texts(rule, 'resourceNames');
-  return texts(rule, 'verbs').every((verb) => {
-    const paths = texts(rule, 'nonResourceURLs').every((path) =>
-      usable.some((each) => covers(texts(each, 'verbs'), verb) && coversPath(texts(each, 'nonResourceURLs'), path)),
-    );
-    const resources = texts(rule, 'apiGroups').every((apiGroup) =>
-      texts(rule, 'resources').every((resource) =>
-        (names.length === 0 ? [undefined] : names).every((name) =>
-          usable.some((each) => coversResource(each, verb, apiGroup, resource, name)),
-        ),
+  return texts(rule, 'verbs').every(
+    (verb) =>
+      texts(rule, 'nonResourceURLs').every((path) => hasAny(usable, { ...nothing, verb, path })) &&
+      texts(rule, 'apiGroups').every((apiGroup) =>
+        texts(rule, 'resources').every((resource) => {
+          const wanted = { ...nothing, verb, group: apiGroup, ...withSubresource(resource) };
+          return names.length === 0
+            ? hasAny(toAll, wanted)
+            : names.every((name) => hasAny(usable, { ...wanted, name }));
+        }),
       ),
-    );
-    return paths && resources;
-  });
-}
-
-function coversResource(
-  rule: JsonObject,
-  verb: string,
-  apiGroup: string,
-  resource: string,
-  name: string | undefined,
-): boolean {
-  const names = texts(rule, 'resourceNames');
-  const list = texts(rule, 'resources');
-  const subresource = resource.indexOf('/');
-  return (
-    covers(texts(rule, 'verbs'), verb) &&
-    covers(texts(rule, 'apiGroups'), apiGroup) &&
-    (covers(list, resource) || (subresource !== -1 && list.includes(`*${resource.slice(subresource)}`))) &&
-    (names.length === 0 || (name !== undefined && names.includes(name)))
   );
 }
 
-const coversPath = (list: readonly string[], path: string): boolean =>
-  list.some((each) => each === path || (each.endsWith('*') && path.startsWith(each.slice(0, -1))));
+const nothing = { group: '', resource: '', subresource: '', namespace: '', name: '', path: undefined };
+
+const hasAny = (rules: readonly JsonObject[], wanted: AccessAttributes): boolean =>
+  rules.some((rule) => ruleAllows(rule, wanted));
+
+/** `pods/log` as requests have it. */
+function withSubresource(text: string): Pick<AccessAttributes, 'resource' | 'subresource'> {
+  const slash = text.indexOf('/');
+  const subresource = slash < 0 ? '' : text.slice(slash + 1);
+  return { resource: subresource === '' ? text : text.slice(0, slash), subresource };
+}
 
 function refusal(user: UserInfo, missing: readonly JsonObject[]): string {
   const list = (words: readonly string[]): string => `[${words.map((word) => JSON.stringify(word)).join(' ')}]`;

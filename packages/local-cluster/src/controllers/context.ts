@@ -42,5 +42,8 @@ export function controllerOfParts(...parts: ({ close(): void } | Disposable)[]):
 
 /** The current time as Kubernetes writes it: RFC 3339 with whole seconds. */
 export function nowSeconds(): string {
-  return `${new Date().toISOString().slice(0, 19)}Z`;
+  return isoSeconds(Date.now());
 }
+
+/** A time as Kubernetes writes it: RFC 3339 in whole seconds. */
+export const isoSeconds = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;

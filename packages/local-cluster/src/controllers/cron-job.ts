@@ -2,7 +2,7 @@
 // Comes in: CronJobs and Jobs. Goes out: Jobs, their deletion, CronJob status. What to do is decided by cron-plan.ts.
 // Main thread.
 import type { CronJob, Job } from './batch-objects.ts';
-import { controllerOfParts, keyOf, splitKey } from './context.ts';
+import { controllerOfParts, isoSeconds, keyOf, splitKey } from './context.ts';
 import type { Controller, ControllerContext } from './context.ts';
 import { planCronJob, referenceTo, untilNextMinute } from './cron-plan.ts';
 import { isAlreadyExists, isNotFound } from '../api/status.ts';
@@ -66,8 +66,6 @@ async function reconcile(context: ControllerContext, key: string): Promise<Recon
   });
   if (cronJob.spec.suspend !== true) return { requeueAfterMs: untilNextMinute(Date.now()) };
 }
-
-const isoSeconds = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
 
 // The name carries the minute: a run that was made before a crash is not made again.
 async function start(context: ControllerContext, cronJob: CronJob, dueMs: number): Promise<Job | undefined> {

@@ -2,6 +2,7 @@
 // Comes in: the Job, its pods and the time. Goes out: pods to make and to remove, the status, when to look again.
 // Called by job.ts.
 import type { Job, JobStatus, PodFailureRule } from './batch-objects.ts';
+import { isoSeconds } from './context.ts';
 import type { Condition, Pod } from './objects.ts';
 import { isPodActive, isPodReady } from './selector.ts';
 
@@ -110,8 +111,6 @@ export function planJob(job: Job, pods: readonly Pod[], nowMs: number): JobPlan 
     requeueAfterMs: waits.length === 0 ? undefined : Math.min(...waits),
   };
 }
-
-const isoSeconds = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
 
 function condition(type: string, reason: string, message: string, now: string): Condition {
   return { type, status: 'True', reason, message, lastTransitionTime: now, lastProbeTime: now };
