@@ -88,6 +88,7 @@ test('what is no schedule is told with its reason', () => {
     'x * * * *': 'failed to parse int from x',
     '*/0 * * * *': 'step of range should be a positive number: */0',
     '@sometimes': 'unrecognized descriptor: @sometimes',
+    toString: 'expected exactly 5 fields, found 1: [toString]',
   };
   for (const [text, why] of Object.entries(cases)) assert.equal(parseSchedule(text), why);
   assert.equal(planCronJob(cronJobOf({ timeZone: 'Mars/Base' }), [], 0).problem, 'unknown time zone Mars/Base');

@@ -30,15 +30,17 @@ interface Field {
 }
 
 const MAX_LENGTH = 512;
-const SHORTHANDS: Readonly<Record<string, string>> = {
-  '@yearly': '0 0 1 1 *',
-  '@annually': '0 0 1 1 *',
-  '@monthly': '0 0 1 * *',
-  '@weekly': '0 0 * * 0',
-  '@daily': '0 0 * * *',
-  '@midnight': '0 0 * * *',
-  '@hourly': '0 * * * *',
-};
+const SHORTHANDS: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    '@yearly': '0 0 1 1 *',
+    '@annually': '0 0 1 1 *',
+    '@monthly': '0 0 1 * *',
+    '@weekly': '0 0 * * 0',
+    '@daily': '0 0 * * *',
+    '@midnight': '0 0 * * *',
+    '@hourly': '0 * * * *',
+  }),
+);
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 const WEEKDAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
 const FIELDS: readonly Field[] = [
@@ -55,8 +57,8 @@ export function parseSchedule(text: string): CronSchedule | string {
   if (text === '') return 'empty spec string';
   if (text.startsWith('TZ') || text.startsWith('CRON_TZ'))
     return 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead';
-  if (text.startsWith('@') && SHORTHANDS[text] === undefined) return `unrecognized descriptor: ${text}`;
-  const words = (SHORTHANDS[text] ?? text).split(' ').filter((word) => word !== '');
+  if (text.startsWith('@') && !SHORTHANDS.has(text)) return `unrecognized descriptor: ${text}`;
+  const words = (SHORTHANDS.get(text) ?? text).split(' ').filter((word) => word !== '');
   if (words.length !== FIELDS.length) return `expected exactly 5 fields, found ${words.length}: [${words.join(' ')}]`;
   const sets: Set<number>[] = [];
   for (const [index, field] of FIELDS.entries()) {
