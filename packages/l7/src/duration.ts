@@ -12,3 +12,15 @@ export const positiveMs = (duration: Duration | undefined): number | undefined =
   const ms = durationMs(duration);
   return ms === undefined || ms === 0 ? undefined : ms;
 };
+
+/** Longest time that a timer of Node runs, about 24.8 days; one that is set to more fires at once. */
+const longestTimerMs = 2 ** 31 - 1;
+
+/** What a timer may be set to instead of this many milliseconds. */
+export const forTimer = (ms: number): number => Math.min(ms, longestTimerMs);
+
+/** Like {@link positiveMs}, for timers: Gateway API and gRPC can say years. */
+export const timerMs = (duration: Duration | undefined): number | undefined => {
+  const ms = positiveMs(duration);
+  return ms === undefined ? undefined : forTimer(ms);
+};

@@ -14,7 +14,7 @@ import {
 } from '@ambit/proto/waypoint';
 import { compileRule } from './authorize/rule.ts';
 import type { SubjectTest } from './authorize/subject.ts';
-import { durationMs } from './duration.ts';
+import { timerMs } from './duration.ts';
 import { L7Error } from './errors.ts';
 import type { HeaderList } from './header-list.ts';
 import { type LocalReply, localReply, replies } from './local-reply.ts';
@@ -95,7 +95,7 @@ export const compileExtAuthz = (input: ExtAuthzInput): readonly ExtAuthzCheck[] 
   return [...groups.values()].map(({ id, config, tests }) => ({
     id,
     config,
-    timeoutMs: durationMs(config.timeout) || defaultTimeoutMs,
+    timeoutMs: timerMs(config.timeout) ?? defaultTimeoutMs,
     applies: (request) => tests.some((test) => test(request)),
   }));
 };

@@ -1,6 +1,6 @@
 /** Fault injection: delay, then abort, two independent draws (spec/waypoint.md 3.7). Pure; data thread. */
 import type { Fault } from '@ambit/proto/waypoint';
-import { positiveMs } from './duration.ts';
+import { timerMs } from './duration.ts';
 import { type LocalReply, localReply, replies } from './local-reply.ts';
 
 /** What the draws said for one request. */
@@ -16,7 +16,7 @@ export interface CompiledFault {
 
 /** Compiles a fault. Shares are in parts per million. */
 export const compileFault = (fault: Fault): CompiledFault => {
-  const delayMs = positiveMs(fault.delay);
+  const delayMs = timerMs(fault.delay);
   const abort = abortReply(fault);
   return {
     decide: (random) => ({

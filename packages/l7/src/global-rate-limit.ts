@@ -10,7 +10,7 @@ import {
   RateLimitResponse_Code,
 } from '@ambit/proto/rate-limit';
 import type { GlobalRateLimit, Policy, PolicyRef } from '@ambit/proto/waypoint';
-import { positiveMs } from './duration.ts';
+import { timerMs } from './duration.ts';
 import type { HeaderList } from './header-list.ts';
 import { isHeaderName, isHeaderValue } from './headers.ts';
 import { type LocalReply, localReply } from './local-reply.ts';
@@ -47,7 +47,7 @@ export const compileGlobalRateLimit = (config: GlobalRateLimit): GlobalRateCheck
   }));
   return {
     config,
-    timeoutMs: positiveMs(config.timeout) ?? defaultTimeoutMs,
+    timeoutMs: timerMs(config.timeout) ?? defaultTimeoutMs,
     ask: (request) => {
       const found: { key: string; value: string }[] = [];
       for (const { key, read, isOptional } of entries) {

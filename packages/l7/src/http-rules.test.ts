@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
-import { HeaderOpsSchema, RetrySchema, RewriteSchema } from '@ambit/proto/waypoint';
+import { HeaderOpsSchema, HttpRouteSchema, RetrySchema, RewriteSchema } from '@ambit/proto/waypoint';
 import fc from 'fast-check';
 import { HeaderList } from './header-list.ts';
 import { compileHeaderOps, removeHopByHop } from './headers.ts';
@@ -9,7 +9,7 @@ import { localReply, renderLocalReply, replies, upstreamFailureReply } from './l
 import { normalizePath, type PathNormalization } from './normalize-path.ts';
 import { compileRetryPlan, defaultRetryPlan, retryDelayMs, wantsRetry } from './retry.ts';
 import { compileRewrite } from './rewrite.ts';
-import { effectiveTimeoutMs, parseGrpcTimeout } from './timeouts.ts';
+import { compileTimeouts, effectiveTimeoutMs, parseGrpcTimeout } from './timeouts.ts';
 
 describe('path normalization', () => {
   const cases: [PathNormalization, string, string | undefined][] = [
@@ -235,6 +235,13 @@ describe('timeouts', () => {
       undefined,
       undefined,
     ]);
+  });
+  test('years are as long as a timer can be, not over at once', () => {
+    const years = { seconds: 99_999n * 3600n, nanos: 0 };
+    const retry = compileRetryPlan(create(RetrySchema, { attempts: 1, perTry: years, base: years }));
+    const route = compileTimeouts(create(HttpRouteSchema, { timeout: years, idleTimeout: years, maxStream: years }));
+    const given = [...Object.values(route), retry.perTryMs, retry.baseMs, retry.maxMs, parseGrpcTimeout('99999999H')];
+    assert.deepEqual(new Set(given), new Set([2 ** 31 - 1]));
   });
   test('the smaller limit wins', () => {
     assert.equal(effectiveTimeoutMs({ requestMs: 50, idleMs: undefined, streamMs: undefined }, '100m'), 50);

@@ -3,7 +3,7 @@
  * In: Retry of the configuration. Out: a plan and pure decisions. Compiled once; asked on the data thread.
  */
 import type { Retry } from '@ambit/proto/waypoint';
-import { positiveMs } from './duration.ts';
+import { forTimer, timerMs } from './duration.ts';
 import type { HeaderList } from './header-list.ts';
 import type { UpstreamFailure } from './local-reply.ts';
 
@@ -48,14 +48,14 @@ export const compileRetryPlan = (retry: Retry | undefined, fallback: RetryPlan =
     else conditions.add(condition.toLowerCase());
   }
   if (statusCodes.size > 0) conditions.add('retriable-status-codes');
-  const baseMs = positiveMs(retry.base) ?? defaultBaseMs;
+  const baseMs = timerMs(retry.base) ?? defaultBaseMs;
   return {
     maxRetries: retry.attempts,
     conditions,
     statusCodes,
-    perTryMs: positiveMs(retry.perTry),
+    perTryMs: timerMs(retry.perTry),
     baseMs,
-    maxMs: positiveMs(retry.max) ?? 10 * baseMs,
+    maxMs: timerMs(retry.max) ?? forTimer(10 * baseMs),
     avoidPrevious: retry.ignorePrevious,
     remoteLocalities: retry.remoteLocalities,
   };

@@ -2,7 +2,7 @@
  * Timeouts of one request: the route's, and the client's `grpc-timeout` (spec/waypoint.md 3.7, 5.8). Pure; data thread.
  */
 import type { HttpRoute } from '@ambit/proto/waypoint';
-import { positiveMs } from './duration.ts';
+import { forTimer, timerMs } from './duration.ts';
 
 /** Limits of a route in milliseconds; undefined = off. */
 export interface RouteTimeouts {
@@ -16,9 +16,9 @@ export interface RouteTimeouts {
 
 /** Reads the limits of a route. */
 export const compileTimeouts = (route: HttpRoute): RouteTimeouts => ({
-  requestMs: positiveMs(route.timeout),
-  idleMs: positiveMs(route.idleTimeout),
-  streamMs: positiveMs(route.maxStream),
+  requestMs: timerMs(route.timeout),
+  idleMs: timerMs(route.idleTimeout),
+  streamMs: timerMs(route.maxStream),
 });
 
 /** The smaller of the route's limit and the client's `grpc-timeout`; undefined = none. */
@@ -37,5 +37,5 @@ export const parseGrpcTimeout = (text: string): number | undefined => {
   if (unit === undefined || digits === '' || digits.length > 8) return undefined;
   for (const digit of digits) if (digit < '0' || digit > '9') return undefined;
   const ms = Number(digits) * unit;
-  return ms > 0 ? Math.max(1, ms) : undefined;
+  return ms > 0 ? forTimer(Math.max(1, ms)) : undefined;
 };

@@ -3,7 +3,7 @@
  * In: an accepted tunnel whose bytes are not HTTP. Out: relayed bytes and TCP series. Data thread.
  */
 import { isIP } from 'node:net';
-import { chooseByWeight, compileCidrs, hashOfConnection, L7Error, positiveMs } from '@ambit/l7';
+import { chooseByWeight, compileCidrs, hashOfConnection, L7Error, timerMs } from '@ambit/l7';
 import { type Backend, type Cidr, type L4Route, LoadBalancer_Algo, type Target } from '@ambit/proto/waypoint';
 import { type Endpoint, fromDuplex, Region, relay } from '@ambit/net';
 import { findWorkload, type Snapshot } from '@ambit/state';
@@ -156,7 +156,7 @@ const relayTo = async (
     denied.abort(new WaypointError('ERR_WAYPOINT_DENIED', `connection is no longer allowed by ${by}`));
   });
   const result = await relay(client, upstream, {
-    idleTimeoutMs: positiveMs(backend?.pool?.tcpIdle) ?? idleTimeoutMs,
+    idleTimeoutMs: timerMs(backend?.pool?.tcpIdle) ?? idleTimeoutMs,
     signal: AbortSignal.any([options.signal, denied.signal]),
     onProgress: (received, sent) => {
       latest = { received, sent };

@@ -4,7 +4,7 @@
  * Fails closed: without keys every token is refused.
  */
 import { hash } from 'node:crypto';
-import { durationMs, type JwtCheck, jwtProblems, type ParsedJwt } from '@ambit/l7';
+import { type JwtCheck, jwtProblems, type ParsedJwt, timerMs } from '@ambit/l7';
 import type { Secret } from '@ambit/proto/waypoint';
 import { type KeySet, parseKeySet, refusingKeySet } from './key-set.ts';
 
@@ -75,7 +75,7 @@ export const createJwtVerifier = (options: VerifierOptions): JwtVerifier => {
   };
   const verifyRemote = async ({ rule, token }: JwtCheck): Promise<string | undefined> => {
     const uri = rule.source.jwksUri;
-    const waitMs = durationMs(rule.source.timeout) || defaultWaitMs;
+    const waitMs = timerMs(rule.source.timeout) ?? defaultWaitMs;
     const known = remote.get(uri);
     const first = await known?.keys.verify(token);
     if (known !== undefined && first !== jwtProblems.noKey) return first;

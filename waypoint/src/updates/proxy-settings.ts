@@ -1,7 +1,7 @@
 /**
  * ProxyConfig -> settings that hold for the whole proxy, with defaults filled in. Pure; called by compiled-config.ts.
  */
-import { durationMs, type PathNormalization, positiveMs } from '@ambit/l7';
+import { type PathNormalization, timerMs } from '@ambit/l7';
 import { HttpDefaults_Normalize, type ProxyConfig } from '@ambit/proto/waypoint';
 import type { Http1Settings } from '../http/h1/server.ts';
 import { type LogOutput, outputOf } from '../telemetry/log-output.ts';
@@ -104,21 +104,21 @@ export const settingsOf = (proxy: ProxyConfig | undefined): ProxySettings => {
     stripHostPort: http?.stripHostPort ?? false,
     stripHostDot: http?.stripHostDot ?? false,
     relaysContinue: http === undefined || http.proxy100Continue,
-    streamIdleMs: positiveMs(http?.streamIdle),
-    requestMs: positiveMs(http?.request),
-    maxStreamMs: positiveMs(http?.maxStream),
+    streamIdleMs: timerMs(http?.streamIdle),
+    requestMs: timerMs(http?.request),
+    maxStreamMs: timerMs(http?.maxStream),
     http1: {
       maxHeadBytes: http?.maxHeaderBytes || defaultHeadBytes,
       maxFields: http?.maxHeaders || defaultFields,
-      idleMs: positiveMs(http?.idle) ?? defaultIdleMs,
-      headersMs: positiveMs(http?.requestHeaders) ?? defaultHeadersMs,
+      idleMs: timerMs(http?.idle) ?? defaultIdleMs,
+      headersMs: timerMs(http?.requestHeaders) ?? defaultHeadersMs,
       keepSpelling: http?.preserveH1Case ?? false,
       serverName,
     },
     includeClientIdentity: proxy?.xfccIncludeClientIdentity ?? false,
     sendBaggage: proxy?.sendBaggage ?? false,
-    drainMs: positiveMs(proxy?.drain) ?? defaultDrainMs,
-    connectTimeoutMs: durationMs(proxy?.connectTimeout) || defaultConnectTimeoutMs,
+    drainMs: timerMs(proxy?.drain) ?? defaultDrainMs,
+    connectTimeoutMs: timerMs(proxy?.connectTimeout) ?? defaultConnectTimeoutMs,
     accessLogs: accessLogsOf(proxy),
     tracing: tracingOf(proxy),
     source: proxy,

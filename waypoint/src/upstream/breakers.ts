@@ -2,7 +2,7 @@
  * Circuit breakers and retry budgets of backends (spec/waypoint.md 5.3, 5.7). In: limits of a Backend. Out: a place, or none.
  * Made per data thread by threads/data-plane.ts; the counters are those of the process.
  */
-import { positiveMs } from '@ambit/l7';
+import { positiveMs, timerMs } from '@ambit/l7';
 import type { Backend } from '@ambit/proto/waypoint';
 import type { ConnectionRules } from '../http/upstream.ts';
 import { backendKeyOf } from './pick.ts';
@@ -69,7 +69,7 @@ const rulesOf = (backend: Backend, enter: Breakers['enter']): ConnectionRules =>
   return {
     maxRequests: orUnlimited(pool?.maxRequestsPerConnection),
     maxStreams: orUnlimited(pool?.maxStreams),
-    idleMs: positiveMs(pool?.httpIdle),
+    idleMs: timerMs(pool?.httpIdle),
     maxAgeMs: positiveMs(pool?.maxAge) ?? Number.POSITIVE_INFINITY,
     connection: () => enter(backend, 'connection'),
     pending: () => enter(backend, 'pending'),
