@@ -127,6 +127,45 @@ for (const engine of Object.values(BYTE_ENGINES)) {
   });
 }
 
+for (const engine of Object.values(BYTE_ENGINES)) {
+  if (isSecureEngineUsable(engine.secure) !== true) continue;
+  test(`engine ${engine.name}: who breaks rules again and again waits for its next handshakes, and nobody else does`, async () => {
+    const serverLimits = { offenderHandshakeBurst: 1, offenderHandshakesPerSecond: 1 };
+    const bench = await tunnelBench({
+      client,
+      server,
+      serverEngine: engine,
+      clientEngine: engine,
+      onTunnel: echo,
+      serverLimits,
+    });
+    try {
+      const attack = attacks.find(({ name }) => name === 'rapid reset');
+      assert.ok(attack !== undefined);
+      const startMs: number[] = [];
+      for (let round = 0; round < 4; round += 1) {
+        const before = performance.now();
+        const socket = await connectAttacker(portOf(bench.key), client);
+        startMs.push(performance.now() - before);
+        await runAttack(attack, socket);
+        socket.destroy();
+      }
+      // The first two owe nothing yet, the others wait a second each, less what the attacks before took.
+      const [first = 0, second = 0, ...later] = startMs;
+      assert.ok(
+        Math.max(...later) > 200 && Math.max(first, second) < Math.max(...later),
+        `handshakes took ${startMs.join(', ')} ms`,
+      );
+      const before = performance.now();
+      const neighbour = await bench.pool.open(bench.key, { authority: 'echo:1' });
+      await echoes(neighbour, 'at once');
+      assert.ok(performance.now() - before < Math.max(...startMs));
+    } finally {
+      await bench.close();
+    }
+  });
+}
+
 async function settled(isSo: () => boolean): Promise<void> {
   const deadline = performance.now() + DEADLINE_MS;
   while (!isSo()) {

@@ -1,5 +1,6 @@
 // The server side of HBONE for one identity: TLS, HTTP/2, and tunnel requests out (spec node-proxy 3.2). Called per
 // accepted connection on a data thread. It owns every connection it accepted; the app owns the tunnels it accepts.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Endpoint, type SecureEndpoint, secureServer, type TlsContext, type VerifyPeer } from '@ambit/net';
 import { background } from '@ambit/runtime/background';
 import type { Logger } from '@ambit/runtime/log';
@@ -7,6 +8,7 @@ import { type ByteEngine, currentByteEngine } from './byte-engine.ts';
 import { HboneError } from './errors.ts';
 import { allowanceKey, PeerAllowances } from './peer-allowances.ts';
 import type { ServerSession } from './session.ts';
+import { SourceConduct } from './source-conduct.ts';
 import { DEFAULT_LIMITS, type HboneLimited, type HboneLimits, type TunnelRequest } from './tunnel.ts';
 
 /** What a server needs. */
@@ -58,6 +60,7 @@ class Server<Peer> implements HboneServer<Peer> {
   readonly #limits: HboneLimits;
   readonly #sessions = new Set<ServerSession<Peer>>();
   readonly #allowances: PeerAllowances;
+  readonly #conduct: SourceConduct;
   readonly #abort = new AbortController();
   #handshaking = 0;
   /** Handshakes under way by address of the peer. */
@@ -68,6 +71,7 @@ class Server<Peer> implements HboneServer<Peer> {
     this.#options = options;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#allowances = new PeerAllowances(this.#limits);
+    this.#conduct = new SourceConduct(this.#limits);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
     this.#resolveClosed = resolve;
@@ -85,8 +89,9 @@ class Server<Peer> implements HboneServer<Peer> {
 
   accept(endpoint: Endpoint): void {
     if (this.#isClosed) return endpoint.destroy(serverClosed());
-    if (!this.#enter(endpoint)) return this.#options.onLimited?.('handshakes');
-    background(this.#options.log, 'accept tunnel connection', this.#handshake(endpoint));
+    const waitMs = this.#enter(endpoint);
+    if (waitMs === undefined) return this.#options.onLimited?.('handshakes');
+    background(this.#options.log, 'accept tunnel connection', this.#handshake(endpoint, waitMs));
   }
 
   destroyWhere(predicate: (peer: Peer) => boolean, reason: Error): void {
@@ -106,17 +111,18 @@ class Server<Peer> implements HboneServer<Peer> {
     this.#settleClosed();
   }
 
-  /** Counts a handshake; false when its source has too many, and the connection is gone. */
-  #enter(endpoint: Endpoint): boolean {
-    const source = endpoint.remote?.ip ?? '';
+  /** Counts a handshake and says how long it waits, ms; undefined when its source has too many, and the connection is gone. */
+  #enter(endpoint: Endpoint): number | undefined {
+    const source = sourceOf(endpoint);
     const count = (this.#handshakingFrom.get(source) ?? 0) + 1;
-    if (count > this.#limits.maxHandshakesPerSource) {
+    const waitMs = count > this.#limits.maxHandshakesPerSource ? undefined : this.#conduct.waitMs(source, Date.now());
+    if (waitMs === undefined) {
       endpoint.destroy(tooManyHandshakes(source));
-      return false;
+      return undefined;
     }
     this.#handshakingFrom.set(source, count);
     this.#handshaking += 1;
-    return true;
+    return waitMs;
   }
 
   #leave(source: string): void {
@@ -126,12 +132,13 @@ class Server<Peer> implements HboneServer<Peer> {
     this.#handshaking -= 1;
   }
 
-  async #handshake(endpoint: Endpoint): Promise<void> {
-    const source = endpoint.remote?.ip ?? '';
+  async #handshake(endpoint: Endpoint, waitMs: number): Promise<void> {
+    const source = sourceOf(endpoint);
     try {
+      const { signal } = this.#abort;
+      if (waitMs > 0) await sleep(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted());
       const { tls, verifyPeer } = this.#options;
       const context = typeof tls === 'function' ? await tls() : tls;
-      const signal = this.#abort.signal;
       signal.throwIfAborted();
       const timeoutMs = this.#limits.handshakeTimeoutMs;
       const engine = this.#options.engine ?? currentByteEngine();
@@ -147,6 +154,7 @@ class Server<Peer> implements HboneServer<Peer> {
   }
 
   #start(endpoint: SecureEndpoint<Peer>, engine: ByteEngine): void {
+    const source = sourceOf(endpoint);
     const peer = allowanceKey(endpoint);
     const allowance = this.#allowances.take(peer);
     const session = engine.sessions.server<Peer>(endpoint, {
@@ -156,14 +164,22 @@ class Server<Peer> implements HboneServer<Peer> {
       onTunnel: this.#options.onTunnel,
       onMalformed: (request, reason) => this.#options.onMalformed?.(request, reason),
       onLimited: (limit) => this.#options.onLimited?.(limit),
-      onClosed: (ended) => {
+      onClosed: (ended, wasOffence) => {
         this.#sessions.delete(ended);
         this.#allowances.leave(peer, allowance, Date.now());
+        if (this.#conduct.sessionEnded(source, peer, wasOffence, Date.now())) this.#warnOf(source);
         this.#settleClosed();
       },
     });
+    this.#conduct.sessionBegan(source, peer);
     this.#sessions.add(session);
     if (this.#isClosed) session.close();
+  }
+
+  #warnOf(source: string): void {
+    this.#options.log.warn('a peer broke the rules of HTTP/2 or met a limit, its next TLS handshakes wait', {
+      peer: source,
+    });
   }
 
   #settleClosed(): void {
@@ -171,10 +187,17 @@ class Server<Peer> implements HboneServer<Peer> {
   }
 }
 
+function sourceOf(endpoint: Endpoint): string {
+  return endpoint.remote?.ip ?? '';
+}
+
 function serverClosed(): HboneError {
   return new HboneError('ERR_HBONE_CLOSED', 'connection closed due to connection drain');
 }
 
 function tooManyHandshakes(source: string): HboneError {
-  return new HboneError('ERR_HBONE_ABUSE', `${source} has too many TLS handshakes under way`);
+  return new HboneError(
+    'ERR_HBONE_ABUSE',
+    `${source} has too many TLS handshakes under way, or waiting after an offence`,
+  );
 }

@@ -60,8 +60,8 @@ export interface ServerSessionOptions<Peer> {
   readonly onMalformed: (request: TunnelRequest<Peer>, reason: string) => void;
   /** The peer met a limit, and its connection ends for it. */
   readonly onLimited: (limit: HboneLimited) => void;
-  /** Exactly once, after the session was returned. */
-  readonly onClosed: (session: ServerSession<Peer>) => void;
+  /** Exactly once, after the session was returned. `wasOffence`: it ended because the peer broke a rule or met a limit. */
+  readonly onClosed: (session: ServerSession<Peer>, wasOffence: boolean) => void;
 }
 
 /** How HTTP/2 is spoken. Each takes the endpoint over. */

@@ -86,12 +86,15 @@ export interface HboneLimits {
   readonly handshakeTimeoutMs: number;
   /** TLS handshakes under way from one address, default 512; what comes beyond is closed at once. */
   readonly maxHandshakesPerSource: number;
+  /** TLS handshakes of an address whose connections broke the rules of HTTP/2 or met a limit: at once, then per second. Default 3 and 1. */
+  readonly offenderHandshakeBurst: number;
+  readonly offenderHandshakesPerSecond: number;
   /** Streams reset by the peer before we answered: burst, then per second. Default 1000 and 200. */
   readonly earlyResetBurst: number;
   readonly earlyResetPerSecond: number;
 }
 
-/** A limit that a peer met: too many resets (its connection ends), too many handshakes at once (the newest ends). */
+/** A limit that a peer met: too many resets (its connection ends), too many handshakes at once, or too fast after an offence (the newest ends). */
 export type HboneLimited = 'resets' | 'handshakes';
 
 /** The defaults of `HboneLimits`. */
@@ -109,6 +112,8 @@ export const DEFAULT_LIMITS: HboneLimits = {
   pingTimeoutMs: 20_000,
   handshakeTimeoutMs: 30_000,
   maxHandshakesPerSource: 512,
+  offenderHandshakeBurst: 3,
+  offenderHandshakesPerSecond: 1,
   earlyResetBurst: 1000,
   earlyResetPerSecond: 200,
 };

@@ -156,7 +156,7 @@ export class FramedServerSession<Peer> implements ServerSession<Peer> {
     this.#pings.end();
     const lost = this.#lost;
     this.#transport.connection.loseStreams((handler) => (handler as FramedStream<Peer>).onLost(lost));
-    this.#options.onClosed(this);
+    this.#options.onClosed(this, this.#transport.connection.failure !== undefined);
   }
 }
 

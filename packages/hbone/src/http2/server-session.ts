@@ -28,6 +28,9 @@ const ENDED = { endStream: true, sendDate: false } as ServerStreamResponseOption
 /** The highest stream id: GOAWAY with it says "stop soon" without dropping what is on its way (RFC 9113 6.8). */
 const LAST_STREAM_ID = 2 ** 31 - 1;
 
+/** What core http2 says of a peer that broke a rule; where nghttp2 ends the connection by itself it says nothing. */
+const OFFENCES: ReadonlySet<string> = new Set(['ERR_HTTP2_ERROR', 'ERR_HTTP2_TOO_MANY_INVALID_FRAMES']);
+
 /** A connection of a verified peer. */
 export class Http2ServerSession<Peer> implements ServerSession<Peer> {
   readonly peer: Peer;
@@ -36,6 +39,7 @@ export class Http2ServerSession<Peer> implements ServerSession<Peer> {
   /** Why the connection broke under live streams. */
   lost: Error | undefined;
   #state: 'ready' | 'draining' | 'closed' = 'ready';
+  #hasOffended = false;
   readonly #h2: ServerHttp2Session;
   readonly #endpoint: SecureEndpoint<Peer>;
   readonly #options: ServerSessionOptions<Peer>;
@@ -53,7 +57,7 @@ export class Http2ServerSession<Peer> implements ServerSession<Peer> {
     carrier.on('error', (error: Error) => this.#fail(error));
     carrier.prependListener('close', () => (this.lost ??= connectionLost(this.peerName, undefined)));
     this.#h2 = performServerHandshake(carrier, serverSessionOptions(limits));
-    this.#h2.on('error', (error: Error) => this.#fail(error));
+    this.#h2.on('error', (error: Error) => this.#onSessionError(error));
     this.#h2.once('connect', () => this.#h2.setLocalWindowSize(limits.connectionWindowBytes));
     this.#h2.on('stream', (stream, headers) => this.#onStream(stream, headers));
     this.#h2.once('close', () => this.#closed());
@@ -110,7 +114,13 @@ export class Http2ServerSession<Peer> implements ServerSession<Peer> {
     if (!wasUnanswered || this.#state === 'closed' || this.#resets.take(Date.now())) return;
     this.#options.log.warn('peer resets too many streams', { peer: this.peerName });
     this.#options.onLimited('resets');
+    this.#hasOffended = true;
     this.destroy(abuse(this.peerName), constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  }
+
+  #onSessionError(error: NodeJS.ErrnoException): void {
+    this.#hasOffended ||= error.code !== undefined && OFFENCES.has(error.code);
+    this.#fail(error);
   }
 
   #fail(error: Error): void {
@@ -125,7 +135,7 @@ export class Http2ServerSession<Peer> implements ServerSession<Peer> {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.#keepalive[Symbol.dispose]();
-    this.#options.onClosed(this);
+    this.#options.onClosed(this, this.#hasOffended);
   }
 }
 

@@ -1,6 +1,7 @@
 // The attacker: a TLS connection of its own with a valid certificate, and the loop that sends an attack until it is cut off.
 // In: where, as whom, which attack. Out: how it ended and how many bytes it took. The caller destroys the socket.
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { connect as tlsConnect, type TLSSocket } from 'node:tls';
 import { type Attack, attackOpening } from './attacks.ts';
 import type { BenchCertificate } from './tunnel-bench.ts';
@@ -9,11 +10,13 @@ import type { BenchCertificate } from './tunnel-bench.ts';
 const MAX_SENT_BYTES = 32 * 1024 * 1024;
 const DEADLINE_MS = 60_000;
 
+/** The attacker's address: not that of anybody else. */
+const ATTACKER_ADDRESS = '127.0.0.2';
+
 /** Connects, proves who it is, and sends what opens every attack. */
 export async function connectAttacker(port: number, certificate: BenchCertificate): Promise<TLSSocket> {
   const socket = tlsConnect({
-    host: '127.0.0.1',
-    port,
+    socket: connect({ host: '127.0.0.1', port, localAddress: ATTACKER_ADDRESS }),
     cert: certificate.certChainPem,
     key: certificate.privateKeyPem,
     ca: certificate.rootsPem,
