@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import type { ServerResponse } from 'node:http';
 import { performServerHandshake, type ServerHttp2Stream } from 'node:http2';
-import type { Duplex } from 'node:stream';
+import { Duplex } from 'node:stream';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { BackendSchema } from '@ambit/proto/waypoint';
 import { HOSTNAME, startTestMesh, type TestMesh } from '../src/testing/index.ts';
@@ -175,5 +176,89 @@ describe('connections to backends', () => {
     backend({ pool: { maxRequestsPerConnection: 2 } }, 2);
     for (let index = 0; index < 6; index++) assert.equal((await mesh.get('/')).body, 'ok');
     assert.equal(sessions, 3);
+  });
+
+  describe('http2KeepAlive', () => {
+    const ms = (count: number) => ({ nanos: count * 1_000_000 });
+    /** A backend whose connections go deaf on demand: they go on sending, and hear nothing more, PINGs neither. */
+    const backendThatGoesDeaf = () => {
+      const connections: { isDeaf: boolean; pings: number }[] = [];
+      const streams: ServerHttp2Stream[] = [];
+      const arrivals: (() => void)[] = [];
+      mesh.addWorkload(2, {
+        raw: (socket) => {
+          const connection = { isDeaf: false, pings: 0 };
+          connections.push(connection);
+          const ear = new Duplex({
+            read: () => undefined,
+            write: (chunk: Buffer, _encoding, done) => void socket.write(chunk, done),
+          });
+          socket.on('data', (chunk: Buffer) => void (connection.isDeaf || ear.push(chunk)));
+          const session = performServerHandshake(ear);
+          session.on('error', () => undefined);
+          session.on('ping', () => (connection.pings += 1));
+          session.on('stream', (stream, headers) => {
+            stream.on('error', () => undefined);
+            if (headers[':path'] === '/hold') {
+              streams.push(stream);
+              arrivals.shift()?.();
+            } else {
+              stream.respond({ ':status': 200 });
+              stream.end('ok');
+            }
+          });
+        },
+      });
+      const arrived = (): Promise<void> => new Promise((resolve) => arrivals.push(resolve));
+      return { connections, streams, arrived };
+    };
+
+    test('sends PINGs on a connection that nobody uses', async () => {
+      const { connections } = backendThatGoesDeaf();
+      backend({ pool: { h2Ping: { interval: ms(10), time: { seconds: 10n } } } }, 2);
+      assert.equal((await mesh.get('/')).body, 'ok');
+      while ((connections[0]?.pings ?? 0) < 3) await pause(10);
+      assert.equal((await mesh.get('/')).body, 'ok');
+      assert.equal(connections.length, 1);
+    });
+
+    test('gives up a connection that does not answer, with what is in work on it', async () => {
+      const { connections, arrived } = backendThatGoesDeaf();
+      backend({ pool: { h2Ping: { interval: ms(20), time: ms(500) } } }, 2);
+      const inWork = arrived();
+      const held = mesh.get('/hold');
+      await inWork;
+      (connections[0] as { isDeaf: boolean }).isDeaf = true;
+      const { status, body } = await held;
+      assert.equal(status, 503);
+      assert.match(body, /connection termination/);
+      assert.equal((await mesh.get('/')).body, 'ok');
+      assert.equal(connections.length, 2);
+    });
+
+    test('keeps a connection whose answer waits behind data', async () => {
+      const { connections, streams, arrived } = backendThatGoesDeaf();
+      backend({ pool: { h2Ping: { interval: ms(20), time: ms(500) } } }, 2);
+      const inWork = arrived();
+      const held = mesh.get('/hold');
+      await inWork;
+      (connections[0] as { isDeaf: boolean }).isDeaf = true;
+      const stream = streams[0] as ServerHttp2Stream;
+      stream.respond({ ':status': 200 });
+      for (let piece = 0; piece < 30; piece++) {
+        stream.write('x');
+        await pause(50);
+      }
+      stream.end();
+      assert.equal((await held).body, 'x'.repeat(30));
+    });
+
+    test('is off unless the rule says so', async () => {
+      const { connections } = backendThatGoesDeaf();
+      backend({ pool: { maxStreams: 10 } }, 2);
+      assert.equal((await mesh.get('/')).body, 'ok');
+      await pause(100);
+      assert.equal(connections[0]?.pings, 0);
+    });
   });
 });

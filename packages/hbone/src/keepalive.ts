@@ -1,5 +1,5 @@
 // PINGs of one session: first after the interval, next one interval after the answer (spec node-proxy 2.4). A missing
-// answer is reported once. Used by both ends.
+// answer is reported once. Used by both ends of tunnels, and by connections that the waypoint makes to backends.
 import { pingTimedOut } from './errors.ts';
 import type { HboneLimits } from './tunnel.ts';
 
@@ -8,6 +8,8 @@ export interface Pingable {
   readonly destroyed: boolean;
   /** Calls back when the answer came, with an error when it never will. */
   ping(onAnswer: (error: Error | null) => void): boolean;
+  /** Whether anything came since this was last asked: then the peer lives, and its answer waits behind other frames. */
+  takeHeard?(): boolean;
 }
 
 /** Starts pinging; disposing stops. `onDead` is called at most once. */
@@ -24,9 +26,14 @@ export function startKeepalive(
     timer = setTimeout(fn, ms);
     timer.unref();
   };
+  const onLate = (): void => {
+    if (session.takeHeard?.() === true) arm(limits.pingTimeoutMs, onLate);
+    else onDead(pingTimedOut(peerName, limits.pingTimeoutMs));
+  };
   const ping = (): void => {
     if (session.destroyed) return;
-    arm(limits.pingTimeoutMs, () => onDead(pingTimedOut(peerName, limits.pingTimeoutMs)));
+    session.takeHeard?.();
+    arm(limits.pingTimeoutMs, onLate);
     session.ping((error) => {
       if (error === null && !session.destroyed) arm(limits.pingIntervalMs, ping);
       else clearTimeout(timer);

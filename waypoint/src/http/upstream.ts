@@ -8,6 +8,13 @@ import type { BodySource } from './body.ts';
 import type { Upgraded } from './exchange.ts';
 import type { RequestBody } from './request-body.ts';
 
+/** How an HTTP/2 connection is asked whether it lives (DestinationRule `http2KeepAlive`). */
+export interface PingRule {
+  readonly pingIntervalMs: number;
+  /** Silence after which the connection is given up. */
+  readonly pingTimeoutMs: number;
+}
+
 /** What a backend says about its connections (DestinationRule `connectionPool`, spec/waypoint.md 5.2, 5.3). */
 export interface ConnectionRules {
   /** Requests that one connection carries; Infinity = any number. */
@@ -18,6 +25,8 @@ export interface ConnectionRules {
   readonly idleMs: number | undefined;
   /** Older connections take no further request; Infinity = none is too old. */
   readonly maxAgeMs: number;
+  /** PINGs of an HTTP/2 connection; undefined = none. */
+  readonly ping: PingRule | undefined;
   /** A place for one more connection; undefined when there are as many as may be. */
   connection(): Disposable | undefined;
   /** A place to wait for a connection; undefined when there is none. */

@@ -3,8 +3,8 @@
  * Made per data thread by threads/data-plane.ts; the counters are those of the process.
  */
 import { positiveMs, timerMs } from '@ambit/l7';
-import type { Backend } from '@ambit/proto/waypoint';
-import type { ConnectionRules } from '../http/upstream.ts';
+import type { Backend, Keepalive } from '@ambit/proto/waypoint';
+import type { ConnectionRules, PingRule } from '../http/upstream.ts';
 import { backendKeyOf } from './pick.ts';
 import { SharedCounts } from './shared-counts.ts';
 
@@ -71,7 +71,16 @@ const rulesOf = (backend: Backend, enter: Breakers['enter']): ConnectionRules =>
     maxStreams: orUnlimited(pool?.maxStreams),
     idleMs: timerMs(pool?.httpIdle),
     maxAgeMs: positiveMs(pool?.maxAge) ?? Number.POSITIVE_INFINITY,
+    ping: pingOf(pool?.h2Ping),
     connection: () => enter(backend, 'connection'),
     pending: () => enter(backend, 'pending'),
   };
+};
+
+/** Without an interval there are no PINGs; without a time for the answer it may take as long as from one to the next. */
+const pingOf = (ping: Keepalive | undefined): PingRule | undefined => {
+  const pingIntervalMs = timerMs(ping?.interval);
+  return pingIntervalMs === undefined
+    ? undefined
+    : { pingIntervalMs, pingTimeoutMs: timerMs(ping?.time) ?? pingIntervalMs };
 };

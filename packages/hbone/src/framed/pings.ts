@@ -1,4 +1,5 @@
-// Outstanding PINGs of one connection, answered in order. Used by both sessions of this folder through keepalive.ts.
+// Outstanding PINGs of one connection, answered in order. Used by both sessions of this folder, and by those of the waypoint, through
+// keepalive.ts.
 import { connectionLost } from '../errors.ts';
 import type { Pingable } from '../keepalive.ts';
 import type { FramedTransport } from './transport.ts';
@@ -22,6 +23,10 @@ export class Pings implements Pingable {
     this.#transport.connection.ping(payload);
     this.#transport.flushSoon();
     return true;
+  }
+
+  takeHeard(): boolean {
+    return this.#transport.takeHeard();
   }
 
   /** An answer came; one that nobody asked for is ignored. */

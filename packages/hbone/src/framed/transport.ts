@@ -53,6 +53,8 @@ export class FramedTransport {
   /** Nothing is framed or looked at any more. */
   #isClosed = false;
   #isTold = false;
+  /** Bytes came since somebody asked. */
+  #hasHeard = false;
   /** The region being received, and the owner of what was lent from it. */
   #current: Region | undefined;
   #lender: Region | undefined;
@@ -97,6 +99,13 @@ export class FramedTransport {
       if (early !== undefined && early.length > 0) this.#readEarly(Region.of(early));
       this.#read();
     });
+  }
+
+  /** Whether bytes came since this was last asked. */
+  takeHeard(): boolean {
+    const hasHeard = this.#hasHeard;
+    this.#hasHeard = false;
+    return hasHeard;
   }
 
   /** Credit for what a stream's reader took. */
@@ -283,6 +292,7 @@ export class FramedTransport {
   }
 
   #receive(region: Region, from: number): void {
+    this.#hasHeard = true;
     const end = region.offset + region.length;
     const stoppedAt = this.connection.receive(region.block, from, end);
     if (stoppedAt === end || this.#isClosed || this.connection.failure !== undefined) return this.#releaseCurrent();

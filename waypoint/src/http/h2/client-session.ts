@@ -4,9 +4,12 @@
  */
 import type { Endpoint } from '@ambit/net';
 import { FramedStream, type FramedStreamEvents } from '@ambit/hbone/framed/framed-stream';
+import { Pings } from '@ambit/hbone/framed/pings';
 import { ErrorCode } from '@ambit/hbone/framed/protocol';
 import { FramedTransport } from '@ambit/hbone/framed/transport';
+import { startKeepalive } from '@ambit/hbone/keepalive';
 import { WaypointError } from '../../errors.ts';
+import type { PingRule } from '../upstream.ts';
 import { clientLimits } from './limits.ts';
 
 /** What the pool is told, each once, in this order. */
@@ -22,6 +25,8 @@ export class ClientSession {
   /** Resolves with the first SETTINGS of the peer, or when the session is over. */
   readonly settled: Promise<void>;
   readonly #transport: FramedTransport;
+  readonly #pings: Pings;
+  readonly #keepalive: Disposable | undefined;
   readonly #streams = new Set<FramedStream<undefined>>();
   readonly #events: SessionEvents;
   #settle: () => void;
@@ -29,7 +34,7 @@ export class ClientSession {
   #lost: Error | undefined;
   #isEnded = false;
 
-  constructor(endpoint: Endpoint, events: SessionEvents) {
+  constructor(endpoint: Endpoint, events: SessionEvents, ping: PingRule | undefined) {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.settled = promise;
     this.#settle = resolve;
@@ -44,7 +49,7 @@ export class ClientSession {
           throw new Error('a client never gets a stream');
         },
         onGoaway: (last) => this.#onGoaway(last),
-        onPong: () => undefined,
+        onPong: (payload) => this.#pings.onPong(payload),
         onSendable: () => undefined,
         onStreamGone: () => undefined,
         onSettings: () => this.#settle(),
@@ -52,6 +57,9 @@ export class ClientSession {
       },
       { gathers: true },
     );
+    this.#pings = new Pings(this.#transport);
+    const onDead = (error: Error) => this.destroy(error);
+    this.#keepalive = ping === undefined ? undefined : startKeepalive(this.#pings, 'backend', ping, onDead);
   }
 
   /** Whether another request may be sent. */
@@ -125,6 +133,7 @@ export class ClientSession {
   #endWhenEmpty(): void {
     queueMicrotask(() => {
       if (this.#state !== 'closing' || this.#streams.size > 0) return;
+      this.#endPings();
       this.#transport.connection.goaway(ErrorCode.NO_ERROR, 0);
       this.#transport.close();
       this.#end();
@@ -135,12 +144,18 @@ export class ClientSession {
     if (this.#state === 'closed') return;
     const isNews = this.#state === 'open';
     this.#state = 'closed';
+    this.#endPings();
     this.#settle();
     const lost =
       this.#lost ?? new WaypointError('ERR_WAYPOINT_UPSTREAM', 'the connection to the backend ended', { cause: error });
     this.#transport.connection.loseStreams((handler) => (handler as FramedStream<undefined>).onLost(lost));
     if (isNews) this.#events.onClosing();
     this.#end();
+  }
+
+  #endPings(): void {
+    this.#keepalive?.[Symbol.dispose]();
+    this.#pings.end();
   }
 
   #end(): void {

@@ -150,7 +150,7 @@ export class SessionPool {
     let session: ClientSession;
     try {
       const onClosing = () => this.#forget(pooled);
-      session = new ClientSession(await open(), { onClosing, onEnd: free });
+      session = new ClientSession(await open(), { onClosing, onEnd: free }, rules?.ping);
     } catch (error) {
       free();
       throw error;
