@@ -1,7 +1,13 @@
 // The only file that constructs. In: configuration and a Kubernetes client. Out: a running control plane.
 // Order: mesh configuration, CA, caches, servers, readiness, leadership; the end goes the other way. Main thread.
 import type { Server } from '@grpc/grpc-js';
-import { createCaService, issueLocally, MAX_LEAF_TTL_MS, type WorkloadCertificate } from '@ambit/identity';
+import {
+  type CaResult,
+  createCaService,
+  issueLocally,
+  MAX_LEAF_TTL_MS,
+  type WorkloadCertificate,
+} from '@ambit/identity';
 import type { KubeClient } from '@ambit/kube';
 import { createAdminServer } from '@ambit/runtime/admin';
 import { explain } from '@ambit/runtime/errors';
@@ -31,7 +37,8 @@ import { watchRevisionTags } from './sources/revision-tags.ts';
 import { createForeignWaypoints } from './status/foreign-waypoints.ts';
 import { createStatusWriter } from './status/writer.ts';
 import { flowAccess } from './telemetry/flow-access.ts';
-import { type CaResult, registerMetrics } from './telemetry/metrics.ts';
+import { countCalls } from './telemetry/grpc-series.ts';
+import { registerMetrics } from './telemetry/metrics.ts';
 import { keepWebhooks } from './webhooks/configuration.ts';
 import { VERSION_TEXT } from './version.ts';
 import { keepServing } from './ca/serving-certificate.ts';
@@ -90,7 +97,16 @@ export async function startControlPlane(parts: AppParts): Promise<ControlPlane> 
   const { options } = mesh;
   const { authority, onMesh } = await openAuthority({ client, config, mesh, log, stack });
 
-  const cluster = watchCluster(client, options, log);
+  const series = registerMetrics(metrics, {
+    flows: () => flows.counts,
+    version: VERSION_TEXT.version,
+    rootPem: () => authority.rootPem,
+    chainPem: () => authority.chainPem,
+    connections: () => xds.connections,
+    services: () => cluster.model.count('Service') + cluster.model.count('ServiceEntry'),
+    virtualServices: () => cluster.model.count('VirtualService'),
+  });
+  const cluster = watchCluster(client, options, log, (ms) => series.onTranslated(ms));
   stack.defer(() => cluster.close());
   const pods = new PodIndex();
   const remotes = watchRemoteClusters({
@@ -100,10 +116,7 @@ export async function startControlPlane(parts: AppParts): Promise<ControlPlane> 
     cluster,
     connect: parts.connectRemote ?? connectRemote,
     timeoutMs: config.PILOT_REMOTE_CLUSTER_TIMEOUT,
-    events: {
-      secret: (event) => series.remote.secret?.(event),
-      clusters: (infos) => series.remote.clusters?.(infos),
-    },
+    events: series.remote,
     log: log.child('clusters'),
   });
   stack.defer(() => remotes.close());
@@ -135,12 +148,7 @@ export async function startControlPlane(parts: AppParts): Promise<ControlPlane> 
     sources: snapshot.sources,
     isReady,
     log: log.child('ads'),
-    events: {
-      connected: (c) => series.xds.connected?.(c),
-      disconnected: (c) => series.xds.disconnected?.(c),
-      sent: (c, type, bytes) => series.xds.sent?.(c, type, bytes),
-      nacked: (c, type, text) => series.xds.nacked?.(c, type, text),
-    },
+    events: series.xds,
     debounceMs: config.PILOT_DEBOUNCE_AFTER,
     debounceMaxMs: config.PILOT_DEBOUNCE_MAX,
     maxStreamsPerSecond: config.PILOT_MAX_REQUESTS_PER_SECOND,
@@ -183,15 +191,6 @@ export async function startControlPlane(parts: AppParts): Promise<ControlPlane> 
     ],
   });
   const flows = createFlowHub((where, count) => series.onLostFlows(where, count));
-  const series = registerMetrics(metrics, {
-    flows: () => flows.counts,
-    version: VERSION_TEXT.version,
-    rootPem: () => authority.rootPem,
-    chainPem: () => authority.chainPem,
-    connections: () => xds.connections,
-    services: () => cluster.model.count('Service') + cluster.model.count('ServiceEntry'),
-    virtualServices: () => cluster.model.count('VirtualService'),
-  });
   cluster.onChange((changes, diff) => {
     pods.apply(changes);
     series.onChanges(changes);
@@ -238,6 +237,7 @@ export async function startControlPlane(parts: AppParts): Promise<ControlPlane> 
     maxConnectionAgeMs: config.maxConnectionAgeMs,
     maxMessageBytes: config.ISTIO_GPRC_MAXRECVMSGSIZE,
     maxStreams: config.ISTIO_GPRC_MAXSTREAMS,
+    countCalls: countCalls(metrics),
   };
   const mountPlain = (server: Server): void => xds.mount(server, { isTls: false });
   const flowRules = flowAccess({
@@ -280,6 +280,7 @@ export async function startControlPlane(parts: AppParts): Promise<ControlPlane> 
   const webhook = await listenWebhook(host, wanted.webhook, certificate, {
     log: log.child('validation'),
     onVerdict: (isAllowed) => series.onValidation(isAllowed),
+    onHttpError: (status) => series.onValidationError(status),
     onInjection: (isAsked) => series.onInjection(isAsked),
   });
   stack.defer(() => webhook.destroy());

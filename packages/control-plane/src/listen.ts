@@ -1,6 +1,6 @@
 // gRPC servers on their ports. In: what is mounted. Out: bound servers with a graceful and an abrupt end. Called by app.ts.
 import type { SecureContextOptions } from 'node:tls';
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { Server, ServerCredentials, type ServerInterceptor } from '@grpc/grpc-js';
 import type { WorkloadCertificate } from '@ambit/identity';
 import { XDS_SERVER_OPTIONS } from '@ambit/xds/server';
 import { ControlPlaneError } from './errors.ts';
@@ -16,7 +16,7 @@ export interface GrpcListener {
   destroy(): void;
 }
 
-/** What a connection may cost. */
+/** What a connection may cost, and what counts its calls. */
 export interface ConnectionLimits {
   /** Undefined = it may stay for ever. */
   readonly maxConnectionAgeMs?: number | undefined;
@@ -26,6 +26,7 @@ export interface ConnectionLimits {
   readonly maxMessageBytes?: number;
   /** In one connection. Default: gRPC's. */
   readonly maxStreams?: number;
+  readonly countCalls?: ServerInterceptor;
 }
 
 /** Time that calls have to end after their connection has reached its age. */
@@ -39,9 +40,10 @@ export async function listenGrpc(
   mount: (server: Server) => void,
   limits: ConnectionLimits = {},
 ): Promise<GrpcListener> {
-  const { maxConnectionAgeMs, graceMs = AGE_GRACE_MS, maxMessageBytes, maxStreams } = limits;
+  const { maxConnectionAgeMs, graceMs = AGE_GRACE_MS, maxMessageBytes, maxStreams, countCalls } = limits;
   const server = new Server({
     ...XDS_SERVER_OPTIONS,
+    ...(countCalls !== undefined && { interceptors: [countCalls] }),
     ...(maxMessageBytes !== undefined && { 'grpc.max_receive_message_length': maxMessageBytes }),
     ...(maxStreams !== undefined && { 'grpc.max_concurrent_streams': maxStreams }),
     ...(maxConnectionAgeMs !== undefined && {

@@ -186,6 +186,7 @@ test('the CA signs for pods on the node of the caller and for nobody else', asyn
   assert.equal(certificate.identity, 'spiffe://cluster.local/ns/apps/sa/default');
   await assert.rejects(ca.fetch('spiffe://cluster.local/ns/apps/sa/admin', { signal }));
   await assert.rejects(ca.fetch('spiffe://other.example/ns/apps/sa/default', { signal }));
+  await assert.rejects(ca.fetch('spiffe://cluster.local/ns/apps', { signal }));
 });
 
 test('a Gateway becomes a waypoint: objects, address, binding, routes', async () => {
@@ -343,4 +344,22 @@ test('certificates, verdicts and services are counted under the names that dashb
   assert.ok(valueOf('pilot_xds{version="unknown"}') > 0);
   assert.ok(valueOf('pilot_xds_pushes{type="wds"}') > 0);
   assert.ok(valueOf('pilot_xds_config_size_bytes_count{type="wads"}') > 0);
+  assert.equal(valueOf('galley_validation_http_error{status="415"}'), 1);
+  // Only of the webhook for validation: the one for injection was asked for nonsense as well.
+  assert.equal(valueOf('galley_validation_http_error{status="400"}'), 3);
+  assert.ok(valueOf('citadel_server_authentication_failure_count') >= 2);
+  assert.equal(valueOf('citadel_server_id_extraction_err_count'), 1);
+  for (const time of ['proxy_queue_time', 'debounce_time', 'xds_send_time', 'pushcontext_init_seconds'])
+    assert.ok(valueOf(`pilot_${time}_count`) > 0, time);
+  assert.ok(valueOf('pilot_xds_push_time_count{type="wds"}') > 0);
+  assert.ok(valueOf('pilot_xds_recv_max') > 0);
+  const ca = 'grpc_type="unary",grpc_service="istio.v1.auth.IstioCertificateService",grpc_method="CreateCertificate"';
+  assert.ok(valueOf(`grpc_server_started_total{${ca}}`) >= 3);
+  assert.ok(valueOf(`grpc_server_handled_total{${ca},grpc_code="OK"}`) >= 1);
+  assert.ok(valueOf(`grpc_server_handled_total{${ca},grpc_code="Unauthenticated"}`) >= 2);
+  const ads =
+    'grpc_type="bidi_stream",grpc_service="envoy.service.discovery.v3.AggregatedDiscoveryService",grpc_method="DeltaAggregatedResources"';
+  assert.ok(valueOf(`grpc_server_handled_total{${ads},grpc_code="Unauthenticated"}`) >= 1);
+  assert.ok(valueOf(`grpc_server_msg_sent_total{${ads}}`) > 0);
+  assert.ok(valueOf(`grpc_server_msg_received_total{${ads}}`) > valueOf(`grpc_server_msg_sent_total{${ads}}`));
 });

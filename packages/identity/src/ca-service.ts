@@ -49,6 +49,9 @@ export interface CaCaller {
   readonly identities: readonly string[];
 }
 
+/** What came of a request. `bad-identity`: none can be read of the request or its caller; `impersonation`: the caller may not act for it. */
+export type CaResult = 'issued' | 'unauthenticated' | 'bad-identity' | 'impersonation' | 'bad-csr' | 'internal';
+
 /** Settings of the service; the control plane answers who calls and who may act for whom. */
 export interface CaServiceOptions<Caller extends CaCaller> {
   /** Who signs now; `undefined` = not ready. */
@@ -59,7 +62,7 @@ export interface CaServiceOptions<Caller extends CaCaller> {
   impersonationRefusal(caller: Caller, requested: SpiffeId, clusterId: string | undefined): Promise<string | undefined>;
   readonly log: Logger;
   /** Told about every answer, for metrics. */
-  readonly onResult?: (result: 'issued' | 'unauthenticated' | 'impersonation' | 'bad-csr' | 'internal') => void;
+  readonly onResult?: (result: CaResult) => void;
 }
 
 /** For `server.addService(definition, implementation)`. */
@@ -105,8 +108,8 @@ export async function answerRequest<Caller extends CaCaller>(
       return { code: status.UNAUTHENTICATED, details: 'request authenticate failure' };
     }
     const names = await namesFor(options, caller, request, call);
-    if (names === undefined) {
-      onResult?.('impersonation');
+    if (typeof names === 'string') {
+      onResult?.(names);
       return { code: status.UNAUTHENTICATED, details: 'request impersonation authentication failure' };
     }
     return await sign(options, request, names);
@@ -117,15 +120,15 @@ export async function answerRequest<Caller extends CaCaller>(
   }
 }
 
-/** The names to certify: the impersonated identity when allowed, else the caller's own; `undefined` = refused. */
+/** The names to certify: the impersonated identity when allowed, else the caller's own. A word: why it is refused. */
 async function namesFor<Caller extends CaCaller>(
   options: CaServiceOptions<Caller>,
   caller: Caller,
   request: IstioCertificateRequest,
   call: CaCall,
-): Promise<readonly string[] | undefined> {
+): Promise<readonly string[] | 'bad-identity' | 'impersonation'> {
   const wanted = request.metadata?.['ImpersonatedIdentity'];
-  if (wanted === undefined || wanted === '') return caller.identities.length === 0 ? undefined : caller.identities;
+  if (wanted === undefined || wanted === '') return caller.identities.length === 0 ? 'bad-identity' : caller.identities;
   const uri = typeof wanted === 'string' ? wanted : '';
   const id = parseSpiffeId(uri);
   const [clusterId] = call.metadata.get('clusterid');
@@ -136,7 +139,7 @@ async function namesFor<Caller extends CaCaller>(
   if (refusal === undefined) return [uri];
   const fields = { peer: call.peer, caller: caller.identities.join(','), requested: uri.slice(0, 256), refusal };
   options.log.warn('impersonation refused', fields);
-  return undefined;
+  return id === undefined ? 'bad-identity' : 'impersonation';
 }
 
 async function sign<Caller extends CaCaller>(

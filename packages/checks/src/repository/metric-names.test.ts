@@ -14,6 +14,7 @@ const prefixes = [
   'ztunnel_',
   'nodeagent_',
   'galley_',
+  'grpc_server_',
   'process_',
   'workload_manager_',
   'connection_terminations',

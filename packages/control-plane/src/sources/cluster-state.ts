@@ -38,8 +38,13 @@ export interface ClusterState {
   close(): void;
 }
 
-/** Starts all informers. */
-export function watchCluster(client: KubeClient, options: ModelOptions, log: Logger): ClusterState {
+/** Starts all informers. `onTranslated` is told how long each batch of changes took. */
+export function watchCluster(
+  client: KubeClient,
+  options: ModelOptions,
+  log: Logger,
+  onTranslated: (ms: number) => void,
+): ClusterState {
   let model = new Model(options);
   const queue: ObjectChange[] = [];
   let isScheduled = false;
@@ -54,7 +59,9 @@ export function watchCluster(client: KubeClient, options: ModelOptions, log: Log
     isScheduled = false;
     if (queue.length > 0) {
       const batch: ObjectChange[] = [];
+      const startedMs = performance.now();
       const diff = model.apply(changeBatch(queue, batch));
+      onTranslated(performance.now() - startedMs);
       queue.splice(0, batch.length);
       if (next !== undefined) for (const change of batch) next.changes.push(change);
       for (const listener of listeners) listener(batch, diff);

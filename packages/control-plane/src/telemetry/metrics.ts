@@ -1,19 +1,15 @@
 // Metrics under upstream's names, so that dashboards and alerts keep working (spec control-plane 9.3). In: the running parts.
 // Out: series in the registry. Numbers that can be asked for are asked for at scrape time. Owned by app.ts; main thread.
 import { X509Certificate } from 'node:crypto';
-import type { CaServiceOptions } from '@ambit/identity';
-import { certificatesOfPem } from '@ambit/identity';
+import { type CaResult, certificatesOfPem } from '@ambit/identity';
 import type { ModelDiff, ObjectChange } from '@ambit/model';
 import type { MetricsRegistry } from '@ambit/runtime/metrics';
-import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL, WORKLOAD_TYPE_URL } from '@ambit/proto/type-urls';
-import type { ClientInfo, ServerEvents } from '@ambit/xds/server';
+import type { ServerEvents } from '@ambit/xds/server';
 import type { RemoteClusterEvents } from '../sources/remote-clusters.ts';
 import type { FlowLoss, HubCounts } from '@ambit/xds/telemetry';
-import { type Convergence, createConvergence } from './convergence.ts';
+import { createConvergence } from './convergence.ts';
 import { remoteClusterEvents } from './remote-clusters.ts';
-
-/** Result of one certificate request. */
-export type CaResult = Parameters<NonNullable<CaServiceOptions<never>['onResult']>>[0];
+import { xdsEvents } from './xds-series.ts';
 
 /** Where the numbers come from. */
 export interface MetricSources {
@@ -31,9 +27,13 @@ export interface MetricSources {
 export interface ControlPlaneMetrics {
   onCaResult(result: CaResult): void;
   onDiff(diff: ModelDiff | undefined): void;
+  /** A batch of changes was translated, which took so long. */
+  onTranslated(ms: number): void;
   /** Objects of the cluster changed. */
   onChanges(changes: readonly ObjectChange[]): void;
   onValidation(isAllowed: boolean): void;
+  /** The webhook for validation answered with something else than a verdict. */
+  onValidationError(httpStatus: number): void;
   /** A pod that somebody may want to have injected. */
   onInjection(isAsked: boolean): void;
   /** For the remote clusters. */
@@ -80,8 +80,15 @@ export function registerMetrics(registry: MetricsRegistry, sources: MetricSource
 
   const csrs = counter('citadel_server_csr_count', 'Certificate requests.');
   const issued = counter('citadel_server_success_cert_issuance_count', 'Certificates issued.');
-  const unauthenticated = counter('citadel_server_authentication_failure_count', 'Requests without a valid identity.');
+  const unauthenticated = counter(
+    'citadel_server_authentication_failure_count',
+    'Requests of nobody whom we know, or for an identity that the caller may not have.',
+  );
   const unreadable = counter('citadel_server_csr_parsing_err_count', 'Requests that cannot be read.');
+  const unnamed = counter(
+    'citadel_server_id_extraction_err_count',
+    'Requests for an identity that cannot be read, or of a caller without any.',
+  );
   const signErrors = registry.counter({
     name: 'citadel_server_csr_sign_err_count',
     help: 'Requests that were not signed.',
@@ -107,6 +114,19 @@ export function registerMetrics(registry: MetricsRegistry, sources: MetricSource
     labels: ['reason'],
   });
 
+  const httpErrors = registry.counter({
+    name: 'galley_validation_http_error',
+    help: 'Answers of the webhook for validation that were no verdict, by HTTP status.',
+    labels: ['status'],
+  });
+  const translations = registry
+    .histogram({
+      name: 'pilot_pushcontext_init_seconds',
+      help: 'Seconds that the translation of a batch of changes took.',
+      buckets: [0.01, 0.1, 0.5, 1, 3, 5],
+    })
+    .bind({});
+
   const pods = counter('sidecar_injection_requests_total', 'Pods that the webhook for injection was asked about.');
   const skipped = counter(
     'sidecar_injection_skip_total',
@@ -121,9 +141,10 @@ export function registerMetrics(registry: MetricsRegistry, sources: MetricSource
     onCaResult(result) {
       csrs.add();
       if (result === 'issued') issued.add();
-      else if (result === 'unauthenticated') unauthenticated.add();
+      else if (result === 'unauthenticated' || result === 'impersonation') unauthenticated.add();
       else if (result === 'bad-csr') unreadable.add();
-      else signErrors.add({ error: result === 'impersonation' ? 'UNAUTHORIZED' : 'INTERNAL' });
+      else if (result === 'bad-identity') unnamed.add();
+      else signErrors.add({ error: 'INTERNAL' });
     },
     onChanges(changes) {
       for (const change of changes) updatesBy[updateType(change)].add();
@@ -138,6 +159,8 @@ export function registerMetrics(registry: MetricsRegistry, sources: MetricSource
       if (isConfig) triggers.add({ type: 'config' });
       if (diff === undefined || isAmbient || isConfig) convergence.changed();
     },
+    onTranslated: (ms) => translations.observe(ms / 1000),
+    onValidationError: (httpStatus) => httpErrors.add({ status: String(httpStatus) }),
     onInjection(isAsked) {
       pods.add();
       if (isAsked) skipped.add();
@@ -149,51 +172,6 @@ export function registerMetrics(registry: MetricsRegistry, sources: MetricSource
     },
   };
 }
-
-/** Upstream's short names of types; our own types are counted under their message name. */
-const SHORT_TYPES: Readonly<Record<string, string>> = {
-  [ADDRESS_TYPE_URL]: 'wds',
-  [WORKLOAD_TYPE_URL]: 'wds',
-  [AUTHORIZATION_TYPE_URL]: 'wads',
-};
-const shortType = (typeUrl: string): string => SHORT_TYPES[typeUrl] ?? typeUrl.slice(typeUrl.lastIndexOf('.') + 1);
-
-function xdsEvents(registry: MetricsRegistry, convergence: Convergence): ServerEvents {
-  const clients = registry.gauge({ name: 'pilot_xds', help: 'Connected proxies.', labels: ['version'] });
-  const pushes = registry.counter({ name: 'pilot_xds_pushes', help: 'Responses sent.', labels: ['type'] });
-  const rejects = registry.counter({ name: 'pilot_total_xds_rejects', help: 'Responses refused.', labels: ['type'] });
-  const sizes = registry.histogram({
-    name: 'pilot_xds_config_size_bytes',
-    help: 'Size of responses.',
-    labels: ['type'],
-    buckets: [1, 1e4, 1e6, 4e6, 1e7, 4e7],
-  });
-  const counts = new Map<string, number>();
-  const count = ({ node }: ClientInfo, change: number): void => {
-    const version = node.text('ISTIO_VERSION') ?? 'unknown';
-    // A client may say any version: what is over the limit is counted together.
-    const label = counts.has(version) || counts.size < MAX_VERSIONS ? version : 'other';
-    const next = Math.max((counts.get(label) ?? 0) + change, 0);
-    counts.set(label, next);
-    clients.set({ version: label }, next);
-  };
-  return {
-    connected(client) {
-      count(client, 1);
-      convergence.connected(client);
-    },
-    disconnected: (client) => count(client, -1),
-    sent(client, typeUrl, bytes) {
-      convergence.sent(client);
-      pushes.add({ type: shortType(typeUrl) });
-      sizes.observe({ type: shortType(typeUrl) }, bytes);
-    },
-    nacked: (_client, typeUrl) => rejects.add({ type: shortType(typeUrl) }),
-  };
-}
-
-/** Versions of proxies with a series of their own. */
-const MAX_VERSIONS = 20;
 
 /** Upstream's words for kinds of changes. */
 function updateType(change: ObjectChange): 'eds' | 'svc' | 'svcdelete' | 'config' {

@@ -27,6 +27,8 @@ export interface WebhookServerOptions {
   readonly log: Logger;
   /** Called for every verdict. */
   readonly onVerdict: (isAllowed: boolean) => void;
+  /** Called when a request for a verdict got an HTTP error instead. */
+  readonly onHttpError: (status: number) => void;
   /** Called for every pod that `/inject` was asked about; `isAsked`: somebody wants an injection and is told that there is none. */
   readonly onInjection: (isAsked: boolean) => void;
 }
@@ -82,12 +84,14 @@ async function answer(
   options: WebhookServerOptions,
 ): Promise<void> {
   const path = (request.url ?? '').split('?')[0] ?? '';
+  const [, purpose = ''] = path.split('/');
   const end = (status: number, text: string): void => {
+    if (status !== 200 && purpose === 'validate') options.onHttpError(status);
     response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' });
     response.end(text);
   };
   if (path === '/httpsReady') return end(200, '');
-  const decide = DECISIONS.get(path.split('/')[1] ?? '');
+  const decide = DECISIONS.get(purpose);
   if (decide === undefined) return end(404, 'not found\n');
   if (request.method !== 'POST') return end(405, 'method not allowed\n');
   if ((request.headers['content-type'] ?? '').split(';')[0] !== 'application/json') {

@@ -35,6 +35,20 @@ export interface ServerEvents {
   nacked?(client: ClientInfo, typeUrl: string, message: string): void;
   /** A response left; `bytes` is its size. */
   sent?(client: ClientInfo, typeUrl: string, bytes: number): void;
+  /** The transport took a response: `pushMs` after it was begun, `sendMs` after it was encoded. */
+  taken?(client: ClientInfo, typeUrl: string, pushMs: number, sendMs: number): void;
+  /** A client that has something to get had its turn after `waitedMs`. */
+  dequeued?(client: ClientInfo, waitedMs: number): void;
+  /** A request answers to a response that is no longer the last one. */
+  stale?(client: ClientInfo, typeUrl: string): void;
+  /** A client took nothing for so long that it was cut. */
+  sendTimedOut?(): void;
+  /** A stream ended by a failure of ours. */
+  failed?(): void;
+  /** A request of this size was read. */
+  received?(bytes: number): void;
+  /** Changes go to the clients, `waitedMs` after the first of them came. */
+  debounced?(waitedMs: number): void;
 }
 
 /** What all connections of a server share. */
@@ -89,6 +103,10 @@ export function createConnection(
   let isPaused = false;
   let sendingSinceMs = 0;
   let sendTimer: Disposable | undefined;
+  /** When the response was begun that is made now. */
+  let begunMs = 0;
+  /** Since when something waits for a turn to push. */
+  let queuedMs: number | undefined;
   const requests: DeltaRequest[] = [];
   let pending: PushBatch = new Map();
   /** Second round of a push: removals of types that break only after everything else is there. */
@@ -114,23 +132,36 @@ export function createConnection(
     else log.info('stream closed', { ...fields, code: error.code, error: error.message });
   };
 
+  const fail = (error: unknown): void => {
+    if (error instanceof XdsError) return finish(error);
+    log.error('discovery stream failed', { error });
+    events.failed?.();
+    finish(new XdsError('ERR_XDS_NOT_READY', 'internal error', { cause: error }));
+  };
+
   const send = (response: PendingResponse): void => {
     const generation = context.generation();
     const version = `${new Date(clock.now()).toISOString()}/${generation}`;
     const nonce = `${version}${randomUUID()}`;
     const bytes = encodeResponse(response, nonce, version);
     session.markSent(response, nonce, generation, clock.now());
-    write(bytes);
+    write(bytes, response.typeUrl);
     if (client !== undefined) events.sent?.(client, response.typeUrl, bytes.length);
   };
 
-  const write = (bytes: Buffer): void => {
+  /** `typeUrl`: of a response; undefined for the answer to a tool. */
+  const write = (bytes: Buffer, typeUrl?: string): void => {
     isSending = true;
     sendingSinceMs = clock.now();
     // One timer for many responses: it looks again when it fires, so that a response costs none.
     sendTimer ??= clock.setTimeout(checkSending, context.sendTimeoutMs);
+    const begun = begunMs;
     call.write(bytes, () => {
       isSending = false;
+      if (typeUrl !== undefined && client !== undefined && !isOver) {
+        const now = clock.now();
+        events.taken?.(client, typeUrl, now - begun, now - sendingSinceMs);
+      }
       work();
     });
   };
@@ -139,7 +170,10 @@ export function createConnection(
     if (isOver || !isSending) return;
     const leftMs = sendingSinceMs + context.sendTimeoutMs - clock.now();
     if (leftMs > 0) sendTimer = clock.setTimeout(checkSending, leftMs);
-    else finish(new XdsError('ERR_XDS_LIMIT', `client took no data for ${context.sendTimeoutMs} ms`));
+    else {
+      events.sendTimedOut?.();
+      finish(new XdsError('ERR_XDS_LIMIT', `client took no data for ${context.sendTimeoutMs} ms`));
+    }
   };
 
   /** Tools ask on streams of their own; nothing of it is remembered but who asks. */
@@ -152,7 +186,7 @@ export function createConnection(
       toolNonce = nonce;
       if (!isOver) write(bytes);
     } catch (error) {
-      finish(asXdsError(error, log));
+      fail(error);
     }
   };
 
@@ -185,8 +219,11 @@ export function createConnection(
         });
         return;
       case 'stale':
+        events.stale?.(client, message.typeUrl);
+        log.debug('request of an older response ignored', { connection: facts.id, type: message.typeUrl });
+        return;
       case 'ignored':
-        log.debug('request ignored', { connection: facts.id, type: message.typeUrl, why: outcome.kind });
+        log.debug('request ignored', { connection: facts.id, type: message.typeUrl });
         return;
       default:
         outcome satisfies never;
@@ -208,10 +245,11 @@ export function createConnection(
       while (!isOver && !isSending) {
         const message = requests.shift();
         if (message === undefined) break;
+        begunMs = clock.now();
         handle(message);
       }
     } catch (error) {
-      finish(asXdsError(error, log));
+      fail(error);
       return;
     }
     if (isPaused && requests.length < MAX_WAITING_REQUESTS / 2) {
@@ -265,24 +303,22 @@ export function createConnection(
       for (const [typeUrl, change] of batch) {
         if (session.types.has(typeUrl)) mergeChange(pending, typeUrl, change);
       }
+      if (pending.size > 0) queuedMs ??= clock.now();
       if (!isSending && pending.size > 0) turns.ask(connection);
     },
     pushTurn() {
       if (isOver || isSending) return;
+      begunMs = clock.now();
+      if (queuedMs !== undefined && client !== undefined) events.dequeued?.(client, begunMs - queuedMs);
+      queuedMs = undefined;
       try {
         const response = nextPush();
         if (response !== undefined) send(response);
       } catch (error) {
-        finish(asXdsError(error, log));
+        fail(error);
       }
     },
     finish,
   };
   return connection;
-}
-
-function asXdsError(error: unknown, log: Logger): XdsError {
-  if (error instanceof XdsError) return error;
-  log.error('discovery stream failed', { error });
-  return new XdsError('ERR_XDS_NOT_READY', 'internal error', { cause: error });
 }

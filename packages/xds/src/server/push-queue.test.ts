@@ -8,7 +8,12 @@ const change = (...names: string[]) => ({ names: new Set(names), forced: false }
 test('changes wait for quiet and are merged', async () => {
   const clock = createFakeClock();
   const batches: PushBatch[] = [];
-  const debounce = createDebounce({ clock, quietMs: 100, maxMs: 1000, onBatch: (batch) => batches.push(batch) });
+  let waited = 0;
+  const onBatch = (batch: PushBatch, waitedMs: number): void => {
+    batches.push(batch);
+    waited = waitedMs;
+  };
+  const debounce = createDebounce({ clock, quietMs: 100, maxMs: 1000, onBatch });
   debounce.add('t', change('a'));
   await clock.advance(90);
   debounce.add('t', change('b'));
@@ -19,6 +24,7 @@ test('changes wait for quiet and are merged', async () => {
   await clock.advance(10);
   assert.deepEqual(batches[0]?.get('t'), { names: new Set(['a', 'b']), forced: true });
   assert.equal(batches[0]?.get('u')?.names, 'all');
+  assert.equal(waited, 190);
   assert.equal(clock.pending, 0);
 });
 

@@ -25,12 +25,15 @@ export interface Debounce {
   close(): void;
 }
 
-/** Calls `onBatch` when nothing was added for `quietMs`, at the latest `maxMs` after the first change. */
+/**
+ * Calls `onBatch` when nothing was added for `quietMs`, at the latest `maxMs` after the first change. `waitedMs`: since the first change of the
+ * batch.
+ */
 export function createDebounce(options: {
   clock: Clock;
   quietMs: number;
   maxMs: number;
-  onBatch: (batch: PushBatch) => void;
+  onBatch: (batch: PushBatch, waitedMs: number) => void;
 }): Debounce {
   const { clock, quietMs, maxMs, onBatch } = options;
   let batch: PushBatch = new Map();
@@ -51,7 +54,7 @@ export function createDebounce(options: {
     const full = batch;
     batch = new Map();
     flushedMs = clock.now();
-    onBatch(full);
+    onBatch(full, flushedMs - firstMs);
   };
   const check = (): void => {
     const now = clock.now();

@@ -108,7 +108,7 @@ type AdsCall = ServerDuplexStream<DeltaRequest, Buffer>;
 
 /** Makes the service; it follows its sources until closed. */
 export function createXdsServer(options: XdsServerOptions): XdsServer {
-  const { log, clock = systemClock, sendTimeoutMs = 300_000 } = options;
+  const { log, clock = systemClock, sendTimeoutMs = 300_000, events = {} } = options;
   const connections = new Set<Connection>();
   const admit = createAdmission(options.maxStreamsPerSecond ?? 0, clock);
   let generation = 1;
@@ -121,7 +121,7 @@ export function createXdsServer(options: XdsServerOptions): XdsServer {
     clock,
     log,
     turns: createTurnQueue(),
-    events: options.events ?? {},
+    events,
     generation: () => generation,
     authorize: options.authorize ?? defaultAuthorize,
     sendTimeoutMs,
@@ -131,8 +131,9 @@ export function createXdsServer(options: XdsServerOptions): XdsServer {
     clock,
     quietMs: options.debounceMs ?? 100,
     maxMs: options.debounceMaxMs ?? 10_000,
-    onBatch(batch) {
+    onBatch(batch, waitedMs) {
       generation += 1;
+      events.debounced?.(waitedMs);
       for (const connection of connections) connection.enqueue(batch);
     },
   });
@@ -198,11 +199,15 @@ export function createXdsServer(options: XdsServerOptions): XdsServer {
         streamAggregatedResources: (call: ToolCall) => tools.handle(call, isTls),
       };
       const responseSerialize = (bytes: Buffer): Buffer => bytes;
+      const requestDeserialize = (bytes: Buffer): DeltaRequest => {
+        events.received?.(bytes.length);
+        return decodeDeltaRequest(bytes);
+      };
       server.addService(
         {
           deltaAggregatedResources: {
             ...deltaAggregatedResources,
-            requestDeserialize: decodeDeltaRequest,
+            requestDeserialize,
             responseSerialize,
           },
           streamAggregatedResources: { ...streamAggregatedResources, responseSerialize },
