@@ -151,7 +151,7 @@ export async function startControlPlane(parts: AppParts): Promise<ControlPlane> 
     events: series.xds,
     debounceMs: config.PILOT_DEBOUNCE_AFTER,
     debounceMaxMs: config.PILOT_DEBOUNCE_MAX,
-    maxStreamsPerSecond: config.PILOT_MAX_REQUESTS_PER_SECOND,
+    maxStreamsPerSecond: config.streamsPerSecond,
     authenticate: async ({ isTls, header, peer, peerCertificate }) => {
       // The plaintext port has no authentication, as upstream's (spec control-plane 0.2).
       if (!isTls || !config.XDS_AUTH) return undefined;
