@@ -1,6 +1,6 @@
 // Everything that writes to the cluster, each duty behind its own lock with upstream's kind and name, so that mixed replicas do not
 // write twice (spec control-plane 8.2). In: the parts of the app. Out: running elections. Called by app.ts; main thread.
-import { type KubeClient, type LeaderElection, startLeaderElection } from '@ambit/kube';
+import type { KubeClient } from '@ambit/kube';
 import type { Namespace } from '@ambit/resources';
 import { matchesLabelSelector } from '@ambit/resources/label-selector';
 import type { Logger } from '@ambit/runtime/log';
@@ -11,6 +11,7 @@ import { type ClassFeatures, classInfos } from './gateways/class-info.ts';
 import { keepClasses } from './gateways/classes.ts';
 import { deployGateways } from './gateways/deployer.ts';
 import type { RenderSettings } from './gateways/render.ts';
+import { compete, type Duty } from './leadership.ts';
 import { untaintNodes } from './nodes/untaint.ts';
 import type { ChartValues } from './sources/chart-values.ts';
 import type { ClusterState } from './sources/cluster-state.ts';
@@ -40,34 +41,29 @@ export interface Writers {
   close(): Promise<void>;
 }
 
-type Duty = readonly [lock: string, onLead: (signal: AbortSignal) => void];
-
-/** Duties whose lock is a ConfigMap in upstream: only there do both makes see each other. */
-const CONFIG_MAP_LOCKS: ReadonlySet<string> = new Set([
-  'istio-namespace-controller-election',
-  'istio-ip-autoallocate',
-  'istio-node-untaint',
-]);
-
 /** Starts to compete for every duty. */
 export function startWriters(parts: WriterParts): Writers {
   const { config, client, cluster, status } = parts;
   const gateways = gatewayDuty(parts);
   const certificates = certificateDuty(parts);
   const duties: Duty[] = [
-    ['istio-namespace-controller-election', certificates.duty],
-    ['istio-status-leader', (signal) => void cluster.synced.then(() => status.lead(cluster.model, signal))],
+    { lock: 'istio-namespace-controller-election', onLead: certificates.onLead },
+    {
+      lock: 'istio-status-leader',
+      onLead: (signal) => void cluster.synced.then(() => status.lead(cluster.model, signal)),
+    },
   ];
   if (config.PILOT_ENABLE_GATEWAY_API_DEPLOYMENT_CONTROLLER) duties.push(gateways.duty);
   if (config.PILOT_ENABLE_IP_AUTOALLOCATE) {
     const ranges = { ipv4: config.PILOT_IP_AUTOALLOCATE_IPV4_PREFIX, ipv6: config.PILOT_IP_AUTOALLOCATE_IPV6_PREFIX };
-    duties.push([
-      'istio-ip-autoallocate',
-      (signal) => allocateVips({ client, ranges, log: parts.log.child('addresses'), signal }),
-    ]);
+    duties.push({
+      lock: 'istio-ip-autoallocate',
+      onLead: (signal) => allocateVips({ client, ranges, log: parts.log.child('addresses'), signal }),
+    });
   }
-  if (config.PILOT_ENABLE_NODE_UNTAINT_CONTROLLERS) duties.push(['istio-node-untaint', untaintDuty(parts)]);
-  const elections = duties.map(([name, onLead]) => compete(parts, name, onLead));
+  if (config.PILOT_ENABLE_NODE_UNTAINT_CONTROLLERS) duties.push(untaintDuty(parts));
+  const defaultRevision = (): string => parts.tags.facts.defaultRevision;
+  const elections = duties.map((duty) => compete({ ...parts, defaultRevision }, duty));
   return {
     refresh() {
       gateways.refresh();
@@ -80,15 +76,18 @@ export function startWriters(parts: WriterParts): Writers {
 }
 
 /** Nodes whose agent is ready lose the taint that keeps pods away. */
-function untaintDuty({ config, client, log }: WriterParts): Duty[1] {
+function untaintDuty({ config, client, log }: WriterParts): Duty {
   const namespace = config.PILOT_NODE_UNTAINT_CONTROLLERS_CNI_NAMESPACE || config.POD_NAMESPACE;
   const taint = config.PILOT_NODE_UNTAINT_CONTROLLERS_TAINT_NAME;
-  return (signal) => untaintNodes({ client, namespace, taint, log: log.child('nodes'), signal });
+  return {
+    lock: 'istio-node-untaint',
+    onLead: (signal) => untaintNodes({ client, namespace, taint, log: log.child('nodes'), signal }),
+  };
 }
 
 /** Roots and revocation lists in every namespace of the mesh. */
 function certificateDuty({ config, client, authority, mesh, log: parent }: WriterParts): {
-  duty: Duty[1];
+  onLead: Duty['onLead'];
   refresh: () => void;
 } {
   const log = parent.child('certificates');
@@ -111,29 +110,11 @@ function certificateDuty({ config, client, authority, mesh, log: parent }: Write
   };
   const revoked = { name: config.PILOT_CRL_CONFIGMAP, key: 'ca-crl.pem', text: () => authority.crlPem };
   const wanted = config.PILOT_ENABLE_CA_CRL ? [roots, revoked] : [roots];
-  const duty = (signal: AbortSignal): void => {
+  const onLead = (signal: AbortSignal): void => {
     running = wanted.map((one) => distributeText({ client, ...one, isIncluded, log, signal }));
     signal.addEventListener('abort', () => (running = []));
   };
-  return { duty, refresh };
-}
-
-function compete({ config, client, log }: WriterParts, name: string, onLead: Duty[1]): LeaderElection {
-  if (config.ENABLE_LEADER_ELECTION) {
-    return startLeaderElection({
-      client,
-      namespace: config.POD_NAMESPACE,
-      name,
-      kind: CONFIG_MAP_LOCKS.has(name) ? 'ConfigMap' : 'Lease',
-      key: config.REVISION === '' ? 'default' : config.REVISION,
-      identity: config.POD_NAME,
-      onLead,
-      log: log.child('leader'),
-    });
-  }
-  const always = new AbortController();
-  onLead(always.signal);
-  return { isLeader: true, close: async () => always.abort() };
+  return { onLead, refresh };
 }
 
 /** Classes and the objects of Gateways: one lease per revision, since revisions deploy for their own Gateways. */
@@ -156,8 +137,8 @@ function gatewayDuty(parts: WriterParts): { duty: Duty; refresh: () => void } {
   };
   tags.onChange(() => refresh?.());
   values.onChange(() => refresh?.());
-  const revision = config.REVISION === '' ? 'default' : config.REVISION;
-  return { duty: [`istio-gateway-deployment-${revision}`, lead], refresh: () => refresh?.() };
+  const duty: Duty = { lock: 'istio-gateway-deployment', isPerRevision: true, onLead: lead };
+  return { duty, refresh: () => refresh?.() };
 }
 
 function classFeatures(config: ControlPlaneConfig): ClassFeatures {

@@ -13,7 +13,12 @@ async function until(what: string, condition: () => boolean): Promise<void> {
 }
 
 /** A candidate that counts how often it looked at the lock. */
-function candidate(cluster: MemoryCluster, kind: LeaderLockKind, identity: string, leaseMs = 60_000) {
+function candidate(
+  cluster: MemoryCluster,
+  kind: LeaderLockKind,
+  identity: string,
+  more: Partial<Parameters<typeof startLeaderElection>[0]> = {},
+) {
   let looks = 0;
   const get: KubeClient['get'] = async (ref) => {
     looks += 1;
@@ -28,8 +33,9 @@ function candidate(cluster: MemoryCluster, kind: LeaderLockKind, identity: strin
     identity,
     onLead: () => {},
     log: silentLogger,
-    leaseMs,
+    leaseMs: 60_000,
     renewMs: 2,
+    ...more,
   });
   return { election, looks: () => looks };
 }
@@ -108,4 +114,70 @@ test('a ConfigMap whose annotation is no record, or that has none, is free', asy
     await until('it leads', () => election.isLeader);
     await election.close();
   }
+});
+
+for (const kind of ['Lease', 'ConfigMap'] as const) {
+  test(`with a ${kind} who comes before the holder takes the lock, and leads when the holder has stopped`, async () => {
+    const cluster = memoryCluster();
+    const events: string[] = [];
+    const onLead =
+      (name: string) =>
+      (signal: AbortSignal): void => {
+        events.push(`${name} leads`);
+        signal.addEventListener('abort', () => events.push(`${name} stops`));
+      };
+    const first = candidate(cluster, kind, 'one', { key: 'canary', onLead: onLead('one') });
+    await until('the first leads', () => first.election.isLeader);
+    let isDefault = false;
+    const asked: string[] = [];
+    const comesBefore = (holderKey: string): boolean => {
+      asked.push(holderKey);
+      return isDefault && holderKey !== 'stable';
+    };
+    const second = candidate(cluster, kind, 'two', {
+      key: 'stable',
+      comesBefore,
+      noticeMs: 100,
+      onLead: onLead('two'),
+    });
+    await until('the second looked several times', () => second.looks() > 5);
+    assert.equal(second.election.isLeader, false);
+    isDefault = true;
+    await until('the second leads', () => second.election.isLeader);
+    assert.deepEqual(events, ['one leads', 'one stops', 'two leads']);
+    assert.deepEqual([...new Set(asked)], ['canary']);
+    // The first one looks on and takes nothing back.
+    const looks = first.looks();
+    await until('the first looked several times', () => first.looks() > looks + 5);
+    assert.equal(first.election.isLeader, false);
+    await second.election.close();
+    await until('the first leads again', () => first.election.isLeader);
+    await first.election.close();
+  });
+}
+
+test('the key stands where upstream has it in a Lease, and a lock without a key has none', async () => {
+  const cluster = memoryCluster();
+  const keyOf = (): string | undefined =>
+    cluster.objects('Lease')[0]?.metadata.annotations?.['leader.istio.io/holder-key'];
+  const first = candidate(cluster, 'Lease', 'one', { key: '^canary' });
+  await until('it leads', () => first.election.isLeader);
+  assert.equal(keyOf(), '^canary');
+  await first.election.close();
+  const second = candidate(cluster, 'Lease', 'two', { key: '' });
+  await until('it leads', () => second.election.isLeader);
+  assert.equal(keyOf(), undefined);
+  await second.election.close();
+});
+
+test('a candidate that took a lock and does not lead yet gives it up when it is closed', async () => {
+  const cluster = memoryCluster();
+  const first = candidate(cluster, 'Lease', 'one');
+  await until('the first leads', () => first.election.isLeader);
+  const second = candidate(cluster, 'Lease', 'two', { comesBefore: () => true, noticeMs: 60_000 });
+  await until('the first stops', () => !first.election.isLeader);
+  assert.equal(second.election.isLeader, false);
+  await second.election.close();
+  await until('the first leads again', () => first.election.isLeader);
+  await first.election.close();
 });

@@ -15,8 +15,10 @@ export interface LeaderElectionOptions {
   readonly name: string;
   /** Kind of that object. Default a Lease. */
   readonly kind?: LeaderLockKind;
-  /** ConfigMap: written beside the holder; upstream compares revisions by it. Default empty. */
+  /** Written beside the holder; others compare by it whether they come first. Default empty: nothing. */
   readonly key?: string;
+  /** Whether we come before a holder with this key; asked at every look. Default: never. */
+  readonly comesBefore?: (holderKey: string) => boolean;
   /** Who we are; unique per process (pod name). */
   readonly identity: string;
   /** Runs while we lead; `signal` aborts when leadership is lost or given up. */
@@ -26,6 +28,8 @@ export interface LeaderElectionOptions {
   readonly leaseMs?: number;
   /** Pause between renewals. Default 3 000. */
   readonly renewMs?: number;
+  /** A lock that was taken from another holder leads only so long after: by then that one has noticed. Default 8 000 (upstream looks every 7.5 s). */
+  readonly noticeMs?: number;
 }
 
 /** A candidate. */
@@ -37,11 +41,13 @@ export interface LeaderElection {
 
 /** Competes for a lease until closed. */
 export function startLeaderElection(options: LeaderElectionOptions): LeaderElection {
-  const { client, namespace, name, identity, onLead, log, leaseMs = 15_000, renewMs = 3_000 } = options;
+  const { client, namespace, name, identity, onLead, log, comesBefore = () => false } = options;
+  const { leaseMs = 15_000, renewMs = 3_000, noticeMs = 8_000 } = options;
   const stop = new AbortController();
   let term: AbortController | undefined;
   let renewedAt = 0;
   let mine: LeaderRecord | undefined;
+  let leadsFrom = 0;
   const lock = leaderLock({ client, kind: options.kind ?? 'Lease', namespace, name, key: options.key ?? '' });
   // A foreign lock counts as expired when it has not changed for its duration by OUR clock: clocks of nodes differ.
   let seen = { version: '', at: 0 };
@@ -51,16 +57,30 @@ export function startLeaderElection(options: LeaderElectionOptions): LeaderElect
     mine = await lock.write(identity, leaseMs, held);
     return true;
   };
+  const renewed = async (held: LeaderRecord): Promise<boolean> => {
+    try {
+      return await renew(held);
+    } catch (error) {
+      if (KubeError.is(error, 'ERR_KUBE_CONFLICT')) return false;
+      throw error;
+    }
+  };
   const tryOnce = async (): Promise<boolean> => {
-    // The holder knows its lock: one write per renewal. A conflict means that somebody else wrote it.
-    if (mine !== undefined) return renew(mine);
+    // The holder knows its lock: one write per renewal. A conflict means that somebody else wrote it: who, must be known at once.
+    if (mine !== undefined && (await renewed(mine))) return true;
     const before = await lock.read();
     if (before === undefined) return renew(undefined);
     const version = before.object.metadata?.resourceVersion ?? '';
     if (seen.version !== version) seen = { version, at: Date.now() };
     const { holder, heldMs } = before;
-    if (holder !== '' && holder !== identity && Date.now() - seen.at < heldMs) return false;
-    return renew(before);
+    const isHeld = holder !== '' && holder !== identity && Date.now() - seen.at < heldMs;
+    if (isHeld && !comesBefore(before.key)) return false;
+    await renew(before);
+    if (isHeld) {
+      leadsFrom = Date.now() + noticeMs;
+      log.info('lock taken from another holder, leading when it has noticed', { lease: name, holder, key: before.key });
+    }
+    return true;
   };
 
   const settle = (leads: boolean): void => {
@@ -79,9 +99,9 @@ export function startLeaderElection(options: LeaderElectionOptions): LeaderElect
   const run = async (): Promise<void> => {
     while (!stop.signal.aborted) {
       try {
-        const leads = await tryOnce();
-        if (leads) renewedAt = Date.now();
-        settle(leads);
+        const holds = await tryOnce();
+        if (holds) renewedAt = Date.now();
+        settle(holds && Date.now() >= leadsFrom);
       } catch (error) {
         if (!KubeError.is(error, 'ERR_KUBE_CONFLICT', 'ERR_KUBE_ALREADY_EXISTS')) {
           log.debug('lease not renewed', { lease: name, error: messageOf(error) });
@@ -100,11 +120,11 @@ export function startLeaderElection(options: LeaderElectionOptions): LeaderElect
     },
     async close() {
       if (stop.signal.aborted) return;
-      const wasLeader = term !== undefined;
       stop.abort();
       await running;
+      const wasHolder = term !== undefined || mine !== undefined;
       settle(false);
-      if (!wasLeader) return;
+      if (!wasHolder) return;
       try {
         const held = await lock.read();
         if (held?.holder === identity) await lock.write('', leaseMs, held);

@@ -11,6 +11,8 @@ export type LeaderLockKind = 'Lease' | 'ConfigMap';
 export interface LeaderRecord {
   /** Empty: nobody. */
   readonly holder: string;
+  /** What the holder wrote beside its name; empty: nothing. */
+  readonly key: string;
   /** How long it holds without renewal. */
   readonly heldMs: number;
   readonly acquireTime: string;
@@ -33,11 +35,13 @@ export interface LeaderLockOptions {
   readonly kind: LeaderLockKind;
   readonly namespace: string;
   readonly name: string;
-  /** ConfigMap: what upstream compares among holders of different revisions. */
+  /** What is compared among holders of different revisions; empty: nothing is written. */
   readonly key: string;
 }
 
 const ANNOTATION = 'control-plane.alpha.kubernetes.io/leader';
+/** Of a Lease: its spec has no place for a key. */
+const KEY_ANNOTATION = 'leader.istio.io/holder-key';
 const DEFAULT_LEASE_SECONDS = 15;
 
 /** Opens a lock. */
@@ -57,7 +61,7 @@ export function leaderLock({ client, kind, namespace, name, key }: LeaderLockOpt
       const seconds = Math.ceil(leaseMs / 1000);
       const next: KubernetesObject =
         kind === 'Lease'
-          ? leaseOf(head, before?.object, { holder, seconds, acquireTime, now, transitions })
+          ? leaseOf(head, before?.object, { holder, key, seconds, acquireTime, now, transitions })
           : configMapOf(head, before?.object, { holder, key, seconds, acquireTime, now, transitions });
       return recordOf(before === undefined ? await client.create(next) : await client.update(next));
     },
@@ -66,6 +70,7 @@ export function leaderLock({ client, kind, namespace, name, key }: LeaderLockOpt
 
 interface Written {
   readonly holder: string;
+  readonly key: string;
   readonly seconds: number;
   readonly acquireTime: string;
   readonly now: string;
@@ -77,10 +82,12 @@ type Head = { readonly name: string; readonly namespace: string };
 const micro = (time: string): string => (time.length === 24 ? time.replace('Z', '000Z') : time);
 
 function leaseOf(head: Head, before: KubernetesObject | undefined, written: Written): KubernetesObject {
+  const { [KEY_ANNOTATION]: _key, ...others } = before?.metadata?.annotations ?? {};
+  const annotations = written.key === '' ? others : { ...others, [KEY_ANNOTATION]: written.key };
   return {
     apiVersion: 'coordination.k8s.io/v1',
     kind: 'Lease',
-    metadata: { ...before?.metadata, ...head },
+    metadata: { ...before?.metadata, ...head, annotations },
     spec: {
       holderIdentity: written.holder,
       leaseDurationSeconds: written.seconds,
@@ -95,6 +102,7 @@ function recordOfLease(object: KubernetesObject): LeaderRecord {
   const { spec } = object as Lease;
   return {
     holder: spec?.holderIdentity ?? '',
+    key: object.metadata?.annotations?.[KEY_ANNOTATION] ?? '',
     heldMs: (spec?.leaseDurationSeconds ?? DEFAULT_LEASE_SECONDS) * 1000,
     acquireTime: spec?.acquireTime ?? '',
     transitions: spec?.leaseTransitions ?? 0,
@@ -106,7 +114,7 @@ function recordOfLease(object: KubernetesObject): LeaderRecord {
 function configMapOf(
   head: Head,
   before: KubernetesObject | undefined,
-  { holder, key, seconds, acquireTime, now, transitions }: Written & { readonly key: string },
+  { holder, key, seconds, acquireTime, now, transitions }: Written,
 ): KubernetesObject {
   const whole = (time: string): string => `${time.slice(0, 19)}Z`;
   const record = {
@@ -129,6 +137,7 @@ function recordOfConfigMap(object: KubernetesObject): LeaderRecord {
     typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : fallback;
   return {
     holder: text(given['holderIdentity']),
+    key: text(given['holderKey']),
     heldMs: number(given['leaseDurationSeconds'], DEFAULT_LEASE_SECONDS) * 1000,
     acquireTime: text(given['acquireTime']),
     transitions: number(given['leaderTransitions'], 0),

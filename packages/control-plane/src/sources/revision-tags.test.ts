@@ -4,7 +4,7 @@ import { isOwnedBy, revisionFacts } from './revision-tags.ts';
 
 const labelled = (name: string, labels: Record<string, string>): object => ({ metadata: { name, labels } });
 const facts = (revision: string, webhooks: object[] = [], validators: object[] = [], services: object[] = []) =>
-  revisionFacts(revision, { webhooks, validators, services });
+  revisionFacts(revision, 'istio-system', { webhooks, validators, services });
 
 test('an object without a revision belongs to the default revision only', () => {
   assert.equal(isOwnedBy(facts(''), {}, {}), true);
@@ -32,4 +32,12 @@ test('the default validator makes a revision the default, unless the default tag
 
 test('a namespace that is not known yet is no reason to leave a Gateway alone', () => {
   assert.equal(isOwnedBy(facts('canary'), {}, 'unknown'), true);
+});
+
+test('elections see the revision that the default tag points at, under both names that its webhook may have', () => {
+  const tag = (name: string): object => labelled(name, { 'istio.io/rev': 'stable', 'istio.io/tag': 'default' });
+  assert.equal(facts('canary').defaultRevision, '');
+  assert.equal(facts('canary', [tag('istio-revision-tag-default')]).defaultRevision, 'stable');
+  assert.equal(facts('canary', [tag('istio-revision-tag-default-istio-system')]).defaultRevision, 'stable');
+  assert.equal(facts('canary', [tag('istio-revision-tag-default-elsewhere')]).defaultRevision, '');
 });

@@ -16,6 +16,8 @@ export interface RevisionFacts {
   readonly tags: ReadonlySet<string>;
   /** True when objects without any revision label are ours. */
   readonly isDefault: boolean;
+  /** The revision that the tag `default` points at, as elections see it: only webhook configurations count. Empty: it points nowhere. */
+  readonly defaultRevision: string;
 }
 
 /** True when the object belongs to us; an unknown namespace counts as ours. */
@@ -34,6 +36,7 @@ type Labelled = { readonly metadata?: { readonly name?: string; readonly labels?
 /** Gathers the facts of a revision from what is labelled with revisions and tags. */
 export function revisionFacts(
   revision: string,
+  systemNamespace: string,
   parts: {
     readonly webhooks: readonly Labelled[];
     readonly services: readonly Labelled[];
@@ -52,7 +55,15 @@ export function revisionFacts(
   const isTakenByOther = parts.webhooks.some(
     (w) => w.metadata?.name === DEFAULT_TAG_WEBHOOK && labelOf(w, REVISION) !== own,
   );
-  return { revision: own, tags, isDefault: tags.has('default') || (validates && !isTakenByOther) };
+  // A system namespace other than the usual one is part of the name.
+  const names = new Set([DEFAULT_TAG_WEBHOOK, `${DEFAULT_TAG_WEBHOOK}-${systemNamespace}`]);
+  const tagged = parts.webhooks.find(({ metadata }) => names.has(metadata?.name ?? ''));
+  return {
+    revision: own,
+    tags,
+    isDefault: tags.has('default') || (validates && !isTakenByOther),
+    defaultRevision: tagged === undefined ? '' : labelOf(tagged, REVISION),
+  };
 }
 
 /** Watches and answers. */
@@ -73,7 +84,7 @@ export function watchRevisionTags(
   log: Logger,
 ): RevisionTags {
   const listeners: (() => void)[] = [];
-  let facts = revisionFacts(revision, { webhooks: [], services: [], validators: [] });
+  let facts = revisionFacts(revision, systemNamespace, { webhooks: [], services: [], validators: [] });
   let namespaceLabels = new Map<string, string>();
   const tell = (): void => {
     for (const listener of listeners) listener();
@@ -85,7 +96,7 @@ export function watchRevisionTags(
   ): Informer => startInformer({ client, kind, log, ...select, isOptional: true, onChanges });
   const gather = (): void => {
     const before = JSON.stringify([...facts.tags, facts.isDefault]);
-    facts = revisionFacts(revision, {
+    facts = revisionFacts(revision, systemNamespace, {
       webhooks: [...webhooks.list()],
       services: [...services.list()],
       validators: [...validators.list()],
