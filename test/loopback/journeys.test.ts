@@ -234,6 +234,45 @@ test('edges shows who talks to whom, and tap each connection and request, withou
   );
 });
 
+interface SeenTrace {
+  readonly connection: string;
+  readonly method: string;
+  readonly status: number;
+  readonly hops: readonly {
+    readonly hop: string;
+    readonly by: string;
+    readonly isMutualTls: boolean;
+    readonly sourceIdentity: string;
+    readonly decided: readonly string[];
+  }[];
+}
+
+test('trace follows a request through its node proxy and its waypoint, with identities and policies', async () => {
+  await setLoad(2);
+  const words = ['trace', 'deploy/load-v1', 'svc/productpage:9080', '-n', 'bookinfo', '--for', '60s', '--count', '3'];
+  const traced = await ambit(cluster, [...words, '-o', 'jsonl']);
+  assert.equal(traced.status, 0, traced.out + traced.err);
+  const traces = traced.out
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as SeenTrace);
+  assert.equal(traces.length, 3, traced.out + traced.err);
+  for (const { connection, method, status, hops } of traces) {
+    assert.match(connection, /^[0-9a-f]{32}$/);
+    assert.deepEqual([method, status], ['GET', 200]);
+    assert.deepEqual(
+      hops.map(({ hop }) => hop),
+      ['node proxy, outbound', 'waypoint', 'node proxy, inbound'],
+    );
+    const [, waypoint, inbound] = hops;
+    assert.match(waypoint?.by ?? '', /^waypoint-.*\.bookinfo$/);
+    assert.equal(waypoint?.isMutualTls, true);
+    assert.equal(waypoint.sourceIdentity, 'spiffe://cluster.local/ns/bookinfo/sa/bookinfo-load');
+    assert.deepEqual(waypoint.decided, ['allowed']);
+    assert.match(inbound?.decided.join() ?? '', /^bookinfo\/productpage-v1-.*: no policy applies: allowed$/);
+  }
+});
+
 test('a bug report holds logs, dumps and objects, and no key and no token', async () => {
   const folder = join(cluster.stateDir, 'report');
   const ended = await ambit(cluster, ['bug-report', '--output-dir', folder]);

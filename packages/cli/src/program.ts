@@ -35,6 +35,7 @@ const groups: readonly CommandGroup[] = [
   { words: ['tag'], load: async () => (await import('./tag/command.ts')).addTagCommand },
   { words: ['analyze', 'validate'], load: async () => (await import('./analyze/command.ts')).addAnalyzeCommands },
   { words: ['explain'], load: async () => (await import('./explain/command.ts')).addExplainCommand },
+  { words: ['trace'], load: async () => (await import('./trace/command.ts')).addTraceCommand },
   { words: ['policy'], load: async () => (await import('./policy/command.ts')).addPolicyCommand },
   {
     words: ['tap', 'top', 'edges', 'metrics'],

@@ -12,8 +12,12 @@ export interface FlowEnd {
 
 /** A connection or request that ended. Plain data: it crosses threads. No header value and no body is ever in it. */
 export interface Flow {
-  /** Trace id, where there is one. */
+  /** Trace id of the request, where there is one. */
   readonly id?: string | undefined;
+  /** Trace id of the CONNECT: the same at both ends of a tunnel, and for every request that came by it. */
+  readonly connectionId?: string | undefined;
+  /** `ip:port` that was asked of the tunnel. */
+  readonly authority?: string | undefined;
   readonly endedUnixMs: number;
   readonly durationMs: number;
   readonly direction: 'inbound' | 'outbound' | 'waypoint';

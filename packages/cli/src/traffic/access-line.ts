@@ -1,4 +1,4 @@
-// In: one line of an access log, as node proxies and waypoints write it, text or JSON. Out: the connection or request that ended, or
+// In: one line of an access log, as node proxies and waypoints write it, text or JSON, or of `tap -o jsonl`. Out: the connection or request that ended, or
 // undefined for any other line. Pure. Called by tap.ts.
 
 /** What ended. Fields that the line does not say are empty. */
@@ -18,6 +18,20 @@ export interface Flow {
   readonly path: string;
   /** 0 for connections. */
   readonly status: number;
+  /** `ip:port` of the client as the reporter saw it. */
+  readonly sourceAddress: string;
+  /** Where the reporter connected to, or was connected at. */
+  readonly destinationAddress: string;
+  readonly sourceIdentity: string;
+  readonly destinationIdentity: string;
+  /** `ip:port` that was asked of the tunnel. */
+  readonly authority: string;
+  /** The same at both ends of a tunnel, and of every request that came by it; not in access logs. */
+  readonly connection: string;
+  /** Trace id of the request; not in access logs. */
+  readonly trace: string;
+  /** `pod.namespace` of the proxy; not in access logs. */
+  readonly reporter: string;
 }
 
 type Fields = Readonly<Record<string, string>>;
@@ -54,6 +68,8 @@ export function readPairs(text: string): Fields {
 const connected = (name: string | undefined, namespace: string | undefined, address: string | undefined): string =>
   name === undefined ? (address ?? '') : namespace === undefined ? name : `${namespace}/${name}`;
 
+const unlogged = { connection: '', trace: '', reporter: '' } as const;
+
 function connectionOf(time: string, fields: Fields): Flow | undefined {
   const direction = fields['direction'];
   if (direction !== 'inbound' && direction !== 'outbound') return undefined;
@@ -70,6 +86,12 @@ function connectionOf(time: string, fields: Fields): Flow | undefined {
     method: '',
     path: '',
     status: 0,
+    sourceAddress: fields['src.addr'] ?? '',
+    destinationAddress: fields['dst.addr'] ?? '',
+    sourceIdentity: fields['src.identity'] ?? '',
+    destinationIdentity: fields['dst.identity'] ?? '',
+    authority: fields['dst.hbone_addr'] ?? '',
+    ...unlogged,
   };
 }
 
@@ -107,6 +129,12 @@ function requestOf(fields: Readonly<Record<string, unknown>>): Flow {
     method: text('method'),
     path: text('path'),
     status,
+    sourceAddress: text('downstream_remote_address'),
+    destinationAddress: text('upstream_host'),
+    sourceIdentity: '',
+    destinationIdentity: '',
+    authority: text('downstream_local_address'),
+    ...unlogged,
   };
 }
 
@@ -143,6 +171,38 @@ function fromText(line: string): Flow | undefined {
   return requestOf({ ...fields, start_time: time.slice(1, -1), method, path });
 }
 
+const flowDirections = ['inbound', 'outbound', 'waypoint'] as const;
+
+/** What `ambit tap -o jsonl` wrote. */
+function flowOfTap(fields: Readonly<Record<string, unknown>>): Flow | undefined {
+  const text = (name: keyof Flow): string => (typeof fields[name] === 'string' ? fields[name] : '');
+  const number = (name: keyof Flow): number => Number(fields[name]) || 0;
+  const direction = flowDirections.find((one) => one === fields['direction']);
+  if (direction === undefined) return undefined;
+  return {
+    time: text('time'),
+    direction,
+    source: text('source'),
+    destination: text('destination'),
+    service: text('service'),
+    isMutualTls: fields['isMutualTls'] === true,
+    bytes: number('bytes'),
+    durationMs: number('durationMs'),
+    error: text('error'),
+    method: text('method'),
+    path: text('path'),
+    status: number('status'),
+    sourceAddress: text('sourceAddress'),
+    destinationAddress: text('destinationAddress'),
+    sourceIdentity: text('sourceIdentity'),
+    destinationIdentity: text('destinationIdentity'),
+    authority: text('authority'),
+    connection: text('connection'),
+    trace: text('trace'),
+    reporter: text('reporter'),
+  };
+}
+
 function fromJson(line: string): Flow | undefined {
   let parsed: unknown;
   try {
@@ -152,6 +212,7 @@ function fromJson(line: string): Flow | undefined {
   }
   if (typeof parsed !== 'object' || parsed === null) return undefined;
   const fields = parsed as Record<string, unknown>;
+  if ('sourceAddress' in fields) return flowOfTap(fields);
   if ('response_code' in fields && 'downstream_remote_address' in fields) return requestOf(fields);
   const texts = Object.entries(fields).map(([name, value]) => [name, String(value)] as const);
   return connectionOf(said(fields['time']), Object.fromEntries(texts));

@@ -2,19 +2,13 @@
 import { Argument, type Command, Option } from 'commander';
 import { type GlobalOptions, openCluster } from '../cluster/open.ts';
 import type { CliConfig } from '../config.ts';
+import { endOf } from '../output/end-of.ts';
 import { exitStatusHelp } from '../output/exit-status.ts';
 import { type OutputFlags, outputOptions } from '../output/print-listing.ts';
 import type { TapFilter } from './tap.ts';
 import type { TopView } from './top.ts';
 
 const views: readonly TopView[] = ['edges', 'services', 'workloads', 'agents'];
-
-/** Aborted by Ctrl-C, by SIGTERM, or after a time. */
-function endOf(forMs: number | undefined): AbortSignal {
-  const stop = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
-  return forMs === undefined ? stop.signal : AbortSignal.any([stop.signal, AbortSignal.timeout(forMs)]);
-}
 
 type TapFlags = TapFilter & {
   readonly output: 'table' | 'jsonl';

@@ -7,10 +7,14 @@ import { flowOfMessage } from './control-plane-flows.ts';
 test('a flow shows names where they are known and addresses where they are not', () => {
   const flow = flowOfMessage(
     create(FlowSchema, {
+      id: 't1',
+      connectionId: 'c1',
+      authority: '10.96.0.1:80',
+      reporter: 'waypoint-1.shop',
       endedUnixMs: Date.UTC(2026, 0, 1),
       durationMs: 12.4,
       direction: Flow_Direction.WAYPOINT,
-      source: { address: '10.0.0.1:5', workload: 'web', namespace: 'shop' },
+      source: { address: '10.0.0.1:5', workload: 'web', namespace: 'shop', identity: 'spiffe://c/ns/shop/sa/web' },
       destination: { address: '10.0.0.2:80' },
       service: 'cart.shop.svc.cluster.local',
       mutualTls: true,
@@ -32,5 +36,13 @@ test('a flow shows names where they are known and addresses where they are not',
     method: 'GET',
     path: '/a',
     status: 200,
+    sourceAddress: '10.0.0.1:5',
+    destinationAddress: '10.0.0.2:80',
+    sourceIdentity: 'spiffe://c/ns/shop/sa/web',
+    destinationIdentity: '',
+    authority: '10.96.0.1:80',
+    connection: 'c1',
+    trace: 't1',
+    reporter: 'waypoint-1.shop',
   });
 });

@@ -41,6 +41,14 @@ export const flowOfMessage = (message: FlowMessage): Flow => ({
   method: message.http?.method ?? '',
   path: message.http?.path ?? '',
   status: message.http?.status ?? 0,
+  sourceAddress: message.source?.address ?? '',
+  destinationAddress: message.destination?.address ?? '',
+  sourceIdentity: message.source?.identity ?? '',
+  destinationIdentity: message.destination?.identity ?? '',
+  authority: message.authority,
+  connection: message.connectionId,
+  trace: message.id,
+  reporter: message.reporter,
 });
 
 /** What is needed to watch, or why it is not there: the user has no token, or the mesh no root certificate to show. */

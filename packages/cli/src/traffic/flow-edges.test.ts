@@ -1,23 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Flow } from './access-line.ts';
 import { edgesOfFlows } from './flow-edges.ts';
-
-const flow = (fields: Partial<Flow>): Flow => ({
-  time: '2026-01-01T00:00:00.000Z',
-  direction: 'outbound',
-  source: 'shop/load',
-  destination: 'shop/waypoint',
-  service: 'reviews.shop.svc.cluster.local',
-  isMutualTls: true,
-  bytes: 10,
-  durationMs: 1,
-  error: '',
-  method: '',
-  path: '',
-  status: 0,
-  ...fields,
-});
+import { flow } from './testing/flow.ts';
 
 test('a connection counts at its source, a request at the waypoint, a refusal where it was refused', () => {
   const [busiest, ...others] = edgesOfFlows([

@@ -1,8 +1,7 @@
 // In: flows that ended within an interval. Out: who talked to whom, as edges.ts counts it. Pure. Called by top.ts.
 import type { Flow } from './access-line.ts';
 import { type Edge, EdgeTable } from './edges.ts';
-
-const isDenied = ({ error, status }: Flow): boolean => status === 403 || error.includes('policy rejection');
+import { isDenied } from './verdict-of-flow.ts';
 
 /** `shop/reviews` of `reviews.shop.svc.cluster.local`; the workload where no service was addressed. */
 function destinationOf({ service, destination }: Flow): string {

@@ -2,9 +2,11 @@
 // to the control plane while somebody watches; Kubernetes permissions say who may. Where that is not possible, or with --logs, the access
 // logs are followed, which needs get on pods/log. Header values and queries are never shown. Called by command.ts.
 import type { OpenedCluster } from '../cluster/open.ts';
+import { rowPrinter } from '../output/row-printer.ts';
 import { type Flow, flowOf } from './access-line.ts';
 import { followControlPlane } from './control-plane-flows.ts';
 import { noProxies, proxyPods } from './read-traffic.ts';
+import { isDenied, verdictOfFlow } from './verdict-of-flow.ts';
 
 /** Which flows are shown. All that are given have to hold. */
 export interface TapFilter {
@@ -22,8 +24,6 @@ export interface TapFilter {
   /** A status, or a class such as `5xx`. */
   readonly status?: string;
 }
-
-const isDenied = ({ error, status }: Flow): boolean => status === 403 || error.includes('policy rejection');
 
 const hasStatus = (flow: Flow, wanted: string): boolean =>
   wanted.toLowerCase().endsWith('xx') ? String(flow.status)[0] === wanted[0] : String(flow.status) === wanted;
@@ -78,25 +78,13 @@ export function cellsOf(flow: Flow): readonly string[] {
     flow.destination,
     shortService(flow.service),
     flow.isMutualTls ? 'yes' : 'no',
-    isDenied(flow) ? 'DENIED' : flow.error === '' ? 'ok' : 'FAILED',
+    verdictOfFlow(flow),
     String(flow.bytes),
     `${flow.durationMs}ms`,
     flow.method,
     flow.path,
     flow.status === 0 ? '' : String(flow.status),
   ];
-}
-
-/** Rows one at a time, aligned; columns only grow. */
-function rowPrinter(): (cells: readonly string[]) => string {
-  const widths = [...firstWidths];
-  return (cells) => {
-    for (const [index, cell] of cells.entries()) widths[index] = Math.max(widths[index] ?? 0, cell.length);
-    return cells
-      .map((cell, index) => (cell || '-').padEnd(widths[index] ?? 0))
-      .join('  ')
-      .trimEnd();
-  };
 }
 
 /** Options of the command. */
@@ -153,7 +141,7 @@ async function followLogs(
 
 /** Shows flows until `signal`, through the control plane where that is possible, else from the logs of the proxies. */
 export async function tap(api: OpenedCluster, options: TapOptions, signal: AbortSignal): Promise<void> {
-  const row = rowPrinter();
+  const row = rowPrinter(firstWidths);
   const gate = rateGate(options.maxPerSecond, () => performance.now());
   let shown = 0;
   let lost = 0;

@@ -33,6 +33,14 @@ test('a line of a node proxy is read, with who, what and why', () => {
     method: '',
     path: '',
     status: 0,
+    sourceAddress: '10.0.0.1:4000',
+    destinationAddress: '10.0.0.2:15008',
+    sourceIdentity: 'spiffe://c/ns/shop/sa/curl',
+    destinationIdentity: 'spiffe://c/ns/shop/sa/web',
+    authority: '10.0.0.2:80',
+    connection: '',
+    trace: '',
+    reporter: '',
   });
 });
 
@@ -57,6 +65,7 @@ test('a line of a waypoint is read, in both forms', () => {
       authority: 'web:80',
       upstream_host: 'envoy://connect_originate/10.0.0.2:80',
       downstream_remote_address: '10.0.0.1:4000',
+      downstream_local_address: '10.96.0.1:80',
     }),
   );
   assert.deepEqual(json, flow);

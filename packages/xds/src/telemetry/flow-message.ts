@@ -22,6 +22,8 @@ export function flowMessage(flow: Flow): FlowMessage {
   const { http } = flow;
   return create(FlowSchema, {
     id: flow.id ?? '',
+    connectionId: flow.connectionId ?? '',
+    authority: flow.authority ?? '',
     endedUnixMs: flow.endedUnixMs,
     durationMs: flow.durationMs,
     direction: DIRECTIONS[flow.direction],

@@ -236,6 +236,20 @@ export declare type Flow = Message<"ambit.telemetry.v1.Flow"> & {
    * @generated from field: string reporter = 15;
    */
   reporter: string;
+
+  /**
+   * trace id of the CONNECT, the same at both ends of a tunnel; of a request, of the tunnel it came by
+   *
+   * @generated from field: string connection_id = 16;
+   */
+  connectionId: string;
+
+  /**
+   * ip:port that was asked of the tunnel
+   *
+   * @generated from field: string authority = 17;
+   */
+  authority: string;
 };
 
 /**
