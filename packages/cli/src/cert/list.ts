@@ -14,7 +14,10 @@ export interface CertRow {
   readonly identity: string;
   readonly node: string;
   readonly state: string;
+  /** Decimal; empty where there is no certificate. */
+  readonly serial: string;
   /** RFC 3339; empty where there is none. */
+  readonly notBefore: string;
   readonly notAfter: string;
   /** Milliseconds until it ends; negative when it has. 0 where there is none. */
   readonly leftMs: number;
@@ -33,6 +36,8 @@ export function certRows(dump: AgentDump, node: string, nowMs: number): readonly
       identity,
       node,
       state: state.startsWith('Unavailable') ? 'Unavailable' : state,
+      serial: leaf?.serialNumber ?? '',
+      notBefore: leaf?.validFrom ?? '',
       notAfter: leaf?.expirationTime ?? '',
       leftMs,
       isValid: leftMs > 0 && Date.parse(leaf?.validFrom ?? '') <= nowMs,
@@ -41,22 +46,44 @@ export function certRows(dump: AgentDump, node: string, nowMs: number): readonly
   });
 }
 
-/** Prints the rows. Returns the exit status: 3 when an identity has no valid certificate. */
-export async function certList(api: OpenedCluster, flags: OutputFlags): Promise<number> {
+/** What node proxies hold, and who did not answer. */
+export interface Certs {
+  readonly rows: readonly CertRow[];
+  /** Nodes whose proxy answered. */
+  readonly nodes: ReadonlySet<string>;
+  /** Pods that did not. */
+  readonly silent: readonly string[];
+}
+
+/** Asks all node proxies. Throws ERR_CLI_NOT_FOUND where there is none. */
+export async function readCerts(api: OpenedCluster): Promise<Certs> {
   const proxies = await nodeProxies(api, api.istioNamespace);
   if (proxies.length === 0)
     throw new CliError('ERR_CLI_NOT_FOUND', `there is no node proxy in namespace ${api.istioNamespace}`, {
       hint: 'ambit check',
     });
-  const dumps = await Promise.allSettled(proxies.map(async (pod) => askDump(api, pod)));
   const nowMs = Date.now();
-  const rows = dumps
-    .flatMap((dump, index) => {
-      const pod = proxies[index];
-      return dump.status === 'fulfilled' && pod !== undefined ? certRows(dump.value, nodeOf(pod), nowMs) : [];
-    })
-    .toSorted((a, b) => a.leftMs - b.leftMs || (a.identity < b.identity ? -1 : 1));
-  const silent = proxies.filter((_, index) => dumps[index]?.status === 'rejected').map(nameOf);
+  const answers = await Promise.all(
+    proxies.map(async (pod) => {
+      const node = nodeOf(pod);
+      const rows = await askDump(api, pod).then(
+        (dump) => certRows(dump, node, nowMs),
+        () => undefined,
+      );
+      return { pod: nameOf(pod), node, rows };
+    }),
+  );
+  return {
+    rows: answers.flatMap(({ rows }) => rows ?? []),
+    nodes: new Set(answers.filter(({ rows }) => rows !== undefined).map(({ node }) => node)),
+    silent: answers.filter(({ rows }) => rows === undefined).map(({ pod }) => pod),
+  };
+}
+
+/** Prints the rows. Returns the exit status: 3 when an identity has no valid certificate. */
+export async function certList(api: OpenedCluster, flags: OutputFlags): Promise<number> {
+  const { rows: all, silent } = await readCerts(api);
+  const rows = all.toSorted((a, b) => a.leftMs - b.leftMs || (a.identity < b.identity ? -1 : 1));
   await printListing(
     {
       kind: 'CertificateStateList',

@@ -5,7 +5,6 @@ import { messageOf } from '@ambit/runtime/errors';
 import type { KubernetesObject } from '@ambit/resources';
 import { once } from 'node:events';
 import { connect as connectTls, type DetailedPeerCertificate } from 'node:tls';
-import { kinds } from '../cluster/kinds.ts';
 import { nameOf, namespaceOf, specOf } from '../cluster/object-fields.ts';
 import type { OpenedCluster } from '../cluster/open.ts';
 import { parseReference } from '../cluster/reference.ts';
@@ -14,6 +13,7 @@ import { CliError } from '../errors.ts';
 import { exitStatus } from '../output/exit-status.ts';
 import { type OutputFlags, printListing } from '../output/print-listing.ts';
 import { trustDomainOf } from '../waypoint/trust-domain.ts';
+import { rootsOf } from './roots.ts';
 import { spanText } from './span-text.ts';
 
 const TUNNEL_PORT = 15_008;
@@ -71,15 +71,6 @@ export function judge(
   } catch (error) {
     return { verdict: 'failed', reason: messageOf(error), notAfter: '', leftMs: 0 };
   }
-}
-
-async function rootsOf(api: OpenedCluster): Promise<string> {
-  const map = await api.get({ ...kinds.configMap, namespace: api.istioNamespace, name: 'istio-ca-root-cert' });
-  const pem = (map?.['data'] as Readonly<Record<string, string>> | undefined)?.['root-cert.pem'];
-  if (pem !== undefined) return pem;
-  throw new CliError('ERR_CLI_NOT_FOUND', `ConfigMap ${api.istioNamespace}/istio-ca-root-cert is not there`, {
-    hint: 'ambit check ca-and-trust',
-  });
 }
 
 /** Prints what each pod shows. Returns the exit status: 3 when one cannot be trusted. */
