@@ -9,8 +9,11 @@ const collect = (value: string, before: readonly string[] = []): readonly string
 
 /** Adds `explain`. */
 export function addExplainCommand(program: Command, config: CliConfig): void {
-  program
+  const explain = program
     .command('explain')
+    // `explain conn -o json` is an option of conn, and help of a pod is no command.
+    .enablePositionalOptions()
+    .helpCommand(false)
     .argument('<source>', 'who connects: a pod, deploy/x, svc/x, sa/x')
     .argument('<destination>', 'svc/x:PORT, a pod, an address or a host name with a port')
     .description('Explain why a connection or a request is allowed or denied')
@@ -23,6 +26,26 @@ export function addExplainCommand(program: Command, config: CliConfig): void {
       const { explainConnection } = await import('./run.ts');
       const api = await openCluster(program, config);
       process.exitCode = await explainConnection(api, source, destination, flags);
+      api.close();
+    });
+  explain
+    .command('conn')
+    .argument('[line]', 'a line of an access log, or of tap -o jsonl; default, and -: lines of standard input')
+    .description('Explain a connection or request that a proxy has recorded, and what the policies say of it now')
+    .addOption(new Option('-o, --output <format>', 'form').choices(['text', 'json', 'yaml']).default('text'))
+    .addHelpText(
+      'after',
+      exitStatusHelp(
+        '0 now allowed',
+        '3 now denied',
+        '4 undecided; of several lines the highest',
+        'ambit logs deploy/web --denied | ambit explain conn',
+      ),
+    )
+    .action(async (line: string | undefined, flags: { readonly output: string }) => {
+      const { explainLines } = await import('./conn.ts');
+      const api = await openCluster(program, config);
+      process.exitCode = await explainLines(api, line, flags.output);
       api.close();
     });
 }

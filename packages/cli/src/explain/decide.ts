@@ -280,6 +280,26 @@ export function decide(world: World, question: ConnectionQuestion): Verdict {
   return atWaypoint(way, world, question, decision, service);
 }
 
+/** A connection as the node proxy of its destination sees it: who comes, however it came here. */
+export interface InboundQuestion {
+  readonly destination: Workload;
+  /** What the application listens on. */
+  readonly port: number;
+  readonly sourceIp: string;
+  /** Identity URI of the TLS peer; undefined for plaintext. */
+  readonly sourceIdentity: string | undefined;
+}
+
+/** The last step alone. */
+export function decideInbound(world: World, { destination, port, sourceIp, sourceIdentity }: InboundQuestion): Verdict {
+  const way = new Way();
+  way.add(
+    'transport',
+    sourceIdentity === undefined ? `plaintext from ${sourceIp}` : `HBONE mTLS, client ${sourceIdentity}`,
+  );
+  return atEndpoints(way, world, [{ workload: destination, port }], { ip: sourceIp, identity: sourceIdentity });
+}
+
 /** A source outside the mesh reaches endpoints directly, without an identity. */
 function plaintext(way: Way, world: World, { source, destination }: ConnectionQuestion): Verdict {
   const decision = resolveOutbound(world.snapshot, { source, sourceIp: source.ips[0] ?? '', destination }, () => 0);

@@ -1,5 +1,5 @@
 // In: one line of an access log, as node proxies and waypoints write it, text or JSON, or of `tap -o jsonl`. Out: the connection or request that ended, or
-// undefined for any other line. Pure. Called by tap.ts.
+// undefined for any other line. Pure. Called by tap.ts and explain conn.
 
 /** What ended. Fields that the line does not say are empty. */
 export interface Flow {
