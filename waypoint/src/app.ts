@@ -65,6 +65,7 @@ export const startWaypoint = async (
       logLevel: config.logLevel,
       logFormat: env.AMBIT_LOG_FORMAT,
       accessLog: env.AMBIT_ACCESS_LOG,
+      idleMs: config.idleMs,
       reusePort: config.dataThreads > 1,
       shared: createSharedMemory(),
       byteEngine: byteEngine.engine.name,

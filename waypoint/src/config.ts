@@ -5,8 +5,9 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { BYTE_ENGINE_WISHES } from '@ambit/hbone';
+import { forTimer } from '@ambit/l7';
 import type { SocketDomain } from '@ambit/net';
-import { bool, choice, count, type EnvOf, parseDuration, readEnv, text } from '@ambit/runtime/env';
+import { bool, choice, count, durationMs, type EnvOf, parseDuration, readEnv, text } from '@ambit/runtime/env';
 
 /** The variables; the reference page is generated from this table. */
 export const schema = {
@@ -19,6 +20,10 @@ export const schema = {
   PROXY_CONFIG: text('{}', 'JSON: discoveryAddress, concurrency, terminationDrainDuration are read.'),
   ISTIO_CPU_LIMIT: count(undefined, 'CPU limit of the container; the default number of data threads.'),
   ISTIO_META_CLUSTER_ID: text('Kubernetes', 'Name of this cluster.'),
+  ISTIO_META_IDLE_TIMEOUT: durationMs(
+    undefined,
+    'How long a connection of a client may be quiet: without a request (HTTP), without a byte (raw, where the backend says nothing). 0 = for ever, unset = 1 h.',
+  ),
   ISTIO_META_NETWORK: text('', 'Name of the network of this pod.'),
   ISTIO_META_MESH_ID: text('', 'Name of the mesh.'),
   XDS_ROOT_CA: text(
@@ -68,6 +73,8 @@ export interface WaypointConfig {
   readonly identity: string;
   readonly discoveryAddress: string;
   readonly dataThreads: number;
+  /** How long connections of clients may be quiet; Infinity = for ever, undefined = the built-in time. */
+  readonly idleMs: number | undefined;
   /** How long the waypoint keeps serving new connections after SIGTERM. */
   readonly terminationDrainMs: number;
   readonly domain: SocketDomain;
@@ -92,6 +99,7 @@ export const readConfig = (source: NodeJS.ProcessEnv, argv: readonly string[]): 
     identity: `spiffe://${env.TRUST_DOMAIN}/ns/${env.POD_NAMESPACE}/sa/${env.SERVICE_ACCOUNT}`,
     discoveryAddress: textOf(proxyConfig['discoveryAddress']) ?? env.CA_ADDR,
     dataThreads: threadsOf(proxyConfig['concurrency'], env.ISTIO_CPU_LIMIT),
+    idleMs: idleMsOf(env.ISTIO_META_IDLE_TIMEOUT),
     terminationDrainMs: parseDuration(textOf(proxyConfig['terminationDrainDuration']) ?? '5s') ?? 5000,
     domain:
       env.AMBIT_LOOPBACK_POD_IP === undefined
@@ -120,6 +128,11 @@ const argumentsOf = (argv: readonly string[]): { readonly domain: string | undef
       .map((item) => item.replace('default:', '').replace(':', '='))
       .join(','),
   };
+};
+
+const idleMsOf = (ms: number | undefined): number | undefined => {
+  if (ms === 0) return Number.POSITIVE_INFINITY;
+  return ms === undefined ? undefined : forTimer(ms);
 };
 
 const threadsOf = (concurrency: unknown, cpuLimit: number | undefined): number => {

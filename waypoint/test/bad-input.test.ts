@@ -335,6 +335,7 @@ test('clients that come before there is a certificate cost their connection, not
       logLevel: 'off',
       logFormat: 'plain',
       accessLog: 'off',
+      idleMs: undefined,
       reusePort: false,
       shared: createSharedMemory(),
       byteEngine: 'http2',

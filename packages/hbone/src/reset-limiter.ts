@@ -30,3 +30,8 @@ export function createResetLimiter(burst: number, perSecond: number): ResetLimit
     },
   };
 }
+
+/** For frames that cost the peer nothing and carry nothing (PING, SETTINGS, PRIORITY, empty DATA, ...), where nothing else is said. */
+export function createIdleFrameLimiter(): ResetLimiter {
+  return createResetLimiter(1000, 100);
+}

@@ -2,7 +2,7 @@
 export { type Authorization, type Authorizer, type AuthorizerInput, compileAuthorizer } from './authorize.ts';
 export { compileCidrs } from './authorize/cidr.ts';
 export { type CompiledCors, compileCors } from './cors.ts';
-export { durationMs, positiveMs, timerMs } from './duration.ts';
+export { durationMs, forTimer, positiveMs, timerMs } from './duration.ts';
 export { L7Error, type L7ErrorCode } from './errors.ts';
 export {
   compileExtAuthz,

@@ -139,6 +139,8 @@ export const replies = {
   httpsOnPlaintext: protocolError(403, 'Forbidden', 'http1.https_url_on_plaintext_connection'),
   headersTooLarge: protocolError(431, 'Request Header Fields Too Large', 'http1.headers_too_large'),
   tooManyHeaders: protocolError(431, 'Request Header Fields Too Large', 'http1.too_many_headers'),
+  http2HeadersTooLarge: localReply(431, '', 'http2.headers_too_large', { flag: 'DPE' }),
+  http2TooManyHeaders: localReply(431, '', 'http2.too_many_headers', { flag: 'DPE' }),
   badTransferEncoding: protocolError(501, 'Not Implemented', 'http1.invalid_transfer_encoding'),
   requestHeaderTimeout: localReply(408, 'request header timeout', 'request_header_timeout', { closeConnection: true }),
   faultAbort: (status: number): LocalReply =>

@@ -38,6 +38,8 @@ export interface TcpOptions {
   readonly ownIp: string;
   readonly random: () => number;
   readonly signal: AbortSignal;
+  /** How long both directions may be quiet, where the backend does not say. */
+  readonly idleMs: number | undefined;
   readonly registry: ConnectionRegistry;
   /** Starts the series of a connection whose destination is decided. */
   readonly opened: (
@@ -155,8 +157,9 @@ const relayTo = async (
     policy = by;
     denied.abort(new WaypointError('ERR_WAYPOINT_DENIED', `connection is no longer allowed by ${by}`));
   });
+  const idleMs = timerMs(backend?.pool?.tcpIdle) ?? options.idleMs ?? idleTimeoutMs;
   const result = await relay(client, upstream, {
-    idleTimeoutMs: timerMs(backend?.pool?.tcpIdle) ?? idleTimeoutMs,
+    ...(Number.isFinite(idleMs) && { idleTimeoutMs: idleMs }),
     signal: AbortSignal.any([options.signal, denied.signal]),
     onProgress: (received, sent) => {
       latest = { received, sent };

@@ -19,9 +19,6 @@ import { methods } from '../http/h1/grammar.ts';
 import type { ProxySettings } from '../updates/proxy-settings.ts';
 import { appendVia } from './answer.ts';
 
-/** Most header fields of an HTTP/2 request (spec/waypoint.md 4.6.2); those of HTTP/1.1 are counted by the codec. */
-const maxHeaderFields = 100;
-
 /** A clean request, or the answer to a dirty one. */
 export type Cleaned =
   | {
@@ -119,12 +116,11 @@ const strippedHost = (authority: string, { stripHostPort, stripHostDot }: ProxyS
   return host + port;
 };
 
-/** Version, header counts and hosts; the codec has checked the framing (spec/waypoint.md 4.6.2). */
+/** Version, method and hosts; the codec has checked framing and sizes (spec/waypoint.md 4.6.2). */
 const framingProblem = (exchange: Exchange, settings: ProxySettings): LocalReply | undefined => {
   const { headers } = exchange.head;
   if (exchange.protocol === 'HTTP/1.0' && !settings.acceptHttp10) return replies.lowVersion;
   if (exchange.protocol === 'HTTP/2') {
-    if (headers.size > maxHeaderFields) return replies.tooManyHeaders;
     // What the codec of HTTP/1.1 refuses: `get` is not the GET of a policy, but may be that of a backend.
     if (!methods.has(exchange.head.method)) return replies.badFraming;
     if (wantsForeignUpgrade(exchange)) return replies.upgradeFailed;

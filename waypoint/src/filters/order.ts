@@ -53,17 +53,17 @@ export interface Pipeline {
   /** Never throws and never rejects. */
   handle(exchange: Exchange, tunnel: Tunnel): void;
   /** Records a request that the parser refused. */
-  refused(reply: LocalReply, tunnel: Tunnel): void;
+  refused(reply: LocalReply, tunnel: Tunnel, protocol: Exchange['protocol']): void;
 }
 
 /** Makes the pipeline of a data thread. */
 export const createPipeline = (options: PipelineOptions): Pipeline => ({
   handle: (exchange, tunnel) => begin(exchange, tunnel, options),
-  refused: (reply, tunnel) => {
+  refused: (reply, tunnel, protocol) => {
     const record = new RequestRecord(
       {
         tunnel,
-        protocol: 'HTTP/1.1',
+        protocol,
         method: '-',
         path: '-',
         authority: '',

@@ -7,6 +7,7 @@ import type { PeerFacts } from '@ambit/l7';
 import type { Backend } from '@ambit/proto/waypoint';
 import { identityOf, type Workload } from '@ambit/state';
 import { labelsOfWorkload, type PeerLabels, unknownPeer } from './peer-labels.ts';
+import type { Timeout } from '../http/client-limits.ts';
 import type { MetricEdits } from '../updates/telemetry-at.ts';
 import type { RequestRecord } from './request-record.ts';
 import { createSeriesCache } from './series-cache.ts';
@@ -74,6 +75,8 @@ export interface WaypointMetrics {
   readonly spansDropped: (count: number) => void;
   /** Log records that no collector got. */
   readonly logsDropped: (count: number) => void;
+  /** A connection of a client was closed for being slow. */
+  timedOut(protocol: 'http' | 'http2', what: Timeout): void;
 }
 
 /** Declares the series in a registry. */
@@ -113,6 +116,11 @@ export const createWaypointMetrics = (registry: MetricsRegistry): WaypointMetric
   });
   const droppedSpans = dropped.bind({ kind: 'span' });
   const droppedLogs = dropped.bind({ kind: 'access_log' });
+  const timedOut = registry.counter({
+    name: 'ambit_waypoint_client_timeouts_total',
+    help: 'Connections of clients that were closed: nothing was asked on them for the idle time, or a head did not come to its end.',
+    labels: ['protocol', 'reason'],
+  });
   const requestSeries = createSeriesCache(
     (values: RequestValues) => ({
       requests: requests.bind(values),
@@ -149,6 +157,7 @@ export const createWaypointMetrics = (registry: MetricsRegistry): WaypointMetric
   return {
     spansDropped: (count) => droppedSpans.add(count),
     logsDropped: (count) => droppedLogs.add(count),
+    timedOut: (protocol, reason) => timedOut.add({ protocol, reason }),
     request: (record, ends, edits) => {
       if (edits === undefined) {
         observe(record, seriesAt(record, ends));

@@ -51,6 +51,7 @@ const plane = createDataPlane({
     logLevel: 'off',
     logFormat: 'plain',
     accessLog: 'TEXT',
+    idleMs: undefined,
     reusePort: false,
     shared: createSharedMemory(),
     byteEngine,

@@ -195,6 +195,7 @@ class Mesh implements TestMesh {
         logLevel: 'off',
         logFormat: 'plain',
         accessLog,
+        idleMs: undefined,
         reusePort: false,
         shared: createSharedMemory(),
         byteEngine: 'http2',

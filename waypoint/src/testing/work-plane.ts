@@ -94,6 +94,7 @@ export const startWorkPlane = (): DataPlane => {
       logLevel: 'off',
       logFormat: 'plain',
       accessLog: 'TEXT',
+      idleMs: undefined,
       reusePort: false,
       shared: createSharedMemory(),
       byteEngine: 'http2',

@@ -20,7 +20,7 @@ import { createPipeline } from '../filters/order.ts';
 import { createTunnelServer } from '../hbone-in/listener.ts';
 import type { Tunnel } from '../hbone-in/tunnel.ts';
 import { createHttp1Client } from '../http/h1/client.ts';
-import { createHttp1Server } from '../http/h1/server.ts';
+import { createHttp1Server, type Http1Settings } from '../http/h1/server.ts';
 import { createHttp2Client } from '../http/h2/client.ts';
 import { createHttp2Server } from '../http/h2/server.ts';
 import { sniff, type Sniffed } from '../http/sniff.ts';
@@ -108,7 +108,7 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     log: log.child('transport'),
     hbonePort: settings.upstreamHbonePort,
   });
-  const http1 = createHttp1Client({ keepSpelling: () => config.settings.http1.keepSpelling });
+  const http1 = createHttp1Client({ keepSpelling: () => config.settings.clients.keepSpelling });
   const http2 = createHttp2Client();
   const resolve = options.resolveName;
   const names = createNames({ log: log.child('dns'), ...(resolve === undefined ? {} : { resolve }) });
@@ -220,11 +220,20 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     random,
     log: log.child('http'),
   });
-  const h1 = createHttp1Server<Tunnel>(() => config.settings.http1, {
+  const clients = (): Http1Settings => {
+    const { clients } = config.settings;
+    return settings.idleMs === undefined ? clients : { ...clients, idleMs: settings.idleMs };
+  };
+  const h1 = createHttp1Server<Tunnel>(clients, {
     onExchange: (exchange, tunnel) => pipeline.handle(exchange, tunnel),
-    onRefused: (reply, tunnel) => pipeline.refused(reply, tunnel),
+    onRefused: (reply, tunnel) => pipeline.refused(reply, tunnel, 'HTTP/1.1'),
+    onTimeout: (what) => metrics.timedOut('http', what),
   });
-  const h2 = createHttp2Server<Tunnel>((exchange, tunnel) => pipeline.handle(exchange, tunnel));
+  const h2 = createHttp2Server<Tunnel>(clients, {
+    onExchange: (exchange, tunnel) => pipeline.handle(exchange, tunnel),
+    onRefused: (reply, tunnel) => pipeline.refused(reply, tunnel, 'HTTP/2'),
+    onTimeout: (what) => metrics.timedOut('http2', what),
+  });
 
   const onHttp = (endpoint: Endpoint, sniffed: Sniffed, tunnel: Tunnel): void => {
     if (sniffed.protocol === 'http2') h2.accept(endpoint, sniffed.head, tunnel);
@@ -234,6 +243,7 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     ...shared,
     random,
     signal: ending.signal,
+    idleMs: settings.idleMs,
     registry: connections,
     opened: (tunnel: Tunnel, backend: Backend | undefined, endpoint: UpstreamEndpoint | undefined) =>
       metrics.tcpOpened(endsOf(tunnel, backend, endpoint)),
@@ -282,6 +292,7 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     listener?.close();
     server.destroy(reason);
     h1.destroy();
+    h2.destroy();
     http1.close();
     http2.close();
     transport.destroy();

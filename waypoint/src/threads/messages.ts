@@ -25,6 +25,8 @@ export interface DataThreadSettings {
   readonly logFormat: 'plain' | 'json';
   /** Encoding of access lines; `mesh` = what the mesh configures, none by default. */
   readonly accessLog: AccessLogEncoding | 'mesh' | 'off';
+  /** How long connections of clients may be quiet; Infinity = for ever, undefined = an hour. */
+  readonly idleMs: number | undefined;
   readonly reusePort: boolean;
   /** Memory of all data threads. */
   readonly shared: SharedMemory;

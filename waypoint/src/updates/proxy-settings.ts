@@ -40,7 +40,7 @@ export interface ProxySettings {
   readonly streamIdleMs: number | undefined;
   readonly requestMs: number | undefined;
   readonly maxStreamMs: number | undefined;
-  readonly http1: Http1Settings;
+  readonly clients: Http1Settings;
   readonly includeClientIdentity: boolean;
   readonly sendBaggage: boolean;
   readonly connectTimeoutMs: number;
@@ -107,7 +107,7 @@ export const settingsOf = (proxy: ProxyConfig | undefined): ProxySettings => {
     streamIdleMs: timerMs(http?.streamIdle),
     requestMs: timerMs(http?.request),
     maxStreamMs: timerMs(http?.maxStream),
-    http1: {
+    clients: {
       maxHeadBytes: http?.maxHeaderBytes || defaultHeadBytes,
       maxFields: http?.maxHeaders || defaultFields,
       idleMs: timerMs(http?.idle) ?? defaultIdleMs,

@@ -2,7 +2,7 @@
 // commands. Out: events to the stream's handler and to the owner, and frames in `output`. Knows no socket, no timer, no
 // tunnel; used by transport.ts. Limits: every length before memory is taken, every cheap frame by a token bucket.
 import type { Region } from '@ambit/net';
-import { createResetLimiter, type ResetLimiter } from '../reset-limiter.ts';
+import { createIdleFrameLimiter, type ResetLimiter } from '../reset-limiter.ts';
 import { FrameReader, type FrameSink } from './frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { type FieldList, HpackDecoder } from './hpack/decoder.ts';
@@ -26,9 +26,6 @@ import { applySettings, type PeerSettings, settingsPayload } from './settings.ts
 
 /** The table that we let the peer's encoder use. */
 const HEADER_TABLE_BYTES = 4096;
-/** Frames that cost the peer nothing and carry nothing (PING, SETTINGS, PRIORITY, empty DATA, ...). */
-const IDLE_FRAME_BURST = 1000;
-const IDLE_FRAMES_PER_SECOND = 100;
 /** WINDOW_UPDATE frames allowed for each DATA frame that we sent, beyond a stock of their own. */
 const UPDATES_PER_DATA_FRAME = 10;
 const UPDATE_STOCK = 10_000;
@@ -73,8 +70,8 @@ export class Http2Connection implements FrameSink {
     this.#handler = handler;
     this.#now = now;
     this.#encoder = new HpackEncoder(limits.repeats);
-    this.#idleFrames = limits.idleFrames ?? createResetLimiter(IDLE_FRAME_BURST, IDLE_FRAMES_PER_SECOND);
-    this.#reader = new FrameReader(isServer, limits.maxFrameBytes, limits.maxHeaderListBytes, this);
+    this.#idleFrames = limits.idleFrames ?? createIdleFrameLimiter();
+    this.#reader = new FrameReader(isServer, limits, this);
     this.#receiveWindow = limits.connectionWindowBytes;
     this.#begin();
   }
@@ -97,6 +94,11 @@ export class Http2Connection implements FrameSink {
   /** False once stream ids are used up or the connection failed. */
   get canOpen(): boolean {
     return this.#failure === undefined && this.#nextId <= MAX_STREAM_ID;
+  }
+
+  /** The stream whose header list has begun to come and is not whole. */
+  get unfinishedHead(): number | undefined {
+    return this.#reader.unfinishedHead;
   }
 
   /** The highest stream that the peer opened. */

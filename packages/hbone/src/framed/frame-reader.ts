@@ -11,13 +11,17 @@ import {
   PREFACE,
   read31,
 } from './protocol.ts';
+import type { ConnectionLimits } from './stream.ts';
 
 /** Payload of control frames that we are willing to hold; header blocks have the limit of their list. */
 const MAX_CONTROL_BYTES = 16_384;
 /** CONTINUATION frames of one header block. */
 const MAX_CONTINUATIONS = 32;
+
 /** Room in a header block for what compression adds to a list of the allowed size. */
 const BLOCK_SLACK_BYTES = 1024;
+
+type BlockLimits = Pick<ConnectionLimits, 'maxFrameBytes' | 'maxHeaderListBytes' | 'maxHeaderBlockBytes'>;
 
 /** What the reader finds. Offsets are into the bytes being fed, except where a block is given. */
 export interface FrameSink {
@@ -62,11 +66,16 @@ export class FrameReader {
   /** A header block whose CONTINUATION is awaited. */
   #block: { id: number; isEnd: boolean; dependsOnItself: boolean; parts: Buffer[]; bytes: number } | undefined;
 
-  constructor(isServer: boolean, maxFrameBytes: number, maxHeaderListBytes: number, sink: FrameSink) {
+  constructor(isServer: boolean, limits: BlockLimits, sink: FrameSink) {
     this.#sink = sink;
-    this.#maxFrameBytes = maxFrameBytes;
-    this.#maxBlockBytes = maxHeaderListBytes + BLOCK_SLACK_BYTES;
+    this.#maxFrameBytes = limits.maxFrameBytes;
+    this.#maxBlockBytes = limits.maxHeaderBlockBytes ?? limits.maxHeaderListBytes + BLOCK_SLACK_BYTES;
     this.#prefaceBytes = isServer ? 0 : PREFACE.length;
+  }
+
+  /** The stream of a header block that is not whole. */
+  get unfinishedHead(): number | undefined {
+    return this.#block?.id ?? (this.#isInFrame && this.#type === FrameType.HEADERS ? this.#id : undefined);
   }
 
   /** Called by the sink: `feed` returns after the frame that it is in. */

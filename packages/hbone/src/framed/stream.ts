@@ -37,6 +37,8 @@ export interface ConnectionLimits {
   readonly connectionWindowBytes: number;
   readonly maxFrameBytes: number;
   readonly maxHeaderListBytes: number;
+  /** Compressed bytes of a list that are read at all; a list that is longer than allowed is then told. Default: little more than the list. */
+  readonly maxHeaderBlockBytes?: number;
   /** Streams the peer may have open; 0 for a client. */
   readonly maxConcurrentStreams: number;
   /** Streams that the peer opens only to break rules on them. */

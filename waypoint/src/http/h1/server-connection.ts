@@ -17,6 +17,8 @@ export interface ConnectionEvents {
   onExchange(exchange: Exchange): void;
   /** Bytes outside a request are wrong; returns the answer to send before the end. */
   onProblem(problem: Http1Problem | 'header-timeout'): Region | undefined;
+  /** It is closed because nothing was asked for long. */
+  onIdle(): void;
   onEnd(): void;
   isDraining(): boolean;
 }
@@ -72,8 +74,10 @@ export class ServerConnection implements ExchangeConnection {
   /** Ends what is late. */
   check(now: number): void {
     if (now < this.#deadline || this.#isOver) return;
-    if (this.#parser.isIdle) this.#close();
-    else if (this.#exchange === undefined) this.#onProblem('header-timeout');
+    if (this.#parser.isIdle) {
+      this.#events.onIdle();
+      this.#close();
+    } else if (this.#exchange === undefined) this.#onProblem('header-timeout');
   }
 
   /** Ends a connection without a request. */

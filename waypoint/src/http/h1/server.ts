@@ -5,27 +5,23 @@
  */
 import { type LocalReply, renderLocalReply } from '@ambit/l7';
 import { type Endpoint, Region } from '@ambit/net';
+import type { ClientLimits, Timeout } from '../client-limits.ts';
 import type { Exchange } from '../exchange.ts';
 import { replyOfProblem } from './replies.ts';
 import { ServerConnection } from './server-connection.ts';
 import { responseHead } from './write-head.ts';
 
 /** Settings of a connection, taken when it begins. */
-export interface Http1Settings {
-  readonly maxHeadBytes: number;
-  readonly maxFields: number;
-  /** Silence between two requests. */
-  readonly idleMs: number;
-  /** First byte of a head to its last. */
-  readonly headersMs: number;
+export interface Http1Settings extends ClientLimits {
   readonly keepSpelling: boolean;
-  readonly serverName: string;
 }
 
 /** Receives requests, and bytes that were no request and were answered here. */
 export interface Http1Handler<Context> {
   onExchange(exchange: Exchange, context: Context): void;
   onRefused(reply: LocalReply, context: Context): void;
+  /** A connection was closed for being slow. */
+  onTimeout(what: Timeout): void;
 }
 
 /** The HTTP/1.1 side of a data thread. */
@@ -58,10 +54,12 @@ export const createHttp1Server = <Context>(
       const connection: ServerConnection = new ServerConnection(endpoint, chosen, {
         onExchange: (exchange) => handler.onExchange(exchange, context),
         onProblem: (problem) => {
+          if (problem === 'header-timeout') handler.onTimeout('head');
           const reply = replyOfProblem(problem);
           if (reply !== undefined) handler.onRefused(reply, context);
           return reply === undefined ? undefined : refusal(reply, chosen.serverName);
         },
+        onIdle: () => handler.onTimeout('idle'),
         onEnd: () => connections.delete(connection),
         isDraining: () => isDraining,
       });

@@ -5,8 +5,8 @@
 import { HeaderList } from '@ambit/l7';
 import { CONNECTION_FIELDS, isName } from '@ambit/hbone/framed/fields';
 
-/** Fields of one head (spec/waypoint.md 4.6.2); more are no request that we look at. */
-const maxFields = 100;
+/** Fields of one head (spec/waypoint.md 4.6.2), where nothing else is said; more are no message that we look at. */
+const usualMaxFields = 100;
 
 /** A request as it came. */
 export interface RequestFields {
@@ -36,7 +36,21 @@ const ofRequests = new Set([':method', ':scheme', ':authority', ':path', ':proto
 const ofResponses = new Set([':status']);
 const none: ReadonlySet<string> = new Set();
 
-/** Checks the head of a request. */
+/** Whether a head has more fields than allowed. Crumbs of a cookie (RFC 9113 8.2.3) are one field. */
+export const hasTooMany = (fields: readonly string[], maxFields: number): boolean => {
+  if (fields.length <= 2 * maxFields) return false;
+  let count = 0;
+  let hasCookie = false;
+  for (let at = 0; at < fields.length; at += 2) {
+    const name = fields[at] as string;
+    if (name.charCodeAt(0) === colon || (hasCookie && name === 'cookie')) continue;
+    hasCookie ||= name === 'cookie';
+    count += 1;
+  }
+  return count > maxFields;
+};
+
+/** Checks the head of a request, which has not {@link hasTooMany} fields. */
 export const requestOf = (fields: readonly string[]): RequestFields | undefined => {
   const split = splitFields(fields, ofRequests);
   if (split === undefined) return undefined;
@@ -60,7 +74,7 @@ export const requestOf = (fields: readonly string[]): RequestFields | undefined 
 
 /** Checks the head of a response. 101 does not exist in HTTP/2. */
 export const responseOf = (fields: readonly string[]): ResponseFields | undefined => {
-  const split = splitFields(fields, ofResponses);
+  const split = hasTooMany(fields, usualMaxFields) ? undefined : splitFields(fields, ofResponses);
   const text = split?.pseudo.get(':status');
   if (split === undefined || text?.length !== 3) return undefined;
   const status = digitsOf(text);
@@ -70,7 +84,7 @@ export const responseOf = (fields: readonly string[]): ResponseFields | undefine
 
 /** Checks trailers; name, value, name, value. */
 export const trailersOf = (fields: readonly string[]): readonly string[] | undefined =>
-  splitFields(fields, none) === undefined ? undefined : fields;
+  hasTooMany(fields, usualMaxFields) || splitFields(fields, none) === undefined ? undefined : fields;
 
 /** Appends fields to a list that is sent, without those that only HTTP/1.1 knows or that HTTP/2 has other words for. */
 export const appendFields = (into: string[], raw: readonly string[]): string[] => {
@@ -128,7 +142,6 @@ const changing = new Set([
 export const repeats = (name: string): boolean => !changing.has(name);
 
 const splitFields = (fields: readonly string[], allowed: ReadonlySet<string>): Split | undefined => {
-  if (fields.length > 2 * (maxFields + allowed.size)) return undefined;
   const pseudo = new Map<string, string>();
   const flat: string[] = [];
   let contentLength: number | undefined;
@@ -150,7 +163,7 @@ const splitFields = (fields: readonly string[], allowed: ReadonlySet<string>): S
     }
     flat.push(name, value);
   }
-  return flat.length > 2 * maxFields ? undefined : { pseudo, headers: HeaderList.fromLower(flat), contentLength };
+  return { pseudo, headers: HeaderList.fromLower(flat), contentLength };
 };
 
 const colon = 0x3a;

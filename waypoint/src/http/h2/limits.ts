@@ -9,7 +9,6 @@ const common = {
   streamWindowBytes: 1024 * 1024,
   connectionWindowBytes: 16 * 1024 * 1024,
   maxFrameBytes: 16_384,
-  maxHeaderListBytes: 64 * 1024,
   repeats,
 } as const;
 
@@ -20,12 +19,23 @@ const ofOneConnection = () => ({
   idleFrames: createResetLimiter(10_000, 10_000),
 });
 
-/** Towards one client. */
-export const serverLimits = (): ConnectionLimits => ({
+/** What HTTP/2 counts for a field beyond its text (RFC 9113 6.5.2), for all fields of an ordinary head. */
+const fieldOverheadBytes = 4096;
+/** Blocks of so many times the allowed list are read to their end, to be answered; longer ones end their connection. */
+const answeredBlocks = 4;
+
+/** Towards one client. A request of more than `maxHeadBytes` is told by a list that is missing. */
+export const serverLimits = (maxHeadBytes: number): ConnectionLimits => ({
   ...ofOneConnection(),
+  maxHeaderListBytes: maxHeadBytes + fieldOverheadBytes,
+  maxHeaderBlockBytes: answeredBlocks * (maxHeadBytes + fieldOverheadBytes),
   maxConcurrentStreams: 100,
   takesExtendedConnect: true,
 });
 
 /** Towards one backend, which may open nothing. */
-export const clientLimits = (): ConnectionLimits => ({ ...ofOneConnection(), maxConcurrentStreams: 0 });
+export const clientLimits = (): ConnectionLimits => ({
+  ...ofOneConnection(),
+  maxHeaderListBytes: 64 * 1024,
+  maxConcurrentStreams: 0,
+});

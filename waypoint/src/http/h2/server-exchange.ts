@@ -3,21 +3,24 @@
  * shown as the GET with `Upgrade` that it stands for (spec/waypoint.md 5.10), so that routes and policies see one kind of websocket.
  * Made by server.ts for every stream; data thread.
  */
-import { HeaderList } from '@ambit/l7';
+import { HeaderList, type LocalReply, replies } from '@ambit/l7';
 import { FramedStream, type FramedStreamEvents } from '@ambit/hbone/framed/framed-stream';
 import type { FieldList } from '@ambit/hbone/framed/hpack/decoder';
 import { ErrorCode } from '@ambit/hbone/framed/protocol';
 import type { Http2Stream } from '@ambit/hbone/framed/stream';
 import type { FramedTransport } from '@ambit/hbone/framed/transport';
 import { type BodySink, type BodySource, bytesSource } from '../body.ts';
+import type { ClientLimits } from '../client-limits.ts';
 import type { Exchange, RequestHead, Upgraded } from '../exchange.ts';
-import { appendFields, type RequestFields, requestOf, trailersOf, trailersToSend } from './fields.ts';
+import { appendFields, hasTooMany, type RequestFields, requestOf, trailersOf, trailersToSend } from './fields.ts';
 import { StreamBodySink, StreamSource } from './stream-body.ts';
 
 /** What the connection is told. */
 export interface ExchangeEvents {
   /** The head is here. */
   onHead(exchange: Http2Exchange): void;
+  /** A head is larger than allowed, and was answered. */
+  onTooLarge(reply: LocalReply): void;
   /** The stream is over; `isEarlyReset`: somebody other than us ended it before it had an answer. */
   onGone(isEarlyReset: boolean): void;
 }
@@ -35,6 +38,7 @@ export class Http2Exchange implements Exchange, FramedStreamEvents {
   isWebsocket = false;
   hasBody = false;
   readonly #transport: FramedTransport;
+  readonly #limits: ClientLimits;
   readonly #events: ExchangeEvents;
   #head: RequestHead | undefined;
   #source: StreamSource | undefined;
@@ -42,7 +46,8 @@ export class Http2Exchange implements Exchange, FramedStreamEvents {
   #hasResponded = false;
   #isEnded = false;
 
-  constructor(transport: FramedTransport, http2: Http2Stream, events: ExchangeEvents) {
+  constructor(transport: FramedTransport, http2: Http2Stream, limits: ClientLimits, events: ExchangeEvents) {
+    this.#limits = limits;
     this.#transport = transport;
     this.#events = events;
     this.stream = new FramedStream(transport, undefined, this);
@@ -72,7 +77,8 @@ export class Http2Exchange implements Exchange, FramedStreamEvents {
       return;
     }
     http2.hasHead = true;
-    if (fields === undefined) return this.stream.endWithAnswer([':status', '431']);
+    if (fields === undefined) return this.#tooLarge(replies.http2HeadersTooLarge);
+    if (hasTooMany(fields, this.#limits.maxFields)) return this.#tooLarge(replies.http2TooManyHeaders);
     const request = requestOf(fields);
     if (request === undefined || (isEnd && (request.contentLength ?? 0) > 0)) return this.#refuse();
     this.#head = headOf(request);
@@ -134,6 +140,14 @@ export class Http2Exchange implements Exchange, FramedStreamEvents {
   abort(reason: Error): void {
     this.#isEnded = false;
     this.stream.resetWith(ErrorCode.INTERNAL_ERROR, reason);
+  }
+
+  #tooLarge(reply: LocalReply): void {
+    const date = new Date().toUTCString();
+    const rest = ['content-length', '0', 'date', date, 'server', this.#limits.serverName];
+    this.#hasResponded = true;
+    this.stream.endWithAnswer([':status', String(reply.status), ...rest]);
+    this.#events.onTooLarge(reply);
   }
 
   #refuse(): void {
