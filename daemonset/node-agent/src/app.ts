@@ -129,7 +129,7 @@ export async function startNodeAgent(config: NodeAgentConfig, source: PodSource,
   });
   stack.defer(() => source.close());
   record?.keepOnly(new Set(source.pods().map((pod) => pod.metadata?.uid ?? '')));
-  await adoptEnrolled(source, cache, capture, unprotected, log.child('adopt'));
+  await adoptEnrolled({ source, cache, capture, unprotected, rules, log: log.child('adopt') });
   isAdopting = false;
   const stopListening = await keepListening(
     config.ZTUNNEL_UDS_ADDRESS,

@@ -1,12 +1,17 @@
 // What a new agent takes over from an earlier one (spec node-agent 7.3).
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { KubernetesObject } from '@ambit/resources';
 import { silentLogger } from '@ambit/runtime/log';
 import { adoptEnrolled } from './adopt.ts';
 import { type EnrolmentWorld, enrolmentWorld, podOf } from './enrolment-world.ts';
 
-const adopt = async ({ source, cache, capture, unprotected }: EnrolmentWorld): Promise<void> =>
-  adoptEnrolled(source, cache, capture, unprotected, silentLogger);
+const adopt = async (world: EnrolmentWorld): Promise<void> => adoptEnrolled({ ...world, log: silentLogger });
+
+const proxyPod = (): KubernetesObject => {
+  const pod = podOf('proxy', { state: 'enabled', ips: ['10.0.0.9'], labels: { app: 'ztunnel' } });
+  return { ...pod, metadata: { ...pod.metadata, namespace: 'istio-system' } };
+};
 
 test('pods annotated enabled that have not ended are taken over, whole and at once; others are not', async () => {
   const world = enrolmentWorld([
@@ -15,6 +20,7 @@ test('pods annotated enabled that have not ended are taken over, whole and at on
     podOf('ended', { state: 'enabled', phase: 'Succeeded' }),
     podOf('pending', { state: 'pending' }),
     podOf('new'),
+    proxyPod(),
   ]);
   await adopt(world);
   assert.deepEqual(

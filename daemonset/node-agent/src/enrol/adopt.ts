@@ -4,31 +4,43 @@ import { messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
 import type { PodSource } from '../cluster/pod-source.ts';
 import type { UnprotectedConnections } from '../unprotected/connections.ts';
+import { isNodeProxy, type SelectionRules } from '../select/eligible.ts';
 import { addressesOf, groupUidOf, hasEnded, ruleWishesOf } from '../select/pod-events.ts';
 import type { CaptureBackend } from './capture-backend.ts';
 import type { NetnsCache } from './netns-cache.ts';
 import { heldPodOf } from './sequence.ts';
 import { redirectionAnnotation } from './status.ts';
 
+/** What the agent takes over with. */
+export interface AdoptParts {
+  readonly source: Pick<PodSource, 'pods'>;
+  readonly cache: NetnsCache;
+  readonly capture: CaptureBackend;
+  readonly unprotected: UnprotectedConnections;
+  readonly rules: Pick<SelectionRules, 'systemNamespace'>;
+  readonly log: Logger;
+}
+
 /**
  * Holds every pod annotated `enabled`, first by name alone (a proxy is told to keep it), then with its namespace. Then node and pods get
  * their rules. One pod's failure does not stop the others; the reconciler takes it up again. Never rejects for a pod; rejects when the
  * node's own rules cannot be written.
  */
-export async function adoptEnrolled(
-  source: PodSource,
-  cache: NetnsCache,
-  capture: CaptureBackend,
-  unprotected: UnprotectedConnections,
-  log: Logger,
-): Promise<void> {
+export async function adoptEnrolled({ source, cache, capture, unprotected, rules, log }: AdoptParts): Promise<void> {
   const pods = source
     .pods()
-    .filter((pod) => pod.metadata?.annotations?.[redirectionAnnotation] === 'enabled' && !hasEnded(pod))
+    .filter(
+      (pod) =>
+        pod.metadata?.annotations?.[redirectionAnnotation] === 'enabled' && !hasEnded(pod) && !isNodeProxy(pod, rules),
+    )
     .map((pod) => ({ pod, uid: pod.metadata?.uid ?? '', ips: addressesOf(pod), groupUid: groupUidOf(pod) }));
   const found = capture.find(pods);
   for (const { pod, uid, ips } of pods) cache.put(heldPodOf(pod, ips, found.get(uid), 'expected'));
-  await capture.host?.reset(new Map(pods.flatMap(({ uid, ips }) => ips.map((ip) => [ip, uid] as const))));
+  await capture.host?.reset(
+    new Map(pods.flatMap(({ uid, ips }) => ips.map((ip) => [ip, uid] as const))),
+    // A pod that the plugin enrolled a moment ago has an address that the API does not tell yet.
+    new Set(pods.filter(({ ips }) => ips.length === 0).map(({ uid }) => uid)),
+  );
   for (const { pod, uid } of pods) {
     const held = cache.get(uid);
     if (held === undefined || (capture.hasNamespaces && held.netns === undefined)) continue;

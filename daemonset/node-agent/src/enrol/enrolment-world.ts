@@ -1,18 +1,17 @@
 // A node without a kernel, for the tests of this folder: an API, a node proxy and rules that only write down what they are told, in one list,
 // so that a test reads the order of things. In: pods, what fails. Out: that list, and the parts of the agent around it.
 import type { NetnsHandle } from '@ambit/net';
-import { Version, WorkloadRequestSchema, WorkloadResponseSchema, ZdsHelloSchema } from '@ambit/proto/zds';
 import type { KubernetesObject } from '@ambit/resources';
 import { silentLogger } from '@ambit/runtime/log';
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import type { PodEvent, PodSource } from '../cluster/pod-source.ts';
 import { NodeAgentError } from '../errors.ts';
 import type { HostBackend } from '../rules/host-backend.ts';
 import { HostRules } from '../rules/host.ts';
-import { standardSelectors } from '../select/eligible.ts';
+import { type SelectionRules, standardSelectors } from '../select/eligible.ts';
 import type { ZdsChannel } from '../zds/channel.ts';
 import { UnprotectedConnections } from '../unprotected/connections.ts';
 import { ZdsServer } from '../zds/server.ts';
+import { scriptedProxy } from '../zds/testing.ts';
 import type { CaptureBackend } from './capture-backend.ts';
 import { NetnsCache } from './netns-cache.ts';
 import { Reconciler } from './reconciler.ts';
@@ -62,27 +61,15 @@ export function handleOf(inode: bigint): NetnsHandle & { readonly isOpen: boolea
 
 /** A node proxy that acknowledges everything that does not fail. */
 function proxyOf(did: string[], failing: Failing): ZdsChannel {
-  const outgoing: Uint8Array[] = [toBinary(ZdsHelloSchema, create(ZdsHelloSchema, { version: Version.V1 }))];
-  const closed = Promise.withResolvers<void>();
-  return {
+  const { channel } = scriptedProxy({
     carriesDescriptors: true,
-    send: async (message) => {
-      const { payload } = fromBinary(WorkloadRequestSchema, message);
-      const uid = payload.case === 'snapshotSent' ? '' : (payload.value?.uid ?? '');
-      const kind = `proxy-${payload.case ?? ''}`;
-      if (payload.case !== 'snapshotSent') did.push(`${kind} ${uid}`);
-      const error = failing.has(kind) || failing.has(`${kind} ${uid}`) ? 'it does not want to' : '';
-      outgoing.push(
-        toBinary(
-          WorkloadResponseSchema,
-          create(WorkloadResponseSchema, { payload: { case: 'ack', value: { error } } }),
-        ),
-      );
+    answer: (request) => {
+      const [kind = ''] = request.split(' ');
+      if (kind !== 'snapshotSent') did.push(`proxy-${request}`);
+      return failing.has(`proxy-${kind}`) || failing.has(`proxy-${request}`) ? 'it does not want to' : '';
     },
-    receive: async () => outgoing.shift(),
-    close: () => closed.resolve(),
-    closed: closed.promise,
-  };
+  });
+  return channel;
 }
 
 const printed = { rules: 'rules', way: '', generation: undefined };
@@ -95,6 +82,9 @@ export interface EnrolmentWorld {
   readonly failing: Failing;
   readonly pods: Map<string, KubernetesObject>;
   readonly events: PodEvent[];
+  /** Labels of namespaces, by name. */
+  readonly labels: Map<string, Readonly<Record<string, string>>>;
+  readonly rules: SelectionRules;
   /** Namespaces that the process table shows, by UID. */
   readonly namespaces: Map<string, bigint>;
   readonly cache: NetnsCache;
@@ -110,12 +100,17 @@ export interface EnrolmentWorld {
   readonly until: (line: string) => Promise<void>;
 }
 
-/** Makes a world in which nothing fails, with these pods and one node proxy. */
-export function enrolmentWorld(pods: readonly KubernetesObject[]): EnrolmentWorld {
+/** Makes a world in which nothing fails, with these pods and no node proxy. `selection`: other rules than the standard ones. */
+export function enrolmentWorld(
+  pods: readonly KubernetesObject[],
+  selection: Partial<SelectionRules> = {},
+): EnrolmentWorld {
   const did: string[] = [];
   const failing: Failing = new Set();
   const objects = new Map(pods.map((pod) => [pod.metadata?.uid ?? '', pod]));
   const namespaces = new Map([...objects.keys()].map((uid, index) => [uid, BigInt(index + 1)]));
+  const labels = new Map<string, Readonly<Record<string, string>>>([['shop', {}]]);
+  const rules = { selectors: standardSelectors, excludedNamespaces: [], systemNamespace: 'istio-system', ...selection };
   const events: PodEvent[] = [];
   const step = async (name: string, what: string): Promise<void> => {
     if (failing.has(name) || failing.has(`${name} ${what}`))
@@ -125,7 +120,10 @@ export function enrolmentWorld(pods: readonly KubernetesObject[]): EnrolmentWorl
   const source: PodSource = {
     start: async () => undefined,
     pods: () => [...objects.values()],
-    namespace: (name) => (name === 'shop' ? { metadata: { name } } : undefined),
+    namespace: (name) => {
+      const own = labels.get(name);
+      return own === undefined ? undefined : { metadata: { name, labels: own } };
+    },
     patchPodStatus: async (pod, patch) => {
       const { annotations } = (patch as { metadata: { annotations: Record<string, string | null> } }).metadata;
       await step('state', `${pod.metadata?.uid ?? ''} ${annotations[redirectionAnnotation] ?? 'none'}`);
@@ -175,13 +173,14 @@ export function enrolmentWorld(pods: readonly KubernetesObject[]): EnrolmentWorl
   const log = silentLogger;
   const unprotected = new UnprotectedConnections();
   const enrolment = new Enrolment({ cache, zds, source, capture, unprotected, log });
-  const rules = { selectors: standardSelectors, excludedNamespaces: [] };
   const reconciler = new Reconciler({ source, enrolment, rules, log, onEvent: () => undefined });
   return {
     did,
     failing,
     pods: objects,
     events,
+    labels,
+    rules,
     namespaces,
     cache,
     zds,

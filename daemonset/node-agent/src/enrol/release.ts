@@ -32,7 +32,7 @@ export async function releasePods({ source, cache, enrolment, reconciler, log }:
         await enrolment.remove(pod, false);
         released += 1;
       } catch (error) {
-        log.error('a pod keeps its rules although the mesh is removed', {
+        log.error('a pod was not released whole although the mesh is removed', {
           pod: pod.metadata?.name,
           namespace: pod.metadata?.namespace,
           error: messageOf(error),

@@ -142,3 +142,26 @@ test('an enrolment that nobody waits for any more does not begin', async () => {
   await assert.rejects(second, /the plugin went away/);
   assert.deepEqual(world.cache.get('a')?.ips, ['10.0.0.1']);
 });
+
+test('a proxy that refuses to let a pod go: the exemption has ended, the pod is still held, and the next attempt ends it', async () => {
+  const world = enrolmentWorld([podOf('a')]);
+  await world.connectProxy();
+  await world.enrolment.enrol(podOf('a'), ['10.0.0.1']);
+  world.did.length = 0;
+  world.failing.add('proxy-del');
+  await assert.rejects(world.enrolment.remove(podOf('a'), false), { code: 'ERR_NODE_AGENT_NACK' });
+  assert.deepEqual(world.did, ['probes ', 'no-rules a', 'proxy-del a']);
+  assert.ok(world.enrolment.holds('a'));
+  world.did.length = 0;
+  world.failing.clear();
+  await world.enrolment.remove(podOf('a'), false);
+  assert.deepEqual(world.did, ['no-rules a', 'proxy-del a', 'state a none']);
+});
+
+test('a proxy that keeps a pod whose rules failed does not hide why they failed', async () => {
+  const world = enrolmentWorld([podOf('a')]);
+  await world.connectProxy();
+  for (const what of ['rules', 'proxy-del']) world.failing.add(what);
+  await assert.rejects(world.enrolment.enrol(podOf('a'), ['10.0.0.1']), { code: 'ERR_NODE_AGENT_RULES' });
+  assert.equal(world.enrolment.holds('a'), false);
+});

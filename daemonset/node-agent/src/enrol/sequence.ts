@@ -193,11 +193,17 @@ export class Enrolment {
 
   /** Without rules a new pod is not in the mesh: when they fail, no proxy may keep listening for it and nothing of it stays here. */
   async #forgetIfFailed<T>(uid: string, install: () => Promise<T>): Promise<T> {
-    const { cache, zds, capture, unprotected } = this.#parts;
+    const { cache, zds, capture, unprotected, log } = this.#parts;
     try {
       return await install();
     } catch (error) {
-      await zds.delete(uid);
+      await zds.delete(uid).catch((refusal: unknown) =>
+        log.warn('a node proxy keeps what it has of a pod that is not in the mesh', {
+          uid,
+          why: messageOf(refusal),
+          try: 'the pod is tried again; if that repeats, restart the node proxy of this node',
+        }),
+      );
       cache.drop(uid);
       unprotected.forget(uid);
       await capture.host?.remove(uid);

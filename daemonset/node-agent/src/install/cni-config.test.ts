@@ -19,6 +19,8 @@ test('files that are no configuration are passed over', () => {
     ['a.conf', '[]'],
   ] as const)
     assert.equal(isValidConfig({ name, text }), false, text);
+  // A list needs no version.
+  assert.equal(isValidConfig({ name: 'a.conflist', text: '{"name":"x","plugins":[{"type":"x"}]}' }), true);
   const files = [
     { name: '00-bad.conf', text: '{}' },
     { name: '20-b.conflist', text: list('b') },

@@ -82,6 +82,7 @@ test('the plugin is chained when a configuration appears, put back when another 
     installer.close(true);
   }
   assert.deepEqual(JSON.parse(readFileSync(file, 'utf8')), JSON.parse(config));
+  assert.equal(statSync(file).mode & 0o777, 0o644);
   assert.deepEqual(readdirSync(places.runFolder), []);
   // What is left deletes pods that were started with the plugin, and adds none.
   const left = (command: string): number | null =>
@@ -96,7 +97,10 @@ test('a new token is in the kubeconfig as soon as it is in the account, and noth
   const account = join(places.serviceAccountFolder, 'token');
   const kubeconfig = join(places.runFolder, 'istio-cni-kubeconfig');
   writeFileSync(account, 'first');
-  writeFileSync(join(places.configFolder, '10-net.conflist'), config);
+  const chained = join(places.configFolder, '10-net.conflist');
+  writeFileSync(chained, config);
+  // What a predecessor that was killed left.
+  for (const path of [kubeconfig, chained, join(places.binFolder, 'istio-cni')]) writeFileSync(`${path}.tmp.7`, 'half');
   const { onReady, next } = readiness();
   const installer = startInstaller({ ...partsOf(places), kubeconfig: () => readFileSync(account, 'utf8'), onReady });
   try {
@@ -112,9 +116,37 @@ test('a new token is in the kubeconfig as soon as it is in the account, and noth
   } finally {
     installer.close(false);
   }
-  // A successor comes: everything stays for it.
-  assert.match(readFileSync(join(places.configFolder, '10-net.conflist'), 'utf8'), /istio-cni/);
+  // A successor comes: everything stays for it, and it writes nothing anew.
+  assert.match(readFileSync(chained, 'utf8'), /istio-cni/);
   assert.equal(readFileSync(kubeconfig, 'utf8'), 'second');
+  const inodes = (): readonly number[] => [chained, kubeconfig].map((path) => statSync(path).ino);
+  const before = inodes();
+  startInstaller({ ...partsOf(places), kubeconfig: () => readFileSync(account, 'utf8') }).close(false);
+  assert.deepEqual(inodes(), before);
+});
+
+test('a configuration that is removed makes the agent not ready; the next one gets the plugin', async () => {
+  using given = folders();
+  const { places } = given;
+  const [first, second] = ['10-net.conflist', '20-other.conflist'].map((name) => join(places.configFolder, name)) as [
+    string,
+    string,
+  ];
+  writeFileSync(first, config);
+  const { onReady, next } = readiness();
+  const installer = startInstaller({ ...partsOf(places), onReady });
+  try {
+    assert.match(readFileSync(first, 'utf8'), /istio-cni/);
+    const lost = next(false);
+    rmSync(first);
+    await lost;
+    const ready = next(true);
+    writeFileSync(second, config);
+    await ready;
+    assert.match(readFileSync(second, 'utf8'), /istio-cni/);
+  } finally {
+    installer.close(false);
+  }
 });
 
 test('a program that keeps rewriting the configuration is told about, once', async () => {

@@ -39,6 +39,8 @@ test('paths without a pod, and pods without a container, name nobody', () => {
 test('lines that disagree name nobody', () => {
   assert.equal(podUidOfProcess(`1:cpu:/kubepods/pod${uid}/c\n0::/kubepods/pod${uid}/c\n`), uid);
   assert.equal(podUidOfProcess(`1:cpu:/kubepods/pod${uid}/c\n0::/kubepods/pod${uid.replace('1', '2')}/c\n`), undefined);
+  // Which container it is does not matter: the pod's address decides.
+  assert.equal(podUidOfProcess(`1:cpu:/kubepods/pod${uid}/c\n0::/kubepods/pod${uid}/d\n`), uid);
 });
 
 test('the hash of a static pod is found whether its groups are separated or not', () => {

@@ -135,6 +135,19 @@ test('what cannot be known is asked again, then the pod does not start, unless t
   assert.equal(open.status, 0);
 });
 
+test('selectors that cannot be judged are as good as an API that does not answer', async () => {
+  for (const matchExpressions of ['x', [null]])
+    for (const [enable_ambient_detection_retry, status] of [
+      [true, 1],
+      [false, 0],
+    ] as const) {
+      const enablement_selectors = [{ podSelector: { matchExpressions }, namespaceSelector: {} }];
+      const given = world({ settings: { enablement_selectors, enable_ambient_detection_retry } });
+      assert.equal((await runPlugin(given.world)).status, status);
+      assert.deepEqual(given.posts, []);
+    }
+});
+
 test('an agent that decides is asked once, and nothing else is', async () => {
   const connect = (): never => assert.fail('the API was asked');
   const yes = world({ connect, decides: 200 });
@@ -155,7 +168,10 @@ test('without what the agent leaves in its run folder the pod does not start, at
     assert.match(stdout, /waits for the node agent: ENOENT/);
   }
   // What needs nobody still starts.
-  assert.equal((await runPlugin(world({ connect, pause, pod: 'kube-system/dns' }).world)).status, 0);
+  for (const pod of ['kube-system/dns', 'istio-system/istio-cni-node-x'])
+    assert.equal((await runPlugin(world({ connect, pause, pod }).world)).status, 0, pod);
+  // The agent's name elsewhere is a name like any other.
+  assert.equal((await runPlugin(world({ connect, pause, pod: 'shop/istio-cni-node-x' }).world)).status, 1);
 });
 
 test("the agent's reason stands in the error that the runtime shows", async () => {

@@ -3,6 +3,7 @@
 import type { Logger } from '@ambit/runtime/log';
 import type { BranchInterfaces } from './branch-interfaces.ts';
 import type { HostBackend } from './host-backend.ts';
+import { ownersPrinted } from './owners-printed.ts';
 
 /** Keeps the probe exemption of this node. One owner per address: the pod that got it last. Every change writes everything, at once. */
 export class HostRules {
@@ -24,9 +25,14 @@ export class HostRules {
     this.#branches = branches;
   }
 
-  /** Makes rules and addresses exactly these (address -> pod UID). What an earlier agent left and nobody owns is gone afterwards. */
-  async reset(owners: ReadonlyMap<string, string>): Promise<void> {
-    this.#owners = new Map(owners);
+  /**
+   * Makes rules and addresses exactly these (address -> pod UID). What an earlier agent left and nobody owns is gone afterwards; `unaddressed`
+   * pods, whose addresses are not known here yet, keep theirs.
+   */
+  async reset(owners: ReadonlyMap<string, string>, unaddressed: ReadonlySet<string> = new Set()): Promise<void> {
+    const left = unaddressed.size === 0 ? [] : [...ownersPrinted(await this.#backend.print())];
+    const kept = left.filter(([ip, uid]) => unaddressed.has(uid) && !owners.has(ip));
+    this.#owners = new Map([...owners, ...kept]);
     await this.#write();
   }
 

@@ -33,7 +33,11 @@ const usesHostNetwork = (pod: KubernetesObject): boolean =>
 const hasSidecar = (pod: KubernetesObject): boolean =>
   pod.metadata?.annotations?.['sidecar.istio.io/status'] !== undefined;
 
-const isNodeProxy = ({ metadata }: KubernetesObject, { systemNamespace }: SelectionRules): boolean =>
+/** True for a node proxy. */
+export const isNodeProxy = (
+  { metadata }: KubernetesObject,
+  { systemNamespace }: Pick<SelectionRules, 'systemNamespace'>,
+): boolean =>
   systemNamespace !== undefined && metadata?.namespace === systemNamespace && metadata.labels?.['app'] === 'ztunnel';
 
 /** True when the pod should be enrolled; its phase is not looked at. */

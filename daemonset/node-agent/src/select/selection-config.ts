@@ -6,11 +6,48 @@ import { type EnablementSelector, standardSelectors } from './eligible.ts';
 
 const lengthLimit = 64 * 1024;
 
+type Fields = Readonly<Record<string, unknown>>;
+
+const fieldsOf = (value: unknown): Fields | undefined =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;
+
+/** Operators of an expression, and whether they take values. */
+const takesValues: ReadonlyMap<unknown, boolean> = new Map([
+  ['In', true],
+  ['NotIn', true],
+  ['Exists', false],
+  ['DoesNotExist', false],
+]);
+
+/** What is wrong with an expression; undefined when nothing is. An expression that can never hold would leave pods out of the mesh unsaid. */
+function faultOfExpression(expression: unknown): string | undefined {
+  const { key, operator, values } = fieldsOf(expression) ?? {};
+  if (typeof key !== 'string' || key === '') return 'has no key';
+  const needed = takesValues.get(operator);
+  if (needed === undefined) return 'has an operator other than In, NotIn, Exists and DoesNotExist';
+  const list: unknown = values ?? [];
+  if (!Array.isArray(list) || !list.every((each) => typeof each === 'string')) return 'has values that are no texts';
+  if (needed !== list.length > 0) return needed ? 'has no values' : 'has values, which its operator does not take';
+  return undefined;
+}
+
+function faultOfSelector(selector: Fields): string | undefined {
+  const labels = fieldsOf(selector['matchLabels'] ?? {});
+  if (labels === undefined || !Object.values(labels).every((value) => typeof value === 'string'))
+    return '.matchLabels must be names with texts';
+  const expressions: unknown = selector['matchExpressions'] ?? [];
+  if (!Array.isArray(expressions)) return '.matchExpressions must be a list';
+  const faults = expressions.map(faultOfExpression);
+  const at = faults.findIndex((fault) => fault !== undefined);
+  return at === -1 ? undefined : `.matchExpressions[${at}] ${faults[at]}`;
+}
+
 function selectorOf(value: unknown, where: string): LabelSelector {
   if (value === undefined || value === null) return {};
-  if (typeof value !== 'object' || Array.isArray(value)) {
-    throw new NodeAgentError('ERR_NODE_AGENT_CONFIG', `AMBIENT_ENABLEMENT_SELECTOR: ${where} must be a label selector`);
-  }
+  const selector = fieldsOf(value);
+  const fault = selector === undefined ? ' must be a label selector' : faultOfSelector(selector);
+  if (fault !== undefined)
+    throw new NodeAgentError('ERR_NODE_AGENT_CONFIG', `AMBIENT_ENABLEMENT_SELECTOR: ${where}${fault}`);
   return value;
 }
 

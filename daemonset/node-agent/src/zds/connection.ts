@@ -28,6 +28,9 @@ export class ZdsConnection {
   #last: Promise<unknown> = Promise.resolve();
   #isOpen = true;
   #hasSnapshot = false;
+  /** Who waits for the next message; nobody while nothing is asked. */
+  #waiting: PromiseWithResolvers<Uint8Array | undefined> | undefined;
+  #reading: Promise<void> | undefined;
   /** Pods that this proxy refused last, with its words. */
   readonly refused = new Map<string, string>();
 
@@ -56,7 +59,7 @@ export class ZdsConnection {
    */
   async start(pods: ZdsPods): Promise<void> {
     await this.#inOrder(async () => {
-      readHello(await this.#receive('hello'));
+      readHello(await this.#next('hello'));
       await this.#addEach(pods, true);
       const end: ZdsRequest = { kind: 'snapshot-sent' };
       await this.#exchange(end, encodeRequest(end));
@@ -121,29 +124,61 @@ export class ZdsConnection {
   }
 
   async #exchange(request: ZdsRequest, message: Uint8Array): Promise<string> {
+    const answer = this.#next(`answer to ${request.kind}`);
+    // When the write fails that is the reason, not the end that follows.
+    answer.catch(() => undefined);
     await this.#channel.send(message, request.kind === 'add' ? request.pod.netns?.fd : undefined);
-    const error = readAck(await this.#receive(`answer to ${request.kind}`));
+    const error = readAck(await answer);
     if (request.kind === 'delete' || error === '') this.refused.delete(uidOf(request));
     else this.refused.set(uidOf(request), error);
     return error;
   }
 
-  async #receive(what: string): Promise<Uint8Array> {
-    const late = Promise.withResolvers<never>();
+  /** The next message. Rejects with ERR_NODE_AGENT_ZDS when none comes in time, or the connection ends before. */
+  async #next(what: string): Promise<Uint8Array> {
+    const waiting = Promise.withResolvers<Uint8Array | undefined>();
+    this.#waiting = waiting;
+    this.#reading ??= this.#read();
     const timer = setTimeout(
       () =>
-        late.reject(
+        waiting.reject(
           new NodeAgentError('ERR_NODE_AGENT_ZDS', `no ${what} from the node proxy within ${answerTimeoutMs} ms`),
         ),
       answerTimeoutMs,
     );
     try {
-      const message = await Promise.race([this.#channel.receive(), late.promise]);
+      const message = await waiting.promise;
       if (message === undefined)
         throw new NodeAgentError('ERR_NODE_AGENT_ZDS', `the node proxy ended the connection before its ${what}`);
       return message;
     } finally {
       clearTimeout(timer);
+    }
+  }
+
+  /** Reads all the time: the end of an idle connection, and words that nobody asked for, are noticed when they come. Never rejects. */
+  async #read(): Promise<void> {
+    try {
+      for (;;) {
+        const message = await this.#channel.receive();
+        const waiting = this.#waiting;
+        this.#waiting = undefined;
+        if (message !== undefined && waiting !== undefined) {
+          waiting.resolve(message);
+          continue;
+        }
+        if (message !== undefined)
+          this.#log.warn('node proxy spoke without being asked and is let go', {
+            why: 'answers carry no number: this one would be taken for the next answer',
+            try: 'it connects again; if that repeats, restart the node proxy of this node',
+          });
+        this.close();
+        return waiting?.resolve(undefined);
+      }
+    } catch (error) {
+      this.close();
+      this.#waiting?.reject(error);
+      this.#waiting = undefined;
     }
   }
 }

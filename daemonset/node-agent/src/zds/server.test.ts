@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
-import { Version, WorkloadRequestSchema, WorkloadResponseSchema, ZdsHelloSchema } from '@ambit/proto/zds';
+import type { Version } from '@ambit/proto/zds';
 import { silentLogger } from '@ambit/runtime/log';
 import fc from 'fast-check';
 import type { HeldPod } from '../enrol/netns-cache.ts';
-import type { ZdsChannel } from './channel.ts';
 import type { ZdsPods } from './connection.ts';
 import { readAck } from './messages.ts';
 import { ZdsServer } from './server.ts';
+import { scriptedProxy } from './testing.ts';
 
 const pod = (uid: string): HeldPod => ({
   uid,
@@ -17,43 +16,6 @@ const pod = (uid: string): HeldPod => ({
   netns: undefined,
   capture: 'installed',
 });
-
-/** A proxy that says hello and answers every request with `answer`. */
-function fakeProxy(
-  answer: (kind: string) => string = () => '',
-  carriesDescriptors = false,
-  version: Version = Version.V1,
-): {
-  readonly channel: ZdsChannel;
-  readonly seen: string[];
-} {
-  const seen: string[] = [];
-  const outgoing: Uint8Array[] = [toBinary(ZdsHelloSchema, create(ZdsHelloSchema, { version }))];
-  const closed = Promise.withResolvers<void>();
-  return {
-    seen,
-    channel: {
-      carriesDescriptors,
-      send: async (message) => {
-        const { payload } = fromBinary(WorkloadRequestSchema, message);
-        seen.push(
-          payload.case === 'add' || payload.case === 'del' || payload.case === 'keep'
-            ? `${payload.case} ${payload.value.uid}`
-            : String(payload.case),
-        );
-        outgoing.push(
-          toBinary(
-            WorkloadResponseSchema,
-            create(WorkloadResponseSchema, { payload: { case: 'ack', value: { error: answer(payload.case ?? '') } } }),
-          ),
-        );
-      },
-      receive: async () => outgoing.shift(),
-      close: () => closed.resolve(),
-      closed: closed.promise,
-    },
-  };
-}
 
 const holding = (pods: readonly HeldPod[]): ZdsPods => ({
   list: () => pods,
@@ -65,14 +27,14 @@ const serverWith = (pods: readonly HeldPod[]): ZdsServer =>
 
 test('a new proxy gets every held pod and then the end of the snapshot', async () => {
   const server = serverWith([pod('one'), pod('two')]);
-  const proxy = fakeProxy();
+  const proxy = scriptedProxy();
   server.accept(proxy.channel);
   await server.add(pod('three'));
   assert.deepEqual(proxy.seen, ['add one', 'add two', 'snapshotSent', 'add three']);
 });
 
 test('a pod whose namespace was not found yet is kept by name, so that its traffic goes on', async () => {
-  const proxy = fakeProxy(undefined, true);
+  const proxy = scriptedProxy({ carriesDescriptors: true });
   const server = serverWith([pod('one')]);
   server.accept(proxy.channel);
   await server.delete('two');
@@ -81,7 +43,7 @@ test('a pod whose namespace was not found yet is kept by name, so that its traff
 
 test('adds go to the newest proxy only, deletes to all', async () => {
   const server = serverWith([]);
-  const [old, young] = [fakeProxy(), fakeProxy()];
+  const [old, young] = [scriptedProxy(), scriptedProxy()];
   server.accept(old.channel);
   server.accept(young.channel);
   await server.add(pod('one'));
@@ -93,14 +55,16 @@ test('adds go to the newest proxy only, deletes to all', async () => {
 test('a refused pod and an absent proxy are errors that name themselves', async () => {
   const server = serverWith([]);
   await assert.rejects(server.add(pod('one')), { code: 'ERR_NODE_AGENT_NO_PROXY' });
-  server.accept(fakeProxy((kind) => (kind === 'add' ? 'port 15001 is taken' : '')).channel);
+  server.accept(
+    scriptedProxy({ answer: (request) => (request.startsWith('add') ? 'port 15001 is taken' : '') }).channel,
+  );
   await assert.rejects(server.add(pod('one')), { code: 'ERR_NODE_AGENT_NACK', message: /port 15001 is taken/ });
   await server.delete('one');
 });
 
 test('a pod whose names do not fit into a message is refused before anything is sent', async () => {
   const server = serverWith([]);
-  const proxy = fakeProxy();
+  const proxy = scriptedProxy();
   server.accept(proxy.channel);
   await assert.rejects(
     server.add({
@@ -118,7 +82,7 @@ test('a pod whose names do not fit into a message is refused before anything is 
 
 test('a pod that cannot be told does not keep the others out of the snapshot', async () => {
   const long = { ...pod('long'), workload: { name: 'n'.repeat(900), namespace: 'n'.repeat(400), serviceAccount: 's' } };
-  const proxy = fakeProxy();
+  const proxy = scriptedProxy();
   const server = serverWith([long, pod('one')]);
   server.accept(proxy.channel);
   await server.add(pod('two'));
@@ -132,9 +96,11 @@ test("a pod that leaves while the snapshot is on its way is not sent: its descri
     onProxies: () => undefined,
     log: silentLogger,
   });
-  const proxy = fakeProxy((kind) => {
-    if (kind === 'add') held.delete('two');
-    return '';
+  const proxy = scriptedProxy({
+    answer: (request) => {
+      if (request === 'add one') held.delete('two');
+      return '';
+    },
   });
   server.accept(proxy.channel);
   await server.delete('two');
@@ -144,7 +110,7 @@ test("a pod that leaves while the snapshot is on its way is not sent: its descri
 test('when the newest proxy leaves, the one before gets the pods that it missed', async () => {
   const held: HeldPod[] = [pod('one')];
   const server = serverWith(held);
-  const [old, young] = [fakeProxy(), fakeProxy()];
+  const [old, young] = [scriptedProxy(), scriptedProxy()];
   server.accept(old.channel);
   server.accept(young.channel);
   await server.delete('none');
@@ -164,7 +130,7 @@ test('a proxy of another version is refused, with an error that says what to do'
     error: (message: string, fields?: object) => void lines.push(`${message} ${JSON.stringify(fields)}`),
   };
   const server = new ZdsServer({ pods: holding([pod('one')]), onProxies: () => undefined, log });
-  const proxy = fakeProxy(undefined, false, 7 as Version);
+  const proxy = scriptedProxy({ hello: 7 as Version });
   server.accept(proxy.channel);
   await proxy.channel.closed;
   await new Promise((resolve) => setImmediate(resolve));
@@ -188,7 +154,7 @@ test('any bytes from a proxy are either an answer or an error with a code', () =
 test('the number of connected proxies is told with every one that comes or goes', async () => {
   const counts: number[] = [];
   const server = new ZdsServer({ pods: holding([]), onProxies: (count) => counts.push(count), log: silentLogger });
-  const [old, young] = [fakeProxy(), fakeProxy()];
+  const [old, young] = [scriptedProxy(), scriptedProxy()];
   for (const { channel } of [old, young]) server.accept(channel);
   await server.delete('none');
   for (const { channel } of [old, young]) {
@@ -200,23 +166,17 @@ test('the number of connected proxies is told with every one that comes or goes'
 });
 
 test('a proxy that leaves while it is told that a pod is gone keeps nobody waiting: it has no pods any more', async () => {
-  const leaving = fakeProxy((kind) => {
-    if (kind === 'del') leaving.channel.close();
-    return '';
+  const leaving = scriptedProxy({
+    // It takes the message and never answers.
+    answer: (request) => {
+      if (!request.startsWith('del')) return '';
+      leaving.channel.close();
+      return undefined;
+    },
   });
   const server = serverWith([pod('one')]);
-  // It takes the message and never answers.
-  const { channel } = leaving;
-  let isLeft = false;
-  server.accept({
-    ...channel,
-    send: async (message, fd) => {
-      await channel.send(message, fd);
-      isLeft = leaving.seen.at(-1)?.startsWith('del') === true;
-    },
-    receive: async () => (isLeft ? undefined : channel.receive()),
-  });
-  const staying = fakeProxy();
+  server.accept(leaving.channel);
+  const staying = scriptedProxy();
   server.accept(staying.channel);
   await server.delete('one');
   assert.ok(leaving.seen.includes('del one') && staying.seen.includes('del one'));
@@ -224,7 +184,9 @@ test('a proxy that leaves while it is told that a pod is gone keeps nobody waiti
 
 test('a refusal while the snapshot is sent stops nothing, and is remembered until the pod is taken', async () => {
   let refuses = true;
-  const proxy = fakeProxy((kind) => (kind === 'add' && refuses ? 'port 15001 is taken' : ''));
+  const proxy = scriptedProxy({
+    answer: (request) => (request.startsWith('add') && refuses ? 'port 15001 is taken' : ''),
+  });
   const server = serverWith([pod('one')]);
   server.accept(proxy.channel);
   await server.delete('none');
@@ -235,7 +197,7 @@ test('a refusal while the snapshot is sent stops nothing, and is remembered unti
 });
 
 test('what nobody waits for any more when its turn comes is not sent, and the connection stays', async () => {
-  const proxy = fakeProxy();
+  const proxy = scriptedProxy();
   const server = serverWith([]);
   server.accept(proxy.channel);
   const given = new AbortController();

@@ -105,7 +105,10 @@ export class ZdsServer {
     if (error !== '') throw new NodeAgentError('ERR_NODE_AGENT_NACK', `the node proxy refused the pod: ${error}`);
   }
 
-  /** Tells every proxy that a pod is gone. A proxy that has ended meanwhile needs no telling. */
+  /**
+   * Tells every proxy that a pod is gone. A proxy that has ended meanwhile needs no telling; one that refuses still has the pod's sockets:
+   * rejects with ERR_NODE_AGENT_NACK, worth a retry (gap G24).
+   */
   async delete(uid: string): Promise<void> {
     // Those of now: whoever leaves meanwhile is not in the list afterwards.
     const connections = [...this.#connections];
@@ -114,6 +117,9 @@ export class ZdsServer {
     );
     const failed = results.find((result, index) => result.status === 'rejected' && connections[index]?.isOpen === true);
     if (failed?.status === 'rejected') throw failed.reason;
+    const refusal = results.find((result) => result.status === 'fulfilled' && result.value !== '');
+    if (refusal?.status === 'fulfilled')
+      throw new NodeAgentError('ERR_NODE_AGENT_NACK', `the node proxy refused to let the pod go: ${refusal.value}`);
   }
 
   /** Ends all connections; the proxies keep serving what they have. */
