@@ -1,84 +1,15 @@
 // A real node agent with pods in network namespaces: what an enrolment does to a pod and what it leaves, with every rule tool. Root only.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
-import type { Duplex } from 'node:stream';
 import { test } from 'node:test';
-import { bindListener, connect, toDuplex } from '@ambit/net';
 import { startNodeProxy } from '../fixtures/node-proxy.ts';
-import { descriptorsOf, eventually } from '../fixtures/agent-process.ts';
-import { type AgentTestPod, createAgentNode, nodeIp } from '../fixtures/node-agent.ts';
+import { descriptorsOf, eventually, namespacesOf } from '../fixtures/agent-process.ts';
+import { createAgentNode, nodeIp, ruleTools } from '../fixtures/node-agent.ts';
+import { echoes, greeting, greetIn, lineOf, open } from '../fixtures/pod-greetings.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root for network namespaces';
-const tools: readonly (readonly [string, Readonly<Record<string, string>>])[] = [
-  ['nftables', { NATIVE_NFTABLES: 'true' }],
-  ['iptables (nft)', { NATIVE_NFTABLES: 'false', FORCE_IPTABLES_BINARY: 'nft' }],
-  ['iptables (legacy)', { NATIVE_NFTABLES: 'false', FORCE_IPTABLES_BINARY: 'legacy' }],
-];
-
-/** A server in a pod that answers each connection with the address it sees, then echoes. */
-async function echoIn(pod: AgentTestPod, port: number, name: string): Promise<AsyncDisposable> {
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on('error', () => undefined);
-    socket.write(`${name} ${socket.remoteAddress?.replace('::ffff:', '') ?? ''}\n`);
-    socket.pipe(socket);
-  });
-  server.listen({ fd: bindListener({ kind: 'netns', fd: pod.netns.fd }, { port }) });
-  await once(server, 'listening');
-  return {
-    async [Symbol.asyncDispose]() {
-      for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
-
-/** One line of a stream. */
-async function lineOf(stream: Duplex): Promise<string> {
-  let text = '';
-  while (!text.includes('\n')) {
-    const [chunk] = (await once(stream, 'data', { signal: AbortSignal.timeout(5000) })) as [Buffer];
-    text += chunk.toString();
-  }
-  return text.trim();
-}
-
-async function open(from: number, host: string, port: number): Promise<Duplex> {
-  const stream = toDuplex(await connect({ kind: 'netns', fd: from }, { host, port, timeoutMs: 3000 }));
-  stream.on('error', () => undefined);
-  return stream;
-}
-
-/** First line of a new connection; the error's text when there is none. */
-async function greeting(from: number, host: string, port: number): Promise<string> {
-  try {
-    const stream = await open(from, host, port);
-    const line = await lineOf(stream);
-    stream.destroy();
-    return line;
-  } catch (error) {
-    return `refused: ${(error as Error).message}`;
-  }
-}
-
-async function echoes(stream: Duplex, text: string): Promise<boolean> {
-  if (stream.destroyed) return false;
-  stream.write(`${text}\n`);
-  const line = await Promise.race([
-    lineOf(stream).catch(() => ''),
-    once(stream, 'close').then(
-      () => '',
-      () => '',
-    ),
-  ]);
-  return line === text;
-}
-
-for (const [tool, environment] of tools) {
+for (const [tool, environment] of Object.entries(ruleTools)) {
   test(
     `${tool}: a live pod enters the mesh and leaves it: open connections live on, new ones are captured, nothing stays behind`,
     { skip },
@@ -86,7 +17,7 @@ for (const [tool, environment] of tools) {
       await using node = await createAgentNode();
       const client = node.pod('c', '10.202.0.1');
       const server = node.pod('s', '10.202.0.2');
-      await using _echo = await echoIn(server, 8080, 'server');
+      await using _echo = await greetIn(server, 8080, 'server');
       const clean = {
         rules: client.rules(),
         loose: client.run('cat', '/proc/sys/net/netfilter/nf_conntrack_tcp_loose'),
@@ -114,7 +45,7 @@ for (const [tool, environment] of tools) {
       // Gap G1: the connection from before is not picked up half way.
       assert.ok(await echoes(old, 'still here'));
       assert.match(await greeting(client.netns.fd, server.ip, 8080), /ECONNREFUSED/, 'captured, and nobody serves yet');
-      await using _outbound = await echoIn(client, 15001, 'proxy');
+      await using _outbound = await greetIn(client, 15001, 'proxy');
       assert.match(await greeting(client.netns.fd, server.ip, 8080), /^proxy/);
       await eventually(
         () =>
@@ -127,7 +58,7 @@ for (const [tool, environment] of tools) {
       // Probes of the node reach the application of an enrolled pod, other pods reach the proxy.
       node.label('s', 'ambient');
       await node.until('s', 'enabled');
-      await using _inbound = await echoIn(server, 15006, 'proxy');
+      await using _inbound = await greetIn(server, 15006, 'proxy');
       assert.equal(await greeting(node.bridgeFd, server.ip, 8080), 'server 169.254.7.127');
       const other = node.pod('o', '10.202.0.3');
       assert.equal(await greeting(other.netns.fd, server.ip, 8080), `proxy ${other.ip}`);
@@ -172,7 +103,7 @@ for (const [tool, environment] of tools) {
   test(`${tool}: what others change is put back, in pods and on the node`, { skip }, async () => {
     await using node = await createAgentNode();
     const server = node.pod('s', '10.202.0.2');
-    await using _echo = await echoIn(server, 8080, 'server');
+    await using _echo = await greetIn(server, 8080, 'server');
     const agent = await node.start({ ...environment, AMBIT_DRIFT_INTERVAL_SECONDS: '1' });
     using _proxy = await node.proxy();
     node.label('s', 'ambient');
@@ -215,7 +146,7 @@ test('without tcp_loose=0 the same rules reset open connections, which is why it
   const client = node.pod('c', '10.202.0.1');
   const enrolled = node.pod('e', '10.202.0.3');
   const server = node.pod('s', '10.202.0.2');
-  await using _echo = await echoIn(server, 8080, 'server');
+  await using _echo = await greetIn(server, 8080, 'server');
   await node.start({ NATIVE_NFTABLES: 'true' });
   using _proxy = await node.proxy();
   node.label('e', 'ambient');
@@ -327,7 +258,7 @@ test(
 test('a thousand times in and out leave no descriptor behind', { skip }, async () => {
   await using node = await createAgentNode();
   const names = Array.from({ length: 8 }, (_, index) => `p${index}`);
-  for (const [index, name] of names.entries()) node.pod(name, `10.202.0.${index + 1}`);
+  const pods = names.map((name, index) => node.pod(name, `10.202.0.${index + 1}`));
   const agent = await node.start();
   using _proxy = await node.proxy();
   const cycle = async (name: string): Promise<void> => {
@@ -347,6 +278,9 @@ test('a thousand times in and out leave no descriptor behind', { skip }, async (
     () => descriptorsOf(agent.pid) <= before,
     () => `${descriptorsOf(agent.pid)} descriptors, ${before} before`,
   );
+  // Such a descriptor would keep the namespace of a pod that is gone.
+  const held = namespacesOf(agent.pid);
+  for (const pod of pods) assert.ok(!held.has(pod.netns.inode), pod.name);
 });
 
 test(
@@ -356,8 +290,8 @@ test(
     await using node = await createAgentNode();
     const client = node.pod('c', '10.202.0.1');
     const server = node.pod('s', '10.202.0.2');
-    await using _denied = await echoIn(server, 8080, 'server');
-    await using _allowed = await echoIn(server, 8081, 'server');
+    await using _denied = await greetIn(server, 8080, 'server');
+    await using _allowed = await greetIn(server, 8081, 'server');
     const old = await open(client.netns.fd, server.ip, 8080);
     const other = await open(client.netns.fd, server.ip, 8081);
     await Promise.all([lineOf(old), lineOf(other)]);
@@ -457,8 +391,8 @@ test(
     const client = node.pod('c', '10.202.0.1');
     const strict = node.pod('s', '10.202.0.2');
     const open1 = node.pod('o', '10.202.0.3');
-    await using _strict = await echoIn(strict, 8080, 'strict');
-    await using _open = await echoIn(open1, 8080, 'open');
+    await using _strict = await greetIn(strict, 8080, 'strict');
+    await using _open = await greetIn(open1, 8080, 'open');
     const [denied, allowed] = [
       await open(client.netns.fd, strict.ip, 8080),
       await open(client.netns.fd, open1.ip, 8080),

@@ -10,7 +10,7 @@ import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { bindListener, connect, toDuplex } from '@ambit/net';
 import { eventually } from '../fixtures/agent-process.ts';
-import { type AgentNode, type AgentTestPod, createAgentNode } from '../fixtures/node-agent.ts';
+import { type AgentNode, type AgentTestPod, createAgentNode, ruleTools } from '../fixtures/node-agent.ts';
 import { type NodeProxyProcess, startNodeProxy } from '../fixtures/node-proxy.ts';
 import { countOnWire } from '../fixtures/wire.ts';
 
@@ -300,13 +300,7 @@ test(
   },
 );
 
-const tools: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  nftables: settings,
-  'iptables (nft)': { NATIVE_NFTABLES: 'false', FORCE_IPTABLES_BINARY: 'nft' },
-  'iptables (legacy)': { NATIVE_NFTABLES: 'false', FORCE_IPTABLES_BINARY: 'legacy' },
-};
-
-for (const [tool, environment] of Object.entries(tools))
+for (const [tool, environment] of Object.entries(ruleTools))
   test(
     `${tool}: an agent that is killed in the middle of enrolments leaves none half done, and no pod is called enrolled that sends plaintext`,
     { skip, timeout: 240_000 },

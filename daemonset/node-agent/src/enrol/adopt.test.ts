@@ -50,3 +50,16 @@ test("node rules that cannot be written stop the start, after every pod is known
   await assert.rejects(adopt(world), { code: 'ERR_NODE_AGENT_RULES' });
   assert.equal(world.cache.list().length, 1);
 });
+
+test("a pod whose address the API does not tell yet is taken over with the one that its probes are exempt for, and with nobody else's", async () => {
+  const world = enrolmentWorld([podOf('known', { state: 'enabled' }), podOf('late', { state: 'enabled', ips: [] })]);
+  world.hostPrint = 'elements = { 10.0.0.7 comment "late", fd00::7 comment "late", 10.0.0.8 comment "gone" }';
+  const wanted: unknown[] = [];
+  const { find } = world.capture;
+  await adopt({
+    ...world,
+    capture: { ...world.capture, find: (pods) => (wanted.push(...pods.map(({ ips }) => ips.join())), find(pods)) },
+  });
+  assert.deepEqual(wanted, ['10.0.0.1', '10.0.0.7,fd00::7'], 'its namespace is looked for by them');
+  assert.deepEqual(world.did, ['probes 10.0.0.1=known 10.0.0.7=late fd00::7=late', 'rules known', 'rules late']);
+});

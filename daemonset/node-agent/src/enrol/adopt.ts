@@ -1,11 +1,12 @@
 // In: pods that an earlier agent enrolled. Out: all of them held again before any proxy is accepted. Called by app.ts at start.
 // Source: spec node-agent 7.3; gap G12: what goes wrong with rules never leaves a pod out of the snapshot.
+import type { KubernetesObject } from '@ambit/resources';
 import { messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
 import type { PodSource } from '../cluster/pod-source.ts';
 import type { UnprotectedConnections } from '../unprotected/connections.ts';
 import { isNodeProxy, type SelectionRules } from '../select/eligible.ts';
-import { addressesOf, groupUidOf, hasEnded, ruleWishesOf } from '../select/pod-events.ts';
+import { addressesOf, hasEnded, ruleWishesOf, searchedGroupUidOf } from '../select/pod-events.ts';
 import type { CaptureBackend } from './capture-backend.ts';
 import type { NetnsCache } from './netns-cache.ts';
 import { heldPodOf } from './sequence.ts';
@@ -21,26 +22,36 @@ export interface AdoptParts {
   readonly log: Logger;
 }
 
+/** A pod that the plugin enrolled a moment ago has addresses that the API does not tell yet; the exemption of its probes does. */
+async function addressesLeft(
+  pods: readonly KubernetesObject[],
+  { host }: CaptureBackend,
+): Promise<(uid: string) => readonly string[]> {
+  if (host === undefined || pods.every((pod) => addressesOf(pod).length > 0)) return () => [];
+  const left = [...(await host.left())];
+  return (uid) => left.filter(([, owner]) => owner === uid).map(([ip]) => ip);
+}
+
 /**
  * Holds every pod annotated `enabled`, first by name alone (a proxy is told to keep it), then with its namespace. Then node and pods get
  * their rules. One pod's failure does not stop the others; the reconciler takes it up again. Never rejects for a pod; rejects when the
  * node's own rules cannot be written.
  */
 export async function adoptEnrolled({ source, cache, capture, unprotected, rules, log }: AdoptParts): Promise<void> {
-  const pods = source
-    .pods()
-    .filter(
-      (pod) =>
-        pod.metadata?.annotations?.[redirectionAnnotation] === 'enabled' && !hasEnded(pod) && !isNodeProxy(pod, rules),
-    )
-    .map((pod) => ({ pod, uid: pod.metadata?.uid ?? '', ips: addressesOf(pod), groupUid: groupUidOf(pod) }));
+  const all = source.pods();
+  const enrolled = all.filter(
+    (pod) =>
+      pod.metadata?.annotations?.[redirectionAnnotation] === 'enabled' && !hasEnded(pod) && !isNodeProxy(pod, rules),
+  );
+  const left = await addressesLeft(enrolled, capture);
+  const pods = enrolled.map((pod) => {
+    const uid = pod.metadata?.uid ?? '';
+    const ips = addressesOf(pod);
+    return { pod, uid, ips: ips.length > 0 ? ips : left(uid), groupUid: searchedGroupUidOf(pod, all) };
+  });
   const found = capture.find(pods);
   for (const { pod, uid, ips } of pods) cache.put(heldPodOf(pod, ips, found.get(uid), 'expected'));
-  await capture.host?.reset(
-    new Map(pods.flatMap(({ uid, ips }) => ips.map((ip) => [ip, uid] as const))),
-    // A pod that the plugin enrolled a moment ago has an address that the API does not tell yet.
-    new Set(pods.filter(({ ips }) => ips.length === 0).map(({ uid }) => uid)),
-  );
+  await capture.host?.reset(new Map(pods.flatMap(({ uid, ips }) => ips.map((ip) => [ip, uid] as const))));
   for (const { pod, uid } of pods) {
     const held = cache.get(uid);
     if (held === undefined || (capture.hasNamespaces && held.netns === undefined)) continue;

@@ -6,6 +6,7 @@ import type { Logger } from '@ambit/runtime/log';
 import type { PodSource } from '../cluster/pod-source.ts';
 import type { UnprotectedConnections } from '../unprotected/connections.ts';
 import { isSamePrint } from '../rules/apply.ts';
+import { searchedGroupUidOf } from '../select/pod-events.ts';
 import type { CaptureBackend } from './capture-backend.ts';
 import type { HeldPod, NetnsCache } from './netns-cache.ts';
 import { repeat } from './repeat.ts';
@@ -37,9 +38,10 @@ export class DriftCheck {
     // The node first: enrolling a pod again writes the node's rules too, and what was wrong with them would not be told.
     const host = (await capture.host?.repair()) ?? false;
     if (host) log.warn('rules of the node had been changed and were put back');
-    const objects = new Map(source.pods().map((pod) => [pod.metadata?.uid ?? '', pod]));
+    const all = source.pods();
+    const objects = new Map(all.map((pod) => [pod.metadata?.uid ?? '', pod]));
     const held = cache.list().filter(({ uid }) => objects.has(uid));
-    const moved = this.#moved(held);
+    const moved = this.#moved(held, objects, all);
     let pods = 0;
     for (const pod of held) {
       const object = objects.get(pod.uid);
@@ -54,8 +56,16 @@ export class DriftCheck {
   }
 
   /** Pods that live in another namespace than the one held: their sandbox was made anew. */
-  #moved(held: readonly HeldPod[]): ReadonlySet<string> {
-    const now = this.#parts.capture.find(held);
+  #moved(
+    held: readonly HeldPod[],
+    objects: ReadonlyMap<string, KubernetesObject>,
+    all: readonly KubernetesObject[],
+  ): ReadonlySet<string> {
+    const wanted = held.map(({ uid, ips }) => {
+      const object = objects.get(uid);
+      return { uid, ips, groupUid: object === undefined ? undefined : searchedGroupUidOf(object, all) };
+    });
+    const now = this.#parts.capture.find(wanted);
     const moved = held.filter(({ uid, netns }) => now.has(uid) && now.get(uid)?.inode !== netns?.inode);
     for (const handle of now.values()) handle.close();
     return new Set(moved.map(({ uid }) => uid));

@@ -94,6 +94,8 @@ export interface EnrolmentWorld {
   readonly unprotected: UnprotectedConnections;
   readonly enrolment: Enrolment;
   readonly reconciler: Reconciler;
+  /** What an earlier agent left of the node's rules. */
+  hostPrint: string;
   /** Connects a node proxy; resolves when it has its snapshot. */
   readonly connectProxy: () => Promise<void>;
   /** Resolves when the list has a line. Rejects after 10 s. */
@@ -139,7 +141,7 @@ export function enrolmentWorld(
     name: 'nftables',
     write: async (owners) => step('probes', [...owners].map(([ip, uid]) => `${ip}=${uid}`).join(' ')),
     clear: async () => undefined,
-    print: async () => '',
+    print: async () => world.hostPrint,
   };
   const capture: CaptureBackend = {
     hasNamespaces: true,
@@ -174,7 +176,8 @@ export function enrolmentWorld(
   const unprotected = new UnprotectedConnections();
   const enrolment = new Enrolment({ cache, zds, source, capture, unprotected, log });
   const reconciler = new Reconciler({ source, enrolment, rules, log, onEvent: () => undefined });
-  return {
+  const world: EnrolmentWorld = {
+    hostPrint: '',
     did,
     failing,
     pods: objects,
@@ -201,4 +204,5 @@ export function enrolmentWorld(
       }
     },
   };
+  return world;
 }

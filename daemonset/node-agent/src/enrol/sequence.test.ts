@@ -103,6 +103,22 @@ test('a pod that no agent holds any more still loses its rules: its namespace is
   assert.deepEqual(world.did, ['no-rules a', 'state a none']);
 });
 
+test('a captured pod whose address nobody tells is not let go with its rules: it is looked for until it is found or gone', async () => {
+  const world = enrolmentWorld([podOf('a')]);
+  world.namespaces.clear();
+  const pod = podOf('a', { state: 'enabled', ips: [] });
+  await assert.rejects(world.enrolment.remove(pod, false), { code: 'ERR_NODE_AGENT_NETNS' });
+  assert.deepEqual(world.did, []);
+  world.namespaces.set('a', 1n);
+  await world.enrolment.remove(podOf('a', { state: 'enabled' }), false);
+  assert.deepEqual(Array.from(world.did), ['no-rules a', 'state a none']);
+  // One that was never captured, or has no process any more, has nothing to lose.
+  for (const shape of [{ state: 'pending', ips: [] }, { state: 'enabled' }] as const) {
+    world.namespaces.clear();
+    await world.enrolment.remove(podOf('a', shape), false);
+  }
+});
+
 test('an address goes to the pod that got it last, and stays with it when the first one leaves', async () => {
   const world = enrolmentWorld([podOf('a'), podOf('b')]);
   await world.connectProxy();

@@ -7,7 +7,7 @@ import { messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
 import type { PodSource } from '../cluster/pod-source.ts';
 import { NodeAgentError } from '../errors.ts';
-import { addressesOf, type Captured, groupUidOf, ruleWishesOf } from '../select/pod-events.ts';
+import { addressesOf, type Captured, ruleWishesOf, searchedGroupUidOf } from '../select/pod-events.ts';
 import type { UnprotectedConnections } from '../unprotected/connections.ts';
 import type { ZdsServer } from '../zds/server.ts';
 import type { CaptureBackend } from './capture-backend.ts';
@@ -119,14 +119,14 @@ export class Enrolment {
   }
 
   #open(pod: KubernetesObject, ips: readonly string[], path?: string): HeldPod {
-    const { cache, capture } = this.#parts;
+    const { cache, capture, source } = this.#parts;
     const uid = uidOf(pod);
     const before = cache.get(uid);
     if (!capture.hasNamespaces) return cache.put(heldPodOf(pod, ips, undefined, before?.capture ?? 'new'));
     // A pod whose sandbox is new has no process yet that could be found: what the plugin named before is still right.
     const netns =
       path === undefined
-        ? (capture.find([{ uid, ips, groupUid: groupUidOf(pod) }]).get(uid) ?? before?.netns)
+        ? (capture.find([{ uid, ips, groupUid: searchedGroupUidOf(pod, source.pods()) }]).get(uid) ?? before?.netns)
         : capture.openPath(path);
     if (netns === undefined)
       throw new NodeAgentError(
@@ -240,12 +240,16 @@ export class Enrolment {
     }
   }
 
-  /** A pod without a process has no rules to remove. */
+  /**
+   * A pod without a process has no rules to remove. Of one that was captured and whose address nobody tells this cannot be known: that is an
+   * error, and it is looked for again.
+   */
   #tryOpen(pod: KubernetesObject, ips: readonly string[]): HeldPod | undefined {
     try {
       return this.#open(pod, ips);
     } catch (error) {
-      if (error instanceof NodeAgentError && error.code === 'ERR_NODE_AGENT_NETNS') return undefined;
+      const isUnknown = ips.length === 0 && pod.metadata?.annotations?.[redirectionAnnotation] === 'enabled';
+      if (!isUnknown && error instanceof NodeAgentError && error.code === 'ERR_NODE_AGENT_NETNS') return undefined;
       throw error;
     }
   }

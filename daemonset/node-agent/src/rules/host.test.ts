@@ -31,25 +31,6 @@ test('an address that a new pod got is not taken from it when the old pod leaves
   assert.equal(node.text, '10.0.0.1=new');
 });
 
-test("addresses of a pod that the API does not tell yet stay with it through a reset; nobody else's do", async () => {
-  const node = kernel();
-  node.text = 'elements = { 10.0.0.1 comment "late", 10.0.0.2 comment "gone", 10.0.0.3 comment "late" }';
-  const host = new HostRules(node.backend, silentLogger);
-  await host.reset(
-    new Map([
-      ['10.0.0.4', 'known'],
-      ['10.0.0.3', 'known'],
-    ]),
-    new Set(['late']),
-  );
-  assert.equal(node.text, '10.0.0.4=known 10.0.0.3=known 10.0.0.1=late');
-  await host.remove('late');
-  assert.equal(node.text, '10.0.0.4=known 10.0.0.3=known');
-  node.text = 'elements = { 10.0.0.1 comment "late" }';
-  await host.reset(new Map());
-  assert.equal(node.text, '');
-});
-
 test('changes that come together are written together', async () => {
   const node = kernel();
   const host = new HostRules(node.backend, silentLogger);

@@ -25,14 +25,14 @@ export class HostRules {
     this.#branches = branches;
   }
 
-  /**
-   * Makes rules and addresses exactly these (address -> pod UID). What an earlier agent left and nobody owns is gone afterwards; `unaddressed`
-   * pods, whose addresses are not known here yet, keep theirs.
-   */
-  async reset(owners: ReadonlyMap<string, string>, unaddressed: ReadonlySet<string> = new Set()): Promise<void> {
-    const left = unaddressed.size === 0 ? [] : [...ownersPrinted(await this.#backend.print())];
-    const kept = left.filter(([ip, uid]) => unaddressed.has(uid) && !owners.has(ip));
-    this.#owners = new Map([...owners, ...kept]);
+  /** Addresses that an earlier agent left exempt (address -> pod UID). */
+  async left(): Promise<ReadonlyMap<string, string>> {
+    return ownersPrinted(await this.#backend.print());
+  }
+
+  /** Makes rules and addresses exactly these (address -> pod UID). What an earlier agent left and nobody owns is gone afterwards. */
+  async reset(owners: ReadonlyMap<string, string>): Promise<void> {
+    this.#owners = new Map(owners);
     await this.#write();
   }
 

@@ -2,6 +2,7 @@
 // Source: spec node-agent 1.5.
 import type { KubernetesObject } from '@ambit/resources';
 import { redirectionAnnotation } from '../enrol/status.ts';
+import { canonicalUid } from '../netns/cgroup.ts';
 import { type SelectionRules, shouldBeEnrolled } from './eligible.ts';
 
 /** What to do with a pod. */
@@ -31,6 +32,14 @@ export function addressesOf(pod: KubernetesObject): readonly string[] {
 /** The UID that a pod's control groups carry where it is not the pod's own: the kubelet names static pods by their configuration. */
 export const groupUidOf = (pod: KubernetesObject): string | undefined =>
   pod.metadata?.annotations?.['kubernetes.io/config.hash'];
+
+/** The same for a search: undefined where it is the UID of one of `pods`, because anybody may write an annotation. */
+export function searchedGroupUidOf(pod: KubernetesObject, pods: readonly KubernetesObject[]): string | undefined {
+  const groupUid = groupUidOf(pod);
+  if (groupUid === undefined) return undefined;
+  const canonical = canonicalUid(groupUid);
+  return pods.some(({ metadata }) => canonicalUid(metadata?.uid ?? '') === canonical) ? undefined : groupUid;
+}
 
 /** Annotations that choose among rules; capture/netns-capture.ts reads them. */
 export const ruleAnnotations = {

@@ -61,7 +61,8 @@ export function parseSelectors(text: string): readonly EnablementSelector[] {
     );
   let list: unknown;
   try {
-    list = parse(text);
+    // What YAML only warns of is no concern of this agent's error stream.
+    list = parse(text, { logLevel: 'error' });
   } catch (cause) {
     throw new NodeAgentError('ERR_NODE_AGENT_CONFIG', 'AMBIENT_ENABLEMENT_SELECTOR is not YAML', { cause });
   }
