@@ -29,12 +29,18 @@ const show = ({ kind, name, namespace }: ObjectRef): string =>
 const enrolled = (namespace: KubernetesObject): boolean =>
   namespace.metadata?.labels?.[labels.dataplaneMode] !== undefined;
 
-/** Takes every namespace out of the mesh, while the node agents can still remove their rules. */
+/** Pods with a label of their own; it takes them into the mesh also where their namespace has none. */
+const ownPods = async (api: ClusterApi): Promise<readonly KubernetesObject[]> =>
+  api.list(kinds.pod, { labelSelector: `${labels.dataplaneMode}=ambient` });
+
+/** Takes every pod out of the mesh, while the node agents can still remove their rules. */
 async function releaseAll(api: ClusterApi): Promise<void> {
-  for (const namespace of (await api.list(kinds.namespace)).filter(enrolled)) {
-    await meshRemove(api, nameOf(namespace), { yes: true, timeoutMs: 60_000 });
+  const labelled = (await api.list(kinds.namespace)).filter(enrolled).map(nameOf);
+  for (const name of new Set([...labelled, ...(await ownPods(api)).map(namespaceOf)])) {
+    await meshRemove(api, name, { yes: true, timeoutMs: 60_000 });
+    if (!labelled.includes(name)) continue;
     await api.patch(
-      { ...kinds.namespace, name: nameOf(namespace) },
+      { ...kinds.namespace, name },
       { metadata: { labels: { [labels.useWaypoint]: null, [labels.useWaypointNamespace]: null } } },
     );
   }
@@ -126,6 +132,11 @@ export async function uninstall(
     ...(await api.list(kinds.namespace))
       .filter(enrolled)
       .map((one) => ({ action: 'unlabel' as const, object: `Namespace ${nameOf(one)}`, detail: labels.dataplaneMode })),
+    ...(await ownPods(api)).map((one) => ({
+      action: 'unlabel' as const,
+      object: `Pod ${namespaceOf(one)}/${nameOf(one)}`,
+      detail: labels.dataplaneMode,
+    })),
     ...(await waypointsOf(api)).map((one) => ({
       action: 'delete' as const,
       object: `Gateway ${namespaceOf(one)}/${nameOf(one)}`,
