@@ -13,7 +13,7 @@ export type NodeAgentErrorCode =
   | 'ERR_NODE_AGENT_NO_PROXY'
   /** The node proxy left, was silent for too long, or sent something that is no ZDS message. */
   | 'ERR_NODE_AGENT_ZDS'
-  /** The node proxy refused the pod; the message has its reason. */
+  /** The node proxy refused to take the pod, or to let it go; the message has its reason. */
   | 'ERR_NODE_AGENT_NACK'
   /** What an earlier agent recorded of unprotected connections cannot be read, or this one's record cannot be written. */
   | 'ERR_NODE_AGENT_RECORD';
