@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rmSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -44,8 +44,10 @@ test(
   { skip, timeout },
   async () => {
     await using node = await createAgentNode();
+    const chain = '{"cniVersion":"1.0.0","name":"net","plugins":[{"type":"bridge"}]}';
+    writeFileSync(join(node.cniFolder, '10-net.conflist'), chain);
     const agent = await node.start({ AMBIT_READY_NEEDS_PROXY: 'true' });
-    assert.match(await agent.page(8000, '/readyz'), /^503/);
+    assert.match(await agent.page(8000, '/readyz'), /^503 not ready: no node proxy is connected/);
     const connected = 'ambit_node_agent_condition{condition="proxy"}';
     assert.ok((await agent.metrics()).includes(`${connected} 0\n`), await agent.metrics());
     rmSync(join(node.run, 'ztunnel.sock'));

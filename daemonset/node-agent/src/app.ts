@@ -64,6 +64,9 @@ export async function startNodeAgent(config: NodeAgentConfig, source: PodSource,
     excludedNamespaces: config.EXCLUDE_NAMESPACES,
     systemNamespace: config.SYSTEM_NAMESPACE,
   };
+  // Said from the start on: of a node to which no proxy ever came nobody would be told otherwise (gap G19).
+  metrics.proxies.set({}, 0);
+  for (const condition of ['proxy', 'adopted']) metrics.conditions.set({ condition }, 0);
   let isReady = false;
   let isAdopting = true;
   // Absent until it is known: what an earlier agent captured is not looked at yet, and 0 would be as wrong as all.
