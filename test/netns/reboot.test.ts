@@ -113,7 +113,10 @@ async function uncaptured(names: readonly string[]): Promise<number> {
 function watchCount(
   node: AgentNode,
   pods: readonly string[],
-): AsyncDisposable & { stop(): Promise<{ readonly said: readonly number[]; readonly times: number }> } {
+): AsyncDisposable & {
+  readonly said: readonly number[];
+  stop(): Promise<{ readonly said: readonly number[]; readonly times: number }>;
+} {
   let isOn = true;
   const said: number[] = [];
   let times = 0;
@@ -144,6 +147,7 @@ function watchCount(
     return { said, times };
   };
   return {
+    said,
     stop,
     async [Symbol.asyncDispose]() {
       isOn = false;
@@ -251,6 +255,12 @@ test(
     for (const pod of pods.slice(0, 2)) assert.equal(await send(pod, server.ip), false);
     assert.equal(wire.marked(), 0);
     using proxy = await node.proxy();
+    // On a busy machine a look takes longer than all of the above.
+    await eventually(
+      () => watching.said.length > 0,
+      () => 'no number was read',
+      30_000,
+    );
     node.unhide('p3');
     await eventually(
       async () => (await second.metric(unprotected)) === 0,
