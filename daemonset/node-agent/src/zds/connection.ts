@@ -30,7 +30,7 @@ export class ZdsConnection {
   #hasSnapshot = false;
   /** Who waits for the next message; nobody while nothing is asked. */
   #waiting: PromiseWithResolvers<Uint8Array | undefined> | undefined;
-  #reading: Promise<void> | undefined;
+  #isRead = false;
   /** Pods that this proxy refused last, with its words. */
   readonly refused = new Map<string, string>();
 
@@ -138,7 +138,10 @@ export class ZdsConnection {
   async #next(what: string): Promise<Uint8Array> {
     const waiting = Promise.withResolvers<Uint8Array | undefined>();
     this.#waiting = waiting;
-    this.#reading ??= this.#read();
+    if (!this.#isRead) {
+      this.#isRead = true;
+      void this.#read();
+    }
     const timer = setTimeout(
       () =>
         waiting.reject(
