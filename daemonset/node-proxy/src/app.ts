@@ -5,8 +5,6 @@
  * and xDS, admin, then - after the first sync - the pods.
  */
 import { chooseByteEngine, currentByteEngine, shownByteEngine } from '@ambit/hbone';
-import { closeSync, fstatSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import { createCaClient } from '@ambit/identity/ca-client';
 import { createCertificateManager } from '@ambit/identity/certificate-manager';
 import type { CertificateSource } from '@ambit/identity/certificate-source';
@@ -16,14 +14,7 @@ import { systemClock } from '@ambit/runtime/clock';
 import type { RunContext, RunningApp } from '@ambit/runtime/lifecycle';
 import type { RootLogger } from '@ambit/runtime/log';
 import { createReadiness, type Readiness, type ReadinessTask } from '@ambit/runtime/readiness';
-import {
-  createStateStore,
-  missingPolicies,
-  type Snapshot,
-  type StateDiff,
-  type StateStore,
-  type Workload,
-} from '@ambit/state';
+import { createStateStore, missingPolicies, type Snapshot, type StateDiff, type Workload } from '@ambit/state';
 import type { XdsClient } from '@ambit/xds';
 import type { FlowBatch } from '@ambit/xds/flow-buffer';
 import type { FlowReporter } from '@ambit/xds/telemetry';
@@ -35,23 +26,19 @@ import { type CertificateHub, createCertificateHub } from './identity/certificat
 import { bearerToken, rootPem } from './identity/control-plane-credentials.ts';
 import { createFakeCa } from './identity/fake-ca.ts';
 import { followRevocationFile } from './identity/revocation-file.ts';
-import { startDedicated, startPod, type StartPodOptions, startSelfListener } from './inpod/start-pod.ts';
+import { createPods, judgeOldConnections, runPods } from './inpod/run-pods.ts';
+import { startDedicated, type StartPodOptions, startSelfListener } from './inpod/start-pod.ts';
 import { supervisedListeners } from './inpod/supervised-listeners.ts';
-import { runUnprotectedClient, UNPROTECTED_SOCKET } from './inpod/unprotected-client.ts';
-import { createWorkloadManager, type WorkloadManager } from './inpod/workload-manager.ts';
-import { runZdsClient, type ZdsTransport } from './inpod/zds-client.ts';
-import { connectPackets } from './inpod/zds-packets.ts';
-import { connectStream } from './inpod/zds-stream.ts';
 import { measureEventLoop } from './telemetry/event-loop.ts';
 import { createNodeProxyMetrics, type NodeProxyMetrics } from './telemetry/metrics.ts';
 import { createPublisher } from './threads/publish.ts';
 import { startThreadPool, type ThreadPool } from './threads/thread-pool.ts';
 import { demandAll, startXds } from './updates/control-plane.ts';
 import { startFlowReporter } from './updates/flow-reporter.ts';
-import { judgeUnprotected } from './updates/judge-unprotected.ts';
 import { parseLocalState } from './updates/local-file.ts';
 import { createLocalWorkloads, type LocalWorkloads } from './updates/local-workloads.ts';
 import { createStateCache, type StateCache } from './updates/state-cache.ts';
+import { StateWaiters } from './updates/state-waiters.ts';
 import { verifyHost } from './verify-host.ts';
 
 /** From so many workloads on they are in memory that all threads read. */
@@ -69,7 +56,7 @@ export async function startApp(config: NodeProxyConfig, log: RootLogger, context
     tag: config.env.ISTIO_META_ISTIO_VERSION,
     byteEngine: byteEngine.engine.name,
   });
-  const state = new State();
+  const state = new StateWaiters();
   const store = createStateStore({ shareFrom: SHARE_FROM });
   const manager = createCertificateManager({
     ca: certificateSource(config, log),
@@ -200,35 +187,6 @@ function followRevocations(config: NodeProxyConfig, log: RootLogger, threads: Th
   });
 }
 
-/** Lets others wait for the state to change. */
-class State {
-  readonly #waiting = new Set<() => void>();
-
-  changed(): void {
-    for (const wake of this.#waiting) wake();
-  }
-
-  /** Resolves with the first defined answer, asked now and after each change. */
-  async whenFound<T>(signal: AbortSignal, ask: () => T | undefined): Promise<T> {
-    const now = ask();
-    if (now !== undefined) return now;
-    const done = Promise.withResolvers<T>();
-    const wake = (): void => {
-      const answer = ask();
-      if (answer !== undefined) done.resolve(answer);
-    };
-    const abort = (): void => done.reject(signal.reason);
-    this.#waiting.add(wake);
-    signal.addEventListener('abort', abort, { once: true });
-    try {
-      return await done.promise;
-    } finally {
-      this.#waiting.delete(wake);
-      signal.removeEventListener('abort', abort);
-    }
-  }
-}
-
 function certificateSource(config: NodeProxyConfig, log: RootLogger): CertificateSource {
   const { env, ca } = config;
   if (env.FAKE_CA || ca === undefined) {
@@ -279,97 +237,6 @@ function startThreads(
       onDied: (error) => parts.context.stop(error),
     },
   });
-}
-
-function createPods(
-  starter: StartPodOptions,
-  metrics: NodeProxyMetrics,
-  demand: (name: string) => void,
-): WorkloadManager {
-  const pods: WorkloadManager = createWorkloadManager({
-    start: async (spec) => {
-      const { namespace, name } = spec.workload;
-      demand(`${starter.config.clusterId}//Pod/${namespace}/${name}`);
-      return startPod(starter, spec);
-    },
-    netnsId: (fd) => {
-      const { dev, ino } = fstatSync(fd, { bigint: true });
-      return `${dev}:${ino}`;
-    },
-    closeFd: closeSync,
-    clock: systemClock,
-    log: starter.log,
-    onChange() {
-      const list = pods.list();
-      const up = list.filter(({ state }) => state === 'Up').length;
-      metrics.setPods(up, list.length - up);
-    },
-    counters: { started: () => metrics.podStarted(), stopped: () => metrics.podStopped() },
-  });
-  return pods;
-}
-
-/** Connects to the node agent until the drain is over; its readiness follows the snapshot and the pending pods. */
-function runPods(
-  config: NodeProxyConfig,
-  pods: WorkloadManager,
-  readiness: Readiness,
-  log: RootLogger,
-  life: { readonly draining: AbortSignal; readonly ended: AbortSignal },
-): void {
-  const { env } = config;
-  let task: ReadinessTask | undefined = readiness.register('workload proxy manager');
-  const follow = setInterval(() => {
-    if (pods.isReady) {
-      task?.ready();
-      task = undefined;
-    } else {
-      task ??= readiness.register('workload proxy manager');
-    }
-  }, 50);
-  follow.unref();
-  const connect = async (signal: AbortSignal): Promise<ZdsTransport> =>
-    env.AMBIT_ZDS_TRANSPORT === 'stream' ? connectStream(env.INPOD_UDS, signal) : connectPackets(env.INPOD_UDS, signal);
-  const client = runZdsClient({
-    connect,
-    needsNetns: env.AMBIT_ZDS_TRANSPORT === 'seqpacket',
-    handler: pods,
-    closeFd: closeSync,
-    onProtocolError(error) {
-      // The two sides disagree about what runs here; only a new process with a new snapshot can be trusted (spec 8.4).
-      log.error('zds protocol error', { error: error.message });
-      background(
-        log,
-        'exit',
-        log.flush().then(() => process.exit(1)),
-      );
-    },
-    log: log.child('inpod'),
-    draining: life.draining,
-    signal: life.ended,
-  });
-  background(log, 'zds client', client);
-}
-
-/** Lets policies reach the connections that were open before their pods were enrolled. */
-function judgeOldConnections(
-  config: NodeProxyConfig,
-  { store, local }: { readonly store: StateStore; readonly local: LocalWorkloads },
-  log: RootLogger,
-  context: RunContext,
-): void {
-  const { env } = config;
-  const client = runUnprotectedClient({
-    path: join(dirname(env.INPOD_UDS), UNPROTECTED_SOCKET),
-    judge: (connections) =>
-      judgeUnprotected(store.snapshot(), connections, {
-        find: (info) => local.find(store.snapshot(), info),
-        missing: env.AMBIT_MISSING_POLICY,
-      }),
-    log: log.child('inpod'),
-    signal: context.drain.signal,
-  });
-  background(log, 'unprotected connections', client);
 }
 
 /** Holds the drain until every thread is done; the servers stop accepting at once. The result aborts at that end. */
