@@ -24,15 +24,18 @@ import { clientVerifier, openAuthority } from './ca/open-authority.ts';
 import { type Authenticator, type Caller, createAuthenticator } from './clients/authenticate.ts';
 import { authorizeClient, GATEWAY_NAME, gatewayOf } from './clients/authorize.ts';
 import type { ControlPlaneConfig } from './config.ts';
+import { ledClusters } from './led-clusters.ts';
 import { type ConnectionLimits, type GrpcListener, listenGrpc } from './listen.ts';
 import { createSnapshot } from './snapshot/sources.ts';
 import { watchChartValues } from './sources/chart-values.ts';
 import { type ClusterState, watchCluster } from './sources/cluster-state.ts';
+import { openKubeconfigFolder } from './sources/kubeconfig-folder.ts';
 import { meshConfigName, type MeshSettings, meshTextOf, settingsOf, watchMeshConfig } from './sources/mesh-config.ts';
 import { watchGatewayParameters } from './sources/gateway-parameters.ts';
 import { PodIndex } from './sources/pod-index.ts';
 import { connectRemote, watchRemoteClusters } from './sources/remote-clusters.ts';
 import type { RemoteClient } from './sources/remote-connection.ts';
+import { type OpenKubeconfigs, openRemoteSecrets } from './sources/remote-secrets.ts';
 import { watchRevisionTags } from './sources/revision-tags.ts';
 import { createForeignWaypoints } from './status/foreign-waypoints.ts';
 import { createStatusWriter } from './status/writer.ts';
@@ -49,6 +52,8 @@ import { startWriters, type Writers } from './writers.ts';
 export interface AppParts {
   readonly config: ControlPlaneConfig;
   readonly client: KubeClient;
+  /** Of the cluster whose Secrets name other clusters, where that is another one. */
+  readonly secretsClient?: KubeClient | undefined;
   readonly log: Logger;
   readonly metrics: MetricsRegistry;
   /** Ports that differ from upstream's; 0 = any free one. */
@@ -109,14 +114,16 @@ export async function startControlPlane(parts: AppParts): Promise<ControlPlane> 
   const cluster = watchCluster(client, options, log, (ms) => series.onTranslated(ms));
   stack.defer(() => cluster.close());
   const pods = new PodIndex();
+  const led = ledClusters({ config, authority, mesh: () => mesh, log: log.child('clusters') });
+  authority.onChange(() => led.refresh());
   const remotes = watchRemoteClusters({
-    client,
-    namespace: config.POD_NAMESPACE,
+    open: kubeconfigs(parts),
     ownId: config.CLUSTER_ID,
     cluster,
     connect: parts.connectRemote ?? connectRemote,
     timeoutMs: config.PILOT_REMOTE_CLUSTER_TIMEOUT,
     events: series.remote,
+    lead: config.EXTERNAL_ISTIOD ? (id, remote) => led.open(id, remote) : undefined,
     log: log.child('clusters'),
   });
   stack.defer(() => remotes.close());
@@ -214,6 +221,7 @@ export async function startControlPlane(parts: AppParts): Promise<ControlPlane> 
     onMesh(next);
     if (!isTranslationSame) cluster.setOptions(next.options);
     writers?.refresh();
+    led.refresh();
   });
   stack.defer(() => meshConfig.close());
 
@@ -341,6 +349,15 @@ export async function startControlPlane(parts: AppParts): Promise<ControlPlane> 
     },
     close: () => owned.disposeAsync(),
   };
+}
+
+/** A folder wins over Secrets, as upstream. */
+function kubeconfigs({ config, client, secretsClient, log: parent }: AppParts): OpenKubeconfigs {
+  const { PILOT_MULTICLUSTER_KUBECONFIG_PATH: folder, POD_NAMESPACE: namespace } = config;
+  const log = parent.child('clusters');
+  return folder === ''
+    ? openRemoteSecrets({ client: secretsClient ?? client, namespace, log })
+    : openKubeconfigFolder({ folder, log });
 }
 
 async function initialSettings(client: KubeClient, config: ControlPlaneConfig, log: Logger): Promise<MeshSettings> {

@@ -69,6 +69,18 @@ export const environment = {
     30_000,
     'Start goes on without a remote cluster that answers nothing for so long.',
   ),
+  EXTERNAL_ISTIOD: bool(
+    false,
+    'Hand out roots and complete webhooks in other clusters whose system namespace is annotated with our id, too.',
+  ),
+  LOCAL_CLUSTER_SECRET_WATCHER: bool(
+    false,
+    'With EXTERNAL_ISTIOD: Secrets of other clusters are read where this process runs, not in the cluster that KUBECONFIG names.',
+  ),
+  PILOT_MULTICLUSTER_KUBECONFIG_PATH: text(
+    '',
+    'Folder with kubeconfigs (.yaml, .yml) of other clusters, in place of Secrets; an id is the name of the cluster in it.',
+  ),
   ISTIOD_CUSTOM_HOST: list([], 'Further DNS names in the serving certificate.'),
   PILOT_CA_CERT_CONFIGMAP: text('istio-ca-root-cert', 'ConfigMap with the root certificate, in every namespace.'),
   PILOT_ENABLE_CA_CRL: bool(true, 'Distribute revocation lists.'),

@@ -51,8 +51,6 @@ export const declinedEnvironment: Readonly<Record<string, DeclinedVariable>> = {
     'New roots have keys of P-256; RSA keys that exist are used as they are.',
   ),
   ENABLE_CLUSTER_TRUST_BUNDLE_API: declined('Roots are handed out as ConfigMaps only.', 'false'),
-  EXTERNAL_ISTIOD: declined('It leads nothing in other clusters: each has a control plane of its own.', 'false'),
-  PILOT_MULTICLUSTER_KUBECONFIG_PATH: declined('Other clusters are named by Secrets only.', ''),
   PILOT_INSECURE_MULTICLUSTER_KUBECONFIG_OPTIONS: declined(
     'A kubeconfig that names programs or files of this machine is always refused.',
     '',

@@ -6,7 +6,7 @@ import { readOrExit, runUntilSignal } from '@ambit/runtime/lifecycle';
 import { createLogger } from '@ambit/runtime/log';
 import { createMetricsRegistry } from '@ambit/runtime/metrics';
 import { startControlPlane } from './app.ts';
-import { clusterAccess } from './cluster-access.ts';
+import { clusterAccess, secretsAccess } from './cluster-access.ts';
 import { readConfig } from './config.ts';
 import { declinedEnvironment } from './declined-environment.ts';
 import { VERSION_TEXT } from './version.ts';
@@ -42,20 +42,24 @@ async function run(): Promise<void> {
       name,
       reason: declinedEnvironment[name]?.reason,
     });
-  const access = await clusterAccess(config).catch((error: unknown) =>
+  const orExit = (error: unknown): never =>
     readOrExit((): never => {
       throw error;
-    }),
-  );
+    });
+  const access = await clusterAccess(config).catch(orExit);
+  const elsewhere = await secretsAccess(config).catch(orExit);
   await runUntilSignal(
     async () => {
-      const client = createRestClient(access, { userAgent: 'ambit-control-plane' });
+      const userAgent = 'ambit-control-plane';
+      const client = createRestClient(access, { userAgent });
+      const secretsClient = elsewhere && createRestClient(elsewhere, { userAgent });
       const metrics = createMetricsRegistry({ processMetrics: true });
-      const app = await startControlPlane({ config, client, log, metrics });
+      const app = await startControlPlane({ config, client, secretsClient, log, metrics });
       return {
         close: async () => {
           await app.close();
           client.close();
+          secretsClient?.close();
         },
       };
     },

@@ -1,11 +1,9 @@
 // Everything that writes to the cluster, each duty behind its own lock with upstream's kind and name, so that mixed replicas do not
 // write twice (spec control-plane 8.2). In: the parts of the app. Out: running elections. Called by app.ts; main thread.
 import type { KubeClient } from '@ambit/kube';
-import type { Namespace } from '@ambit/resources';
-import { matchesLabelSelector } from '@ambit/resources/label-selector';
 import type { Logger } from '@ambit/runtime/log';
 import type { Authority } from './ca/authority-keeper.ts';
-import { type Distribution, distributeText } from './ca/config-map-distribution.ts';
+import { certificateDuty } from './ca/certificate-duty.ts';
 import type { ControlPlaneConfig } from './config.ts';
 import { type ClassFeatures, classInfos } from './gateways/class-info.ts';
 import { keepClasses } from './gateways/classes.ts';
@@ -46,8 +44,9 @@ export function startWriters(parts: WriterParts): Writers {
   const { config, client, cluster, status } = parts;
   const gateways = gatewayDuty(parts);
   const certificates = certificateDuty(parts);
+  parts.authority.onChange(() => certificates.refresh());
   const duties: Duty[] = [
-    { lock: 'istio-namespace-controller-election', onLead: certificates.onLead },
+    certificates.duty,
     {
       lock: 'istio-status-leader',
       onLead: (signal) => void cluster.synced.then(() => status.lead(cluster.model, signal)),
@@ -83,38 +82,6 @@ function untaintDuty({ config, client, log }: WriterParts): Duty {
     lock: 'istio-node-untaint',
     onLead: (signal) => untaintNodes({ client, namespace, taint, log: log.child('nodes'), signal }),
   };
-}
-
-/** Roots and revocation lists in every namespace of the mesh. */
-function certificateDuty({ config, client, authority, mesh, log: parent }: WriterParts): {
-  onLead: Duty['onLead'];
-  refresh: () => void;
-} {
-  const log = parent.child('certificates');
-  let running: Distribution[] = [];
-  const refresh = (): void => {
-    for (const distribution of running) distribution.refresh();
-  };
-  authority.onChange(refresh);
-  const isIncluded = ({ metadata }: Namespace): boolean => {
-    const { discoverySelectors } = mesh().options;
-    return (
-      discoverySelectors.length === 0 ||
-      discoverySelectors.some((one) => matchesLabelSelector(one, metadata.labels ?? {}))
-    );
-  };
-  const roots = {
-    name: config.PILOT_CA_CERT_CONFIGMAP,
-    key: 'root-cert.pem',
-    text: () => authority.rootPem,
-  };
-  const revoked = { name: config.PILOT_CRL_CONFIGMAP, key: 'ca-crl.pem', text: () => authority.crlPem };
-  const wanted = config.PILOT_ENABLE_CA_CRL ? [roots, revoked] : [roots];
-  const onLead = (signal: AbortSignal): void => {
-    running = wanted.map((one) => distributeText({ client, ...one, isIncluded, log, signal }));
-    signal.addEventListener('abort', () => (running = []));
-  };
-  return { onLead, refresh };
 }
 
 /** Classes and the objects of Gateways: one lease per revision, since revisions deploy for their own Gateways. */

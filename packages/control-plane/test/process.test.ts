@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { clusterAccess } from '../src/cluster-access.ts';
+import { clusterAccess, secretsAccess } from '../src/cluster-access.ts';
 
 const main = join(import.meta.dirname, '../src/main.ts');
 
@@ -62,4 +62,15 @@ test('inside a cluster a KUBECONFIG without a file means the cluster around, one
   } finally {
     await rm(folder, { recursive: true });
   }
+});
+
+test('Secrets of other clusters are read around the process only when both variables say so', async () => {
+  const inside = { KUBECONFIG: undefined, KUBERNETES_SERVICE_HOST: '10.96.0.1', KUBERNETES_SERVICE_PORT: 443 };
+  const asked = { EXTERNAL_ISTIOD: true, LOCAL_CLUSTER_SECRET_WATCHER: true };
+  assert.equal(await secretsAccess({ ...inside, ...asked, EXTERNAL_ISTIOD: false }), undefined);
+  assert.equal(await secretsAccess({ ...inside, ...asked, LOCAL_CLUSTER_SECRET_WATCHER: false }), undefined);
+  // This machine is no pod: the error tells which way was taken.
+  await assert.rejects(secretsAccess({ ...inside, ...asked }), /service account file/u);
+  const outside = { ...inside, KUBERNETES_SERVICE_HOST: undefined };
+  await assert.rejects(secretsAccess({ ...outside, ...asked }), /no cluster around this process/u);
 });

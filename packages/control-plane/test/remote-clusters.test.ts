@@ -56,7 +56,11 @@ interface Mesh extends AsyncDisposable {
   until(what: string, condition: () => boolean): Promise<void>;
 }
 
-async function mesh(apis: Readonly<Record<string, MemoryCluster>>, first: readonly KubernetesObject[]): Promise<Mesh> {
+async function mesh(
+  apis: Readonly<Record<string, MemoryCluster>>,
+  first: readonly KubernetesObject[],
+  secretsClient?: MemoryCluster,
+): Promise<Mesh> {
   const local = apiOf('Kubernetes', '10.0.0.1');
   for (const object of first) local.put(object);
   local.put({
@@ -78,6 +82,7 @@ async function mesh(apis: Readonly<Record<string, MemoryCluster>>, first: readon
       PILOT_REMOTE_CLUSTER_TIMEOUT: '200ms',
     }),
     client: local,
+    secretsClient,
     log: silentLogger,
     metrics,
     ports: { plaintext: 0, tls: 0, monitoring: 0, readiness: 0 },
@@ -180,7 +185,7 @@ test('keys that give no cluster are listed with the reason, and an id that becom
     'Kubernetes istio-system/first its id is that of this cluster',
     'bad istio-system/first not usable',
     'c2 istio-system/first synced',
-    'c2 istio-system/second its id is taken by Secret istio-system/first',
+    'c2 istio-system/second its id is taken by istio-system/first',
   ].toSorted();
   let last: string[] = [];
   for (const deadline = Date.now() + 30_000; last.length < wanted.length && Date.now() < deadline;)
@@ -231,4 +236,13 @@ test('a node proxy of another cluster gets identities of its own node there, and
   const near = { csr, token: 'token-Kubernetes', identity: POD };
   assert.deepEqual(namesOfAnswer(await askCertificate(m.app, { ...near, clusterId: 'Kubernetes' })), [POD]);
   assert.equal(await askCertificate(m.app, { ...near, clusterId: 'c2' }), status.UNAUTHENTICATED);
+});
+
+test('Secrets may be those of another cluster than the one that is served', async () => {
+  const elsewhere = memoryCluster();
+  elsewhere.put(secret('one', { c2: 'far' }));
+  const near = [secret('two', { c3: 'near' })];
+  await using m = await mesh({ far: apiOf('c2', '10.0.2.1'), near: apiOf('c3', '10.0.3.1') }, near, elsewhere);
+  await m.until('the cluster', () => m.has('c2//Pod/apps/web-c2'));
+  assert.equal(m.has('c3//Pod/apps/web-c3'), false);
 });

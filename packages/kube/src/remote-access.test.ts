@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { KubeError } from './errors.ts';
-import { remoteAccess } from './remote-access.ts';
+import { clusterNameOf, remoteAccess } from './remote-access.ts';
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
@@ -75,5 +75,21 @@ test('any text is taken or refused with the same error', () => {
       }
     }),
     { numRuns: 300 },
+  );
+});
+
+test('a kubeconfig names its cluster by the current context', () => {
+  const text = kubeconfig({ token: 'abc' });
+  assert.equal(clusterNameOf(text), 'c2');
+  for (const bad of ['', '[]', '{', text.replace('"current-context":"c2"', '"current-context":"c3"')])
+    assert.throws(() => clusterNameOf(bad), { code: 'ERR_KUBE_CONFIG' });
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), fc.json()), (any) => {
+      try {
+        assert.equal(typeof clusterNameOf(any), 'string');
+      } catch (error) {
+        assert.ok(KubeError.is(error, 'ERR_KUBE_CONFIG'));
+      }
+    }),
   );
 });

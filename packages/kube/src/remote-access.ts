@@ -42,6 +42,14 @@ export function remoteAccess(text: string): ApiAccess {
   };
 }
 
+/** The name that a kubeconfig gives the cluster of its current context. Throws ERR_KUBE_CONFIG. */
+export function clusterNameOf(text: string): string {
+  const config = documentOf(text);
+  const name = textOf(named(config, 'contexts', textOf(config['current-context']), 'context')['cluster']);
+  if (name === '') throw unusable('its context names no cluster');
+  return name;
+}
+
 const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 

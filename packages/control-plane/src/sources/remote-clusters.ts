@@ -1,26 +1,29 @@
-// Other clusters of the mesh (spec control-plane 8.3): each key of a Secret with label istio/multiCluster=true is a cluster id, its value a
-// kubeconfig. In: Secrets. Out: RemoteClusters in the model, and clients and pods for authentication. Owned by app.ts; main thread.
+// Other clusters of the mesh (spec control-plane 8.3): kubeconfigs of Secrets or of files name them. In: a source of kubeconfigs. Out:
+// RemoteClusters in the model, and clients and pods for authentication. Owned by app.ts; main thread.
 // A cluster comes into the model when all of it was listed once, is exchanged when another kubeconfig is synced, and goes when its key goes:
 // a cluster that cannot be reached keeps its last state and disturbs no other. What cannot be used is listed with its reason.
 import { hash } from 'node:crypto';
-import { createRestClient, type KubeClient, remoteAccess, startInformer } from '@ambit/kube';
-import type { KubernetesObject, Secret } from '@ambit/resources';
+import { createRestClient, type KubeClient, remoteAccess } from '@ambit/kube';
+import { background } from '@ambit/runtime/background';
 import { explain, messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
 import type { ClusterInfo } from '../admin/debug-pages.ts';
+import type { ClusterLeader } from '../led-clusters.ts';
 import type { ClusterState } from './cluster-state.ts';
 import type { PodIndex } from './pod-index.ts';
 import { type Connection, openConnection, policiesIn, type RemoteClient } from './remote-connection.ts';
+import type { OpenKubeconfigs } from './remote-secrets.ts';
 
 /** Settings of {@link watchRemoteClusters}. */
 export interface RemoteClustersOptions {
-  readonly client: KubeClient;
-  /** The system namespace. */
-  readonly namespace: string;
+  /** Where kubeconfigs come from. */
+  readonly open: OpenKubeconfigs;
   readonly ownId: string;
   readonly cluster: ClusterState;
   /** Throws KubeError for a kubeconfig that cannot be used. */
   readonly connect: (kubeconfig: string) => RemoteClient;
+  /** Leads in a cluster while it is in the model. Default: nobody of ours does. */
+  readonly lead?: ((id: string, client: KubeClient) => ClusterLeader) | undefined;
   readonly timeoutMs: number;
   readonly events?: RemoteClusterEvents;
   readonly log: Logger;
@@ -28,7 +31,7 @@ export interface RemoteClustersOptions {
 
 /** What is told as it happens. */
 export interface RemoteClusterEvents {
-  /** A Secret was added, changed or deleted. */
+  /** A Secret, or a file, was added, changed or deleted. */
   secret?(event: 'update' | 'delete'): void;
   /** The clusters as they are now, after each change of one of them. */
   clusters?(infos: readonly ClusterInfo[]): void;
@@ -40,12 +43,12 @@ export interface RemoteClusters {
   readonly isSettled: boolean;
   /** By id: whom to ask about tokens, and which pods run there. Only clusters that are synced. */
   get(id: string): { readonly client: KubeClient; readonly pods: PodIndex } | undefined;
-  /** All that Secrets name, those that cannot be used with the reason. */
+  /** All that is named, what cannot be used with the reason. */
   infos(): ClusterInfo[];
-  close(): void;
+  /** Settles when locks in other clusters are released. */
+  close(): Promise<void>;
 }
 
-const LABEL = 'istio/multiCluster';
 /** Most clusters; more are refused. */
 const MAX_CLUSTERS = 100;
 
@@ -62,11 +65,11 @@ export function connectRemote(kubeconfig: string): RemoteClient {
   return createRestClient(remoteAccess(kubeconfig), { userAgent: 'ambit-control-plane' });
 }
 
-/** Follows the Secrets until closed. */
+/** Follows the kubeconfigs until closed. */
 export function watchRemoteClusters(options: RemoteClustersOptions): RemoteClusters {
-  const { client, namespace, ownId, cluster, events = {}, log } = options;
+  const { ownId, cluster, events = {}, log } = options;
   const entries = new Map<string, Entry>();
-  /** Keys that give no cluster, by Secret and key. */
+  /** Keys that give no cluster, by origin and key. */
   const refused = new Map<string, ClusterInfo>();
   let isListed = false;
 
@@ -79,6 +82,7 @@ export function watchRemoteClusters(options: RemoteClustersOptions): RemoteClust
     ...refused.values(),
   ];
   const tell = (): void => events.clusters?.(infos());
+  const end = (connection: Connection): void => background(log, 'end of a remote cluster', connection.close());
 
   const takeOver = (id: string, connection: Connection): void => {
     const entry = entries.get(id);
@@ -87,7 +91,7 @@ export function watchRemoteClusters(options: RemoteClustersOptions): RemoteClust
     entry.current = connection;
     entry.next = undefined;
     connection.enter();
-    before?.close();
+    if (before !== undefined) end(before);
     log.info('remote cluster synced', { cluster: id });
   };
   const open = (id: string, kubeconfig: string, digest: string): Connection =>
@@ -98,6 +102,7 @@ export function watchRemoteClusters(options: RemoteClustersOptions): RemoteClust
       timeoutMs: options.timeoutMs,
       onListed: (connection) => takeOver(id, connection),
       onState: tell,
+      lead: options.lead && ((client) => (options.lead as NonNullable<typeof options.lead>)(id, client)),
       log,
     });
 
@@ -106,7 +111,7 @@ export function watchRemoteClusters(options: RemoteClustersOptions): RemoteClust
     if (id.trim() === '') return 'its id is empty';
     if (id === ownId) return 'its id is that of this cluster';
     const known = entries.get(id);
-    if (known !== undefined && known.secretName !== secretName) return `its id is taken by Secret ${known.secretName}`;
+    if (known !== undefined && known.secretName !== secretName) return `its id is taken by ${known.secretName}`;
     if (known === undefined && entries.size >= MAX_CLUSTERS) return `there are ${MAX_CLUSTERS} clusters already`;
     return undefined;
   };
@@ -123,7 +128,7 @@ export function watchRemoteClusters(options: RemoteClustersOptions): RemoteClust
     if ((known?.next ?? known?.current)?.digest === digest) return;
     try {
       const next = open(id, kubeconfig, digest);
-      known?.next?.close();
+      if (known?.next !== undefined) end(known.next);
       if (known === undefined) entries.set(id, { secretName, current: undefined, next });
       else known.next = next;
     } catch (error) {
@@ -135,46 +140,38 @@ export function watchRemoteClusters(options: RemoteClustersOptions): RemoteClust
     const entry = entries.get(id);
     if (entry === undefined) return;
     entries.delete(id);
-    entry.next?.close();
+    if (entry.next !== undefined) end(entry.next);
     if (entry.current !== undefined) {
-      entry.current.close();
+      end(entry.current);
       cluster.setRemote(id, undefined);
     }
     log.info('remote cluster removed', { cluster: id });
   };
 
-  const takeSecret = (secretName: string, data: Readonly<Record<string, string>>): void => {
-    const gone = [...entries].filter(([id, entry]) => entry.secretName === secretName && !Object.hasOwn(data, id));
+  /** What an origin holds now. */
+  const take = (origin: string, kubeconfigs: Readonly<Record<string, string>>): void => {
+    const gone = [...entries].filter(([id, entry]) => entry.secretName === origin && !Object.hasOwn(kubeconfigs, id));
     for (const [id] of gone) remove(id);
     for (const [key, { id, secretName: owner }] of refused)
-      if (owner === secretName && !Object.hasOwn(data, id)) refused.delete(key);
-    for (const [id, value] of Object.entries(data)) set(id, secretName, kubeconfigOf(value));
-    // An id that became free goes to a Secret that had to wait for it.
+      if (owner === origin && !Object.hasOwn(kubeconfigs, id)) refused.delete(key);
+    for (const [id, text] of Object.entries(kubeconfigs)) set(id, origin, text);
+    // An id that became free goes to who had to wait for it.
     if (gone.length > 0) for (const { id, secretName: owner } of Array.from(refused.values())) retry(id, owner);
   };
-  const retry = (id: string, secretName: string): void => {
-    const [from = '', name = ''] = secretName.split('/');
-    const value = clustersIn(secrets.get(from, name) as Secret | undefined)[id];
-    if (value !== undefined) set(id, secretName, kubeconfigOf(value));
+  const retry = (id: string, origin: string): void => {
+    const { [id]: text } = source.get(origin);
+    if (text !== undefined) set(id, origin, text);
   };
-  const secrets = startInformer({
-    client,
-    kind: 'Secret',
-    namespace,
-    labelSelector: `${LABEL}=true`,
-    isOptional: true,
-    log,
-    onChanges(changes) {
-      for (const change of changes) {
-        if (change.type === 'delete') takeSecret(`${change.namespace}/${change.name}`, {});
-        else takeSecret(nameOf(change.object), clustersIn(change.object as Secret));
-        events.secret?.(change.type === 'delete' ? 'delete' : 'update');
-      }
-      tell();
-    },
+  const source = options.open((origin, event) => {
+    take(origin, source.get(origin));
+    events.secret?.(event);
+    tell();
   });
-  secrets.synced
-    .then(() => (isListed = true))
+  source.synced
+    .then(() => {
+      isListed = true;
+      tell();
+    })
     .catch((error: unknown) => log.error('remote clusters are not followed', { error: explain(error) }));
 
   cluster.onChange((changes, diff) => {
@@ -196,21 +193,11 @@ export function watchRemoteClusters(options: RemoteClustersOptions): RemoteClust
       return entries.get(id)?.current;
     },
     infos,
-    close() {
-      secrets.close();
-      for (const { current, next } of entries.values()) {
-        current?.close();
-        next?.close();
-      }
+    async close() {
+      source.close();
+      const open = [...entries.values()].flatMap(({ current, next }) => [current, next]);
       entries.clear();
+      await Promise.all(open.map(async (connection) => connection?.close()));
     },
   };
-}
-
-const nameOf = ({ metadata }: KubernetesObject): string => `${metadata?.namespace ?? ''}/${metadata?.name ?? ''}`;
-const kubeconfigOf = (base64: string): string => Buffer.from(base64, 'base64').toString('utf8');
-
-/** Kubeconfigs by cluster id; none without the label. */
-function clustersIn(secret: Secret | undefined): Readonly<Record<string, string>> {
-  return secret?.metadata.labels?.[LABEL] === 'true' ? (secret.data ?? {}) : {};
 }

@@ -7,6 +7,7 @@ import type { KubernetesObject } from '@ambit/resources';
 import { explain } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
 import type { ClusterInfo } from '../admin/debug-pages.ts';
+import type { ClusterLeader } from '../led-clusters.ts';
 import { type ClusterState, withoutUnread } from './cluster-state.ts';
 import { PodIndex } from './pod-index.ts';
 
@@ -31,6 +32,8 @@ export interface ConnectionParts {
   readonly onListed: (connection: Connection) => void;
   /** The state became another one. */
   readonly onState: () => void;
+  /** Leads in the cluster from the moment on that it is in the model; undefined: nobody of ours does. */
+  readonly lead: ((client: KubeClient) => ClusterLeader) | undefined;
   readonly log: Logger;
 }
 
@@ -46,8 +49,8 @@ export interface Connection {
   applyPolicies(changes: readonly ObjectChange[]): void;
   /** Makes the picture anew, under the options of the model in force. */
   rebuild(): void;
-  /** Ends everything; what the model has of it stays there. */
-  close(): void;
+  /** Ends everything; what the model has of it stays there. Settles when its locks are released. */
+  close(): Promise<void>;
 }
 
 /** The policies among changes of our cluster. */
@@ -60,6 +63,7 @@ export function policiesIn(changes: readonly ObjectChange[]): readonly ObjectCha
 /** Opens one: it starts to list and watch. */
 export function openConnection(id: string, parts: ConnectionParts): Connection {
   const { client, digest, cluster, timeoutMs, log } = parts;
+  let leader: ClusterLeader | undefined;
   const pods = new PodIndex();
   const queue: ObjectChange[] = [];
   let picture = new RemoteCluster(id, cluster.model.options);
@@ -124,6 +128,7 @@ export function openConnection(id: string, parts: ConnectionParts): Connection {
     enter() {
       setState('synced');
       cluster.setRemote(id, picture);
+      leader = parts.lead?.(client);
     },
     applyPolicies(changes) {
       if (state === 'synced') cluster.applyRemote(id, changes);
@@ -134,10 +139,11 @@ export function openConnection(id: string, parts: ConnectionParts): Connection {
       picture.apply([...policies(), ...informers.flatMap((informer) => [...informer.list()].map(upsert))]);
       if (state === 'synced') cluster.setRemote(id, picture);
     },
-    close() {
+    async close() {
       state = 'closed';
       clearTimeout(timer);
       for (const informer of informers) informer.close();
+      await leader?.close();
       client.close();
     },
   };
