@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { create, toBinary } from '@bufbuild/protobuf';
-import { DeltaDiscoveryRequestSchema } from '@ambit/proto/discovery';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { DeltaDiscoveryRequestSchema, DeltaDiscoveryResponseSchema } from '@ambit/proto/discovery';
 import { silentLogger } from '@ambit/runtime/log';
 import { createFakeClock } from '@ambit/runtime/testing';
 import { type Connection, createConnection, type ServerEvents } from './connection.ts';
@@ -10,6 +10,7 @@ import { createTurnQueue } from './push-queue.ts';
 import { createResourceTable } from './resource-table.ts';
 
 const TYPE = 'type.googleapis.com/istio.workload.Address';
+const LATE_TYPE = 'type.googleapis.com/late';
 
 /** A connection whose transport takes a response when it is told to. */
 function opened(events: ServerEvents = {}, turns = createTurnQueue()) {
@@ -18,9 +19,15 @@ function opened(events: ServerEvents = {}, turns = createTurnQueue()) {
   const ends: string[] = [];
   const table = createResourceTable(TYPE);
   table.set({ name: 'pod1', version: 'v1', bytes: Buffer.from('v1') });
+  /** Of a type whose removals come last. */
+  const late = createResourceTable(LATE_TYPE, { removesLast: true, scope: () => ({ isPushed: () => true }) });
+  const sent: string[] = [];
   const connection = createConnection(
     {
-      sources: new Map([[TYPE, table]]),
+      sources: new Map([
+        [LATE_TYPE, late],
+        [TYPE, table],
+      ]),
       limits: { maxNames: 10, maxNameCharacters: 100 },
       clock,
       log: silentLogger,
@@ -32,19 +39,28 @@ function opened(events: ServerEvents = {}, turns = createTurnQueue()) {
       debug: undefined,
     },
     {
-      write: (_bytes, done) => void waiting.push(done),
+      write: (bytes, done) => {
+        const { typeUrl, resources, removedResources } = fromBinary(DeltaDiscoveryResponseSchema, bytes);
+        if (typeUrl === LATE_TYPE) {
+          sent.push(
+            ...resources.map(({ name, version }) => `${name} ${version}`),
+            ...removedResources.map((n) => `-${n}`),
+          );
+        }
+        waiting.push(done);
+      },
       pause: () => undefined,
       resume: () => undefined,
       finish: (error) => void ends.push(error?.code ?? 'OK'),
     },
     { id: 1, peer: '', identity: undefined },
   );
-  return { clock, waiting, ends, table, connection };
+  return { clock, waiting, ends, table, late, sent, connection };
 }
 
-function ask(connection: Connection, responseNonce = ''): void {
+function ask(connection: Connection, responseNonce = '', typeUrl = TYPE): void {
   const node = { id: 'ztunnel~10.0.0.1~a.b~b.svc.cluster.local' };
-  const request = create(DeltaDiscoveryRequestSchema, { node, typeUrl: TYPE, responseNonce });
+  const request = create(DeltaDiscoveryRequestSchema, { node, typeUrl, responseNonce });
   connection.onRequest(decodeDeltaRequest(Buffer.from(toBinary(DeltaDiscoveryRequestSchema, request))));
 }
 
@@ -116,4 +132,45 @@ test('a failure of ours ends the stream and is counted, a mistake of the client 
   const request = create(DeltaDiscoveryRequestSchema, { typeUrl: TYPE });
   other.connection.onRequest(decodeDeltaRequest(Buffer.from(toBinary(DeltaDiscoveryRequestSchema, request))));
   assert.deepEqual([other.ends, failures], [['ERR_XDS_INVALID_REQUEST'], 1]);
+});
+
+test('what is back before its removal was sent is not removed', () => {
+  const { waiting, table, late, sent, connection } = opened({}, { ask: () => undefined, leave: () => undefined });
+  const put = (version: string): void => late.set({ name: 'routes', version, bytes: Buffer.from(version) });
+  const announce = (...types: string[]): void => {
+    const names = new Set(['routes', 'pod1']);
+    connection.enqueue(new Map(types.map((typeUrl) => [typeUrl, { names, forced: false }])));
+  };
+  const turn = (): void => {
+    connection.pushTurn();
+    waiting.shift()?.();
+  };
+  put('v1');
+  for (const typeUrl of [TYPE, LATE_TYPE]) {
+    ask(connection, '', typeUrl);
+    waiting.shift()?.();
+  }
+  // Gone together with a change that is sent before the removal.
+  const removeLate = (): void => {
+    late.delete('routes');
+    table.set({ name: 'pod1', version: `v${sent.length + 2}`, bytes: Buffer.from('x') });
+    announce(TYPE, LATE_TYPE);
+    turn();
+  };
+  removeLate();
+  put('v2');
+  announce(LATE_TYPE);
+  for (let round = 0; round < 3; round++) turn();
+  assert.deepEqual(sent, ['routes v1', 'routes v2']);
+  // The same when the news of its return is still on the way.
+  removeLate();
+  put('v3');
+  for (let round = 0; round < 3; round++) turn();
+  assert.deepEqual(sent, ['routes v1', 'routes v2']);
+  announce(LATE_TYPE);
+  turn();
+  assert.deepEqual(sent, ['routes v1', 'routes v2', 'routes v3']);
+  removeLate();
+  for (let round = 0; round < 3; round++) turn();
+  assert.deepEqual(sent.slice(3), ['-routes']);
 });

@@ -109,8 +109,8 @@ export function createConnection(
   let queuedMs: number | undefined;
   const requests: DeltaRequest[] = [];
   let pending: PushBatch = new Map();
-  /** Second round of a push: removals of types that break only after everything else is there. */
-  let removals: PendingResponse[] = [];
+  /** Second round of a push: names that may have to be removed, of types that break only after everything else is there. */
+  const removals: { readonly typeUrl: string; readonly names: ReadonlySet<string> }[] = [];
 
   const knownClient = (): ClientInfo => {
     if (client === undefined) throw new XdsError('ERR_XDS_INVALID_REQUEST', 'missing node information');
@@ -270,13 +270,21 @@ export function createConnection(
       if (source.removesLast !== true || response.removed.length === 0) return response;
       // Each half is this client's own.
       const own = { ...response, isShared: false };
-      removals.unshift({ ...own, resources: [] });
+      removals.unshift({ typeUrl, names: new Set(response.removed) });
       if (response.resources.length > 0) return { ...own, removed: [] };
     }
     pending.clear();
-    const removal = removals[0];
-    removals = removals.slice(1);
-    return removal;
+    return nextRemoval();
+  };
+
+  /** Asked anew: what came back meanwhile was sent, or will be, and is not taken away again. */
+  const nextRemoval = (): PendingResponse | undefined => {
+    for (let next = removals.shift(); next !== undefined; next = removals.shift()) {
+      const response = session.push(next.typeUrl, { names: next.names, forced: false });
+      if (response === undefined || response.removed.length === 0) continue;
+      return { ...response, resources: [], isShared: false };
+    }
+    return undefined;
   };
 
   const connection: Connection = {
