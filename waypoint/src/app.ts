@@ -17,13 +17,14 @@ import { createXdsClient, type CredentialsSource, fileCredentials, type XdsClien
 import { createFlowReporter, type FlowReporter } from '@ambit/xds/telemetry';
 import { readFile } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
 import { adminRoutes, type AdminParts, statsRoutes, statusRoutes } from './admin/routes.ts';
 import type { WaypointConfig } from './config.ts';
 import { startDataThreads } from './threads/publish.ts';
 import { createSharedMemory } from './threads/shared-memory.ts';
 import { createJwksFetcher } from './jwt/fetcher.ts';
 import { createUpdates } from './updates/handlers.ts';
-import { referencesOf } from './updates/references.ts';
+import { mayChangeReferences, referencesOf } from './updates/references.ts';
 
 /** Starts a waypoint. Resolves when it runs (not when it is ready); rejects when a port is taken. */
 export const startWaypoint = async (
@@ -66,6 +67,7 @@ export const startWaypoint = async (
       logFormat: env.AMBIT_LOG_FORMAT,
       accessLog: env.AMBIT_ACCESS_LOG,
       idleMs: config.idleMs,
+      sessionKey: randomBytes(32),
       reusePort: config.dataThreads > 1,
       shared: createSharedMemory(),
       byteEngine: byteEngine.engine.name,
@@ -108,7 +110,7 @@ export const startWaypoint = async (
     {
       onConfig: (diff) => {
         threads.broadcast({ kind: 'config', diff });
-        if (diff.kinds.policy !== undefined || diff.kinds.backend !== undefined) followReferences();
+        if (mayChangeReferences(diff)) followReferences();
       },
       onState: (diff) => threads.broadcast({ kind: 'state', diff }),
     },

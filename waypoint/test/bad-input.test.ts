@@ -336,6 +336,7 @@ test('clients that come before there is a certificate cost their connection, not
       logFormat: 'plain',
       accessLog: 'off',
       idleMs: undefined,
+      sessionKey: new Uint8Array(32),
       reusePort: false,
       shared: createSharedMemory(),
       byteEngine: 'http2',

@@ -26,6 +26,7 @@ import { authorizeClient, GATEWAY_NAME, gatewayOf } from './clients/authorize.ts
 import type { ControlPlaneConfig } from './config.ts';
 import { ledClusters } from './led-clusters.ts';
 import { type ConnectionLimits, type GrpcListener, listenGrpc } from './listen.ts';
+import { keepSessionKeys } from './snapshot/session-keys.ts';
 import { createSnapshot } from './snapshot/sources.ts';
 import { watchChartValues } from './sources/chart-values.ts';
 import { type ClusterState, watchCluster } from './sources/cluster-state.ts';
@@ -128,7 +129,9 @@ export async function startControlPlane(parts: AppParts): Promise<ControlPlane> 
   });
   stack.defer(() => remotes.close());
   const podsOf = (id: string): PodIndex | undefined => (id === config.CLUSTER_ID ? pods : remotes.get(id)?.pods);
-  const snapshot = createSnapshot(() => cluster.model);
+  const sessions = keepSessionKeys({ client, namespace: config.POD_NAMESPACE, log: log.child('sessions') });
+  stack.defer(() => sessions.close());
+  const snapshot = createSnapshot(() => cluster.model, sessions);
   const status = createStatusWriter({
     client,
     workers: config.PILOT_STATUS_MAX_WORKERS,

@@ -98,7 +98,11 @@ async function runCase(path: string): Promise<void> {
   const read = (file: string): string => readFileSync(join(path, file), 'utf8');
   const model = new Model(modelOptions());
   model.apply(changesOf(read('input.yaml'), false));
-  const snapshot = createSnapshot(() => model);
+  const snapshot = createSnapshot(() => model, {
+    keyOf: () => undefined,
+    onChange: () => undefined,
+    close: () => undefined,
+  });
   const xds = createXdsServer({
     sources: snapshot.sources,
     log: silentLogger,

@@ -13,6 +13,7 @@ import {
   AUTHORIZATION_TYPE_URL,
   FRONTEND_TYPE_URL,
   ROUTE_TABLE_TYPE_URL,
+  SECRET_TYPE_URL,
 } from '@ambit/proto/type-urls';
 import { AddressSchema } from '@ambit/proto/workload';
 import { testNamespace, testPod, testService } from '@ambit/resources/testing';
@@ -89,7 +90,10 @@ function connect(
       headers: { authorization: `Bearer ${bearer}` },
     }),
     node: { id, metadata },
-    subscriptions: types.map((type) => ({ handler: (held.get(type) as Held).handler(type), mode: 'wildcard' })),
+    subscriptions: types.map((type) => ({
+      handler: (held.get(type) as Held).handler(type),
+      mode: type === SECRET_TYPE_URL ? 'on-demand' : 'wildcard',
+    })),
     log: silentLogger,
   });
   closers.push(() => client.close());
@@ -236,6 +240,24 @@ test('a Gateway becomes a waypoint: objects, address, binding, routes', async ()
   assert.ok(!addresses.names.has('Kubernetes//Pod/istio-system/ztunnel-1'), 'other workloads stay away');
   const route = () => cluster.objects('HTTPRoute')[0];
   await until(() => route()?.status?.parents?.[0]?.conditions?.[0]?.status === 'True', 'the route is accepted');
+});
+
+test('a waypoint gets the key of its sessions, and another when their Secret is gone; others get none', async () => {
+  const asked = async (bearer: string, pod: string, tls = true) => {
+    const id = `waypoint~10.0.0.9~${pod}.apps~apps.svc.cluster.local`;
+    const metadata = { NAMESPACE: 'apps', GENERATOR: 'ambit', WORKLOAD_NAME: 'wp' };
+    const { client, held } = connect(id, bearer, metadata, [SECRET_TYPE_URL], tls);
+    await client.demand(SECRET_TYPE_URL, 'session-key/apps/wp');
+    const secrets = held.get(SECRET_TYPE_URL) as Held;
+    return { secrets, key: () => Buffer.from(secrets.names.get('session-key/apps/wp') ?? []).toString('hex') };
+  };
+  const { secrets, key } = await asked('wp', 'wp-1');
+  await secrets.until(() => key() !== '', 'the key arrives');
+  const first = key();
+  cluster.remove({ kind: 'Secret', namespace: 'istio-system', name: 'ambit-session-keys' });
+  await secrets.until(() => key() !== first, 'another key arrives');
+  assert.equal((await asked('stranger', 'web-1')).key(), '', 'a pod that only says that it is of the Gateway');
+  assert.equal((await asked('wp', 'wp-1', false)).key(), '', 'the port without authentication');
 });
 
 test('every namespace has the root certificate, also after somebody deleted it', async () => {

@@ -76,7 +76,7 @@ export {
   type RouteTableOptions,
   type RouteTarget,
 } from './route.ts';
-export { endpointMark, issueSession, type Session, sessionOf } from './session.ts';
+export { issueSession, type Session, type SessionSigner, sessionOf } from './session.ts';
 export { compileTimeouts, effectiveTimeoutMs, parseGrpcTimeout, type RouteTimeouts } from './timeouts.ts';
 export { setTraceContext, type TraceContext, traceContextOf, type TraceFormat } from './trace-context.ts';
 export { compileRegex } from './match/regex.ts';

@@ -52,6 +52,7 @@ const plane = createDataPlane({
     logFormat: 'plain',
     accessLog: 'TEXT',
     idleMs: undefined,
+    sessionKey: new Uint8Array(32),
     reusePort: false,
     shared: createSharedMemory(),
     byteEngine,

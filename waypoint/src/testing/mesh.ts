@@ -196,6 +196,7 @@ class Mesh implements TestMesh {
         logFormat: 'plain',
         accessLog,
         idleMs: undefined,
+        sessionKey: new Uint8Array(32).fill(1),
         reusePort: false,
         shared: createSharedMemory(),
         byteEngine: 'http2',

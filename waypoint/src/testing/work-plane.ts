@@ -95,6 +95,7 @@ export const startWorkPlane = (): DataPlane => {
       logFormat: 'plain',
       accessLog: 'TEXT',
       idleMs: undefined,
+      sessionKey: new Uint8Array(32),
       reusePort: false,
       shared: createSharedMemory(),
       byteEngine: 'http2',

@@ -45,6 +45,7 @@ import { goneAddresses, leadsTo } from '../upstream/gone.ts';
 import { createMirrors } from '../upstream/mirror.ts';
 import { createNames, type ResolveName } from '../upstream/names.ts';
 import { createPicker, type UpstreamEndpoint } from '../upstream/pick.ts';
+import { createSessionKeys } from '../upstream/session-key.ts';
 import { createTlsPlanner } from '../upstream/tls-origination.ts';
 import { createTransport, type OwnIdentity } from '../upstream/transport.ts';
 import { createJwtVerifier } from '../jwt/verifier.ts';
@@ -213,6 +214,7 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
       http2,
       mirror: createMirrors(callBackend, settings.ownIp, log.child('mirror')),
       baggage: ownBaggage,
+      sessionKey: createSessionKeys(settings.sessionKey),
     }),
     askService: createServiceAsker(callBackend, log.child('ext_authz')),
     askRateLimit: createRateLimitAsker(callBackend, log.child('rate_limit')),

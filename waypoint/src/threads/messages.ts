@@ -28,6 +28,8 @@ export interface DataThreadSettings {
   /** How long connections of clients may be quiet; Infinity = for ever, undefined = an hour. */
   readonly idleMs: number | undefined;
   readonly reusePort: boolean;
+  /** Key of this process for tokens of sessions, as long as the control plane gives none. */
+  readonly sessionKey: Uint8Array;
   /** Memory of all data threads. */
   readonly shared: SharedMemory;
   /** The engine that the main thread chose; a data thread tests it once more for itself. */

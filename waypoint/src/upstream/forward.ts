@@ -24,6 +24,8 @@ import type { SendMirrors } from './mirror.ts';
 import type { Picker } from './pick.ts';
 import { relayResponse } from './relay-response.ts';
 import { type BoundSession, bindSession } from './session.ts';
+import type { SessionKey } from './session-key.ts';
+import type { ConfigSnapshot } from '../updates/config-store.ts';
 import type { TlsPlanner } from './tls-origination.ts';
 import type { Transport } from './transport.ts';
 import { Tries } from './try.ts';
@@ -42,6 +44,7 @@ export interface RouterOptions {
   readonly tls: TlsPlanner;
   readonly breakers: Breakers;
   readonly mirror: SendMirrors;
+  readonly sessionKey: (config: ConfigSnapshot) => SessionKey;
   /** Baggage of this waypoint for the CONNECT, when the mesh wants it. */
   readonly baggage: () => string | undefined;
 }
@@ -50,7 +53,7 @@ export interface RouterOptions {
 export const createRouter =
   (options: RouterOptions) =>
   async (context: RequestContext, chosen: ForwardDecision): Promise<LocalReply | undefined> => {
-    const session = bindSession(context, chosen);
+    const session = bindSession(context, chosen, options.sessionKey);
     const decision = session?.decision ?? chosen;
     const backend = decision.target.backend === '' ? undefined : context.config.backend(decision.target.backend);
     if (decision.target.backend !== '' && backend === undefined) {

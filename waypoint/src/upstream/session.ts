@@ -2,10 +2,12 @@
  * Sessions of a rule: which destination and endpoint a request is bound to, and what its response tells the client
  * (spec/waypoint.md 3.10). Called by forward.ts and try.ts; data thread. The tokens themselves are @ambit/l7's business.
  */
-import { endpointMark, issueSession, type RouteTarget, type Session, sessionOf } from '@ambit/l7';
+import { issueSession, type RouteTarget, type Session, sessionOf } from '@ambit/l7';
 import type { RequestContext } from '../filters/request-context.ts';
+import type { ConfigSnapshot } from '../updates/config-store.ts';
 import type { ForwardDecision } from './forward.ts';
 import type { UpstreamEndpoint } from './pick.ts';
+import type { SessionKey } from './session-key.ts';
 
 /** The session of one request. */
 export interface BoundSession {
@@ -18,29 +20,36 @@ export interface BoundSession {
 }
 
 /** Reads the session; undefined for rules without persistence. */
-export const bindSession = (context: RequestContext, decision: ForwardDecision): BoundSession | undefined => {
+export const bindSession = (
+  context: RequestContext,
+  decision: ForwardDecision,
+  keyOf: (config: ConfigSnapshot) => SessionKey,
+): BoundSession | undefined => {
   const policy = decision.route.source.session;
   if (policy === undefined || policy.name === '') return undefined;
+  const key = keyOf(context.config.snapshot);
   const nowSeconds = Date.now() / 1000;
-  const session = sessionOf(policy, context.request, nowSeconds);
-  const target = session === undefined ? undefined : targetOf(decision, session);
+  const session = sessionOf(policy, key, context.request, nowSeconds);
+  const target = session === undefined ? undefined : targetOf(decision, session, key);
   const bound = target === undefined ? decision : { ...decision, target };
-  const backend = endpointMark(bound.target.backend);
+  const backend = key.mark(bound.target, bound.target.backend);
   return {
     decision: bound,
-    prefers: target === undefined ? undefined : (endpoint) => endpointMark(endpoint.key) === session?.endpoint,
+    prefers: target === undefined ? undefined : (endpoint) => key.mark(endpoint, endpoint.key) === session?.endpoint,
     answered: (endpoint) => {
-      const current = { backend, endpoint: endpointMark(endpoint.key) };
-      context.onRouteResponse.push((headers) => issueSession(policy, session, current, nowSeconds, headers));
+      const current = { backend, endpoint: key.mark(endpoint, endpoint.key) };
+      context.onRouteResponse.push((headers) => issueSession(policy, key, session, current, nowSeconds, headers));
     },
   };
 };
 
 /** Destinations of weight 0 end their sessions: that is how a version is taken out of service. */
-const targetOf = ({ route, targets }: ForwardDecision, session: Session): RouteTarget | undefined =>
+const targetOf = ({ route, targets }: ForwardDecision, session: Session, key: SessionKey): RouteTarget | undefined =>
   route.source.action.case === 'forward'
     ? targets.find(
-        ({ backend, weight, invalid }) =>
-          !invalid && (weight > 0 || targets.length === 1) && endpointMark(backend) === session.backend,
+        (target) =>
+          !target.invalid &&
+          (target.weight > 0 || targets.length === 1) &&
+          key.mark(target, target.backend) === session.backend,
       )
     : undefined;

@@ -28,6 +28,19 @@ export function waypointOf(model: Model, { node }: ClientInfo): string | undefin
   return isOwnWaypoint(node) ? gatewayOf(model, node) : undefined;
 }
 
+/**
+ * Key of the Gateway that a waypoint of ours belongs to, by its pod alone and only when the client has proved to be of the service account of that
+ * pod: good enough to hand out keys. Undefined otherwise.
+ */
+export function provenWaypointOf(model: Model, { node, identity }: ClientInfo): string | undefined {
+  const namespace = node.text('NAMESPACE') ?? node.podNamespace;
+  const pod = model.view().get('Pod', `${namespace}/${node.podName}`);
+  const name = pod?.metadata?.labels?.[GATEWAY_NAME];
+  const account = `/ns/${namespace}/sa/${pod?.spec?.serviceAccountName ?? 'default'}`;
+  const isProven = identity?.identities.some((uri) => uri.startsWith('spiffe://') && uri.endsWith(account)) === true;
+  return isOwnWaypoint(node) && isProven && name !== undefined ? `${namespace}/${name}` : undefined;
+}
+
 /** Key of the Gateway that a proxy says it serves; the pod's own label decides. */
 export function gatewayOf(model: Model, node: XdsNode): string {
   const namespace = node.text('NAMESPACE') ?? node.podNamespace;

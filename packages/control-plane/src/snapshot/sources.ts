@@ -9,9 +9,14 @@ import {
   WORKLOAD_TYPE_URL,
   WAYPOINT_TYPE_URLS,
 } from '@ambit/proto/type-urls';
-import { type ClientInfo, createResourceTable, type ResourceSource } from '@ambit/xds/server';
+import { type ClientInfo, createResourceTable, type ResourceSource, type XdsResource } from '@ambit/xds/server';
+import { SESSION_KEY_PREFIX, sessionKeyName } from '@ambit/proto/secret-names';
+import { SecretSchema } from '@ambit/proto/waypoint';
+import { create, toBinary } from '@bufbuild/protobuf';
+import { hash } from 'node:crypto';
+import type { SessionKeys } from './session-keys.ts';
 import { workloadOfAddress } from './workload-of-address.ts';
-import { isOwnWaypoint, waypointOf } from '../clients/authorize.ts';
+import { isOwnWaypoint, provenWaypointOf, waypointOf } from '../clients/authorize.ts';
 
 /** All sources and the way to tell them about changes. */
 export interface Snapshot {
@@ -24,7 +29,7 @@ export interface Snapshot {
 type OnChange = (names: Iterable<string> | 'all') => void;
 
 /** Makes the sources over whatever model is in force. */
-export function createSnapshot(current: () => Model): Snapshot {
+export function createSnapshot(current: () => Model, sessions: SessionKeys): Snapshot {
   const listeners = new Map<string, Set<OnChange>>();
   const subscribe = (typeUrl: string) => (onChange: OnChange) => {
     const set = listeners.get(typeUrl) ?? new Set();
@@ -37,7 +42,7 @@ export function createSnapshot(current: () => Model): Snapshot {
   const configTypes = WAYPOINT_TYPE_URLS.filter((url) => url !== SECRET_TYPE_URL && url !== EXTENSION_TYPE_URL);
   return {
     sources: [
-      secretSource(current, subscribe(SECRET_TYPE_URL)),
+      secretSource(current, sessions, subscribe(SECRET_TYPE_URL)),
       // There are no extensions yet, and a request still gets an answer.
       createResourceTable(EXTENSION_TYPE_URL),
       addressSource(current, subscribe(ADDRESS_TYPE_URL)),
@@ -155,14 +160,34 @@ function configSource(current: () => Model, typeUrl: string, subscribe: Subscrib
   };
 }
 
-/** Key material comes on demand only, and only what a policy of the waypoint names. */
-function secretSource(current: () => Model, subscribe: Subscribe): ResourceSource {
+/** Key material comes on demand only: what a policy of the waypoint names, and its own key of sessions when it proved who it is. */
+function secretSource(current: () => Model, sessions: SessionKeys, subscribe: Subscribe): ResourceSource {
   const source = configSource(current, SECRET_TYPE_URL, subscribe);
+  // Keys that somebody may read asked for, also in vain.
+  const asked = new Set<string>();
   return {
     ...source,
+    subscribe(onChange) {
+      sessions.onChange(() => onChange(asked));
+      return source.subscribe(onChange);
+    },
+    get(name) {
+      if (!name.startsWith(SESSION_KEY_PREFIX)) return source.get(name);
+      asked.add(name);
+      return sessionKey(sessions, name);
+    },
     scope(client) {
       const scope = source.scope?.(client);
-      return { isPushed: () => false, isReadable: (name) => scope?.isReadable?.(name) ?? false };
+      const waypoint = provenWaypointOf(current(), client);
+      const own = waypoint === undefined ? undefined : sessionKeyName(waypoint);
+      return { isPushed: () => false, isReadable: (name) => name === own || (scope?.isReadable?.(name) ?? false) };
     },
   };
+}
+
+function sessionKey(sessions: SessionKeys, name: string): XdsResource | undefined {
+  const key = sessions.keyOf(name.slice(SESSION_KEY_PREFIX.length));
+  if (key === undefined) return undefined;
+  const bytes = toBinary(SecretSchema, create(SecretSchema, { body: { case: 'opaque', value: key } }));
+  return { name, bytes, version: hash('sha256', bytes).slice(0, 16) };
 }
