@@ -20,6 +20,7 @@ import {
   type Snapshot,
   type Workload,
 } from '@ambit/state';
+import { AuthzPolicy_Action, type PolicyRef } from '@ambit/proto/waypoint';
 import { nearestRules } from './nearest-rule.ts';
 import type { World } from './world.ts';
 
@@ -45,6 +46,14 @@ export interface Step {
   readonly text: string;
 }
 
+/** A policy that had a say. */
+export interface DecidingPolicy {
+  /** `namespace/name`; empty where ALLOW policies are there and none fits. */
+  readonly policy: string;
+  readonly layer: 'L4' | 'L7';
+  readonly isAllowed: boolean;
+}
+
 /** Where the connection or request ends. */
 export interface Verdict {
   readonly outcome: 'allowed' | 'denied' | 'undecided';
@@ -53,6 +62,8 @@ export interface Verdict {
   readonly steps: readonly Step[];
   /** Policy that decided, when one did. */
   readonly policy?: string;
+  /** Policies that let it through, in the order of the way, and the one that refused. */
+  readonly by: readonly DecidingPolicy[];
 }
 
 const show = (workload: Workload): string => `${workload.namespace}/${workload.name}`;
@@ -83,11 +94,12 @@ function l4(snapshot: Snapshot, hop: L4Hop): L4Decision {
 /** Collects steps until something ends the way. */
 class Way {
   readonly steps: Step[] = [];
+  readonly by: DecidingPolicy[] = [];
   add(name: Step['name'], text: string): void {
     this.steps.push({ name, text });
   }
   end(outcome: Verdict['outcome'], summary: string, policy?: string): Verdict {
-    return { outcome, summary, steps: this.steps, ...(policy === undefined ? {} : { policy }) };
+    return { outcome, summary, steps: this.steps, by: this.by, ...(policy === undefined ? {} : { policy }) };
   }
 }
 
@@ -115,7 +127,14 @@ function atEndpoints(
     workload,
     decision: l4(world.snapshot, { destination: workload, port, sourceIp: from.ip, sourceIdentity: from.identity }),
   }));
-  for (const { workload, decision } of decisions) way.add('L4', `${show(workload)}: ${l4Text(decision)}`);
+  for (const { workload, decision } of decisions) {
+    way.add('L4', `${show(workload)}: ${l4Text(decision)}`);
+    const policy = decision.allow ? decision.by?.policy : (decision.policy ?? '');
+    const isKnown = way.by.some(
+      (one) => one.layer === 'L4' && one.policy === policy && one.isAllowed === decision.allow,
+    );
+    if (policy !== undefined && !isKnown) way.by.push({ policy, layer: 'L4', isAllowed: decision.allow });
+  }
   const refused = decisions.flatMap(({ workload, decision }) => (decision.allow ? [] : [{ workload, decision }]));
   const [first] = refused;
   if (first === undefined)
@@ -153,6 +172,26 @@ function requestView(question: ConnectionQuestion, port: number): RequestView | 
 
 const isRequest = (view: RequestView | ConnectionView): view is RequestView => 'method' in view;
 
+/** Policies of a waypoint that allow this, each asked by itself; of a refusal the one that refuses. */
+function decidersAt(
+  world: World,
+  refs: readonly PolicyRef[],
+  view: RequestView | ConnectionView,
+  port: number,
+  isAllowed: boolean,
+): readonly DecidingPolicy[] {
+  const wanted = isAllowed ? AuthzPolicy_Action.ALLOW : AuthzPolicy_Action.DENY;
+  const found = refs.filter((ref) => {
+    const policy = world.policy(ref.policy);
+    if (policy?.body.case !== 'authz' || policy.dryRun || policy.body.value.action !== wanted) return false;
+    if (ref.ports.length > 0 && !ref.ports.includes(port)) return false;
+    const protocol = isRequest(view) ? 'http' : 'tcp';
+    return compileAuthorizer({ refs: [ref], lookup: world.policy, protocol, port }).authorize(view).allow === isAllowed;
+  });
+  const named = found.map(({ policy }) => policy.slice(policy.indexOf('/') + 1));
+  return (named.length === 0 && !isAllowed ? [''] : named).map((policy) => ({ policy, layer: 'L7', isAllowed }));
+}
+
 function atWaypoint(
   way: Way,
   world: World,
@@ -176,6 +215,7 @@ function atWaypoint(
   for (const problem of authorizer.problems)
     way.add('L7', `policy cannot be used, so everything is denied: ${problem}`);
   const verdict = authorizer.authorize(view);
+  way.by.push(...decidersAt(world, frontend.policies, view, port, verdict.allow));
   if (!verdict.allow) {
     const policy = verdict.policy === 'none' ? 'no ALLOW policy matches' : verdict.policy;
     way.add('L7', `DENIED: ${policy}`);

@@ -101,6 +101,7 @@ test('the text names reporters, identities, verdicts, and the policy at the endp
   const verdict: Verdict = {
     outcome: 'denied',
     summary: '',
+    by: [],
     steps: [
       { name: 'L7', text: 'allowed' },
       { name: 'L4', text: 'shop/reviews-v1-abc: DENIED: explicitly denied by: shop/p' },

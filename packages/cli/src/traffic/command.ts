@@ -8,7 +8,7 @@ import { type OutputFlags, outputOptions } from '../output/print-listing.ts';
 import type { TapFilter } from './tap.ts';
 import type { TopView } from './top.ts';
 
-const views: readonly TopView[] = ['edges', 'services', 'workloads', 'agents'];
+const views: readonly TopView[] = ['edges', 'services', 'workloads', 'agents', 'policies'];
 
 type TapFlags = TapFilter & {
   readonly output: 'table' | 'jsonl';
@@ -89,7 +89,7 @@ export function addTrafficCommands(program: Command, config: CliConfig): void {
     outputOptions(
       command,
       'Needs create on pods/portforward in the namespaces of the proxies.',
-      'With --flows: what tap needs, and nothing in other namespaces; connections count when they end.',
+      'With --flows, and for policies: what tap needs, and nothing in other namespaces; connections count when they end.',
     )
       .option('--interval <duration>', 'how long to look', '5s')
       .option('--to <namespace>', 'only what leads into this namespace')

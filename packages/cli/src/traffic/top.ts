@@ -4,17 +4,19 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { OpenedCluster } from '../cluster/open.ts';
 import { type Column, type Listing, listingTable, type OutputFlags, printListing } from '../output/print-listing.ts';
 import { CliError } from '../errors.ts';
+import { loadWorld } from '../explain/load-world.ts';
 import type { Flow } from './access-line.ts';
 import { agentListing, agentRows, readAgents } from './agents.ts';
 import { followControlPlane } from './control-plane-flows.ts';
 import { changesBetween, type CounterChange, type Edge, edgesBetween } from './edges.ts';
 import { edgesOfFlows } from './flow-edges.ts';
 import { metricsListing } from './metrics.ts';
+import { type PolicyHits, policyHits } from './policy-hits.ts';
 import { readTraffic } from './read-traffic.ts';
 import { metricsOf, type MetricsTarget, targetsOf, type WorkloadMetrics } from './workload-metrics.ts';
 
 /** What `top` can show. */
-export type TopView = 'edges' | 'services' | 'workloads' | 'agents';
+export type TopView = 'edges' | 'services' | 'workloads' | 'agents' | 'policies';
 
 /** Options of the command. */
 export interface TopOptions extends OutputFlags {
@@ -125,8 +127,11 @@ async function lookAtAgents(api: OpenedCluster): Promise<Look> {
 /** Flows that one proxy may send each second; what is over is said. */
 const MAX_FLOWS = 5000;
 
-/** Counts what ends, as the control plane streams it. Rejects, at the next look, with the reason why it cannot. */
-function lookAtFlows(api: OpenedCluster, options: TopOptions, signal: AbortSignal): Look {
+/** Flows since the last call, and how many were lost. */
+type TakeFlows = () => { readonly flows: readonly Flow[]; readonly note: string };
+
+/** Gathers what ends, as the control plane streams it. Rejects, when they are taken, with the reason why it cannot. */
+function gatherFlows(api: OpenedCluster, options: TopOptions, signal: AbortSignal): TakeFlows {
   let [flows, lost]: [Flow[], number] = [[], 0];
   let failure: unknown;
   const receiver = { onFlow: (flow: Flow) => void flows.push(flow), onLost: (count: number) => void (lost += count) };
@@ -135,17 +140,51 @@ function lookAtFlows(api: OpenedCluster, options: TopOptions, signal: AbortSigna
       if (reason !== true)
         failure = new CliError('ERR_CLI_REFUSED', 'flows cannot be watched through the control plane', {
           cause: new Error(reason),
-          hint: 'leave --flows out: counters of the proxies are read then',
+          ...(options.flows === true ? { hint: 'leave --flows out: counters of the proxies are read then' } : {}),
         });
     },
     (error: unknown) => (failure = error),
   );
-  return async (seconds) => {
+  return () => {
     if (failure !== undefined) throw failure;
     const [seen, missed] = [flows, lost];
     [flows, lost] = [[], 0];
     const note = missed === 0 ? '' : `${missed} flows were lost on the way: the figures are too low\n`;
-    return shown(edgeListing(edgesOfFlows(seen), seconds, options), note);
+    return { flows: seen, note };
+  };
+}
+
+function lookAtFlows(take: TakeFlows, options: TopOptions): Look {
+  return async (seconds) => {
+    const { flows, note } = take();
+    return shown(edgeListing(edgesOfFlows(flows), seconds, options), note);
+  };
+}
+
+function policyListing(hits: readonly PolicyHits[], seconds: number): Listing<PolicyHits> {
+  return {
+    kind: 'PolicyTopList',
+    rows: hits,
+    name: ({ policy }) => `policy/${policy}`,
+    empty: `no policy decided about anything that ended within ${seconds.toFixed(0)} s`,
+    columns: [
+      { header: 'POLICY', of: ({ policy }) => policy },
+      { header: 'LAYER', of: ({ layer }) => layer },
+      { header: 'ALLOWED/S', of: ({ allowed }) => perSecond(allowed, seconds) },
+      { header: 'DENIED/S', of: ({ denied }) => perSecond(denied, seconds) },
+      { header: 'DENIED', of: ({ denied }) => whole(denied) },
+      { header: 'LAST', of: ({ last }) => last.slice(11, 19) },
+    ],
+  };
+}
+
+/** The policies are read anew with each look: the flows were decided by those of that time. */
+function lookAtPolicies(api: OpenedCluster, take: TakeFlows, options: TopOptions): Look {
+  return async (seconds) => {
+    const { flows, note } = take();
+    const hits = policyHits(await loadWorld(api), flows);
+    const ranked = options.sort === 'errors' ? hits.toSorted((a, b) => b.denied - a.denied) : hits;
+    return shown(policyListing(ranked, seconds), note);
   };
 }
 
@@ -153,8 +192,9 @@ async function lookAt(api: OpenedCluster, options: TopOptions, signal: AbortSign
   if (options.flows === true) {
     if (options.view !== 'edges')
       throw new CliError('ERR_CLI_INVALID', `--flows does not go with ${options.view}`, { hint: 'ambit top --flows' });
-    return lookAtFlows(api, options, signal);
+    return lookAtFlows(gatherFlows(api, options, signal), options);
   }
+  if (options.view === 'policies') return lookAtPolicies(api, gatherFlows(api, options, signal), options);
   return options.view === 'agents' ? lookAtAgents(api) : lookAtCounters(api, options);
 }
 
