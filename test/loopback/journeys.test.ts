@@ -273,6 +273,80 @@ test('trace follows a request through its node proxy and its waypoint, with iden
   }
 });
 
+/** The documents of lines of JSON. */
+const linesOf = <T>({ out }: Ended): readonly T[] =>
+  out
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as T);
+
+test('cert watch begins with every certificate and the root of the mesh, none of them late', async () => {
+  const watched = await ambit(cluster, ['cert', 'watch', '--for', '8s', '--interval', '1s', '-o', 'jsonl']);
+  assert.equal(watched.status, 0, watched.out + watched.err);
+  const events = linesOf<{ readonly event: string; readonly identity: string }>(watched);
+  for (const part of ['/sa/bookinfo-load', 'root '])
+    assert.ok(
+      events.some(({ event, identity }) => event === 'held' && identity.includes(part)),
+      watched.out,
+    );
+});
+
+test('what node proxies recorded is asked again: a line, and a change of policies', async () => {
+  const logs = await ambit(cluster, ['logs', 'deploy/load-v1', '-n', 'bookinfo']);
+  const line = logs.out
+    .split('\n')
+    .findLast((one) => one.includes('dst.service="productpage.') && one.includes('direction="outbound"'));
+  const explained = await ambit(cluster, ['explain', 'conn', line ?? 'none', '-o', 'json']);
+  const [item] = (JSON.parse(explained.out) as { items: { flow: { source: string }; now: { outcome: string } }[] })
+    .items;
+  assert.match(item?.flow.source ?? '', /^bookinfo\/load-v1-/, explained.out + explained.err);
+  assert.equal(item?.now.outcome, 'undecided', 'the waypoint decides about its requests');
+
+  const file = join(cluster.stateDir, 'no-load.yaml');
+  writeFileSync(
+    file,
+    stringify({
+      apiVersion: 'security.istio.io/v1',
+      kind: 'AuthorizationPolicy',
+      metadata: { name: 'no-load', namespace: 'bookinfo' },
+      spec: {
+        targetRefs: [{ kind: 'Service', group: '', name: 'productpage' }],
+        action: 'DENY',
+        rules: [{ from: [{ source: { principals: ['cluster.local/ns/bookinfo/sa/bookinfo-load'] } }] }],
+      },
+    }),
+  );
+  const simulated = await ambit(cluster, ['policy', 'simulate', '-f', file, '--since', '1h', '-o', 'json']);
+  assert.equal(simulated.status, 3, simulated.out + simulated.err);
+  const { newlyDenied } = JSON.parse(simulated.out) as {
+    newlyDenied: { readonly flow: { readonly from: string; readonly to: string }; readonly count: number }[];
+  };
+  assert.ok(newlyDenied.length > 0);
+  for (const { flow, count } of newlyDenied) {
+    assert.deepEqual([flow.from, flow.to], ['bookinfo/sa/bookinfo-load', 'bookinfo/productpage'], simulated.out);
+    assert.ok(count > 0);
+  }
+});
+
+test('top policies counts what a policy of the waypoint lets through', async () => {
+  await setLoad(2);
+  const words = ['top', 'policies', '--once', '--interval', '10s', '--to', 'bookinfo', '-o', 'json'];
+  let seen = await ambit(cluster, words);
+  await cluster
+    .until(
+      'a policy that lets something through',
+      async () => {
+        seen = await ambit(cluster, words);
+        const { items } = JSON.parse(seen.out) as { items: { policy: string; layer: string; allowed: number }[] };
+        return items.some(
+          ({ policy, layer, allowed }) => policy === 'bookinfo/readers' && layer === 'L7' && allowed > 0,
+        );
+      },
+      120_000,
+    )
+    .catch((error: unknown) => assert.fail(`${seen.out}${seen.err}\n${String(error)}`));
+});
+
 test('a bug report holds logs, dumps and objects, and no key and no token', async () => {
   const folder = join(cluster.stateDir, 'report');
   const ended = await ambit(cluster, ['bug-report', '--output-dir', folder]);

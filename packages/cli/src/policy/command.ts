@@ -42,13 +42,25 @@ export function addPolicyCommand(program: Command, config: CliConfig): void {
     .option('--delete <policy>', 'NAME.NAMESPACE that would be gone; repeatable', collect)
     .option(
       '--recording <file>',
-      'connections to replay, one JSON object per line: {from, to, port, method, path}; default: every workload to every service port',
+      'connections to replay, one JSON object per line: {from, to, port, method, path}, or lines of tap -o jsonl; default: every workload to every service port',
+    )
+    .addOption(
+      new Option(
+        '--since <duration>',
+        'replay what the access logs of the proxies tell of this time, for example 24h, as far back as nodes keep them',
+      ).conflicts('recording'),
     )
     .option('--method <method>', 'method of the requests that are tried', 'GET')
     .option('--path <path>', 'path of the requests that are tried', '/')
     .addOption(new Option('-o, --output <format>', 'form').choices(['text', 'json', 'yaml']).default('text'))
     .description('Compare who may talk to whom now and with other policies')
-    .addHelpText('after', exitStatusHelp('3 something would be newly denied'))
+    .addHelpText(
+      'after',
+      exitStatusHelp(
+        '3 something would be newly denied',
+        'With --since: get on pods/log of node proxies and waypoints.',
+      ),
+    )
     .action(async (flags: SimulateFlags) => {
       const { policySimulate } = await import('./simulate.ts');
       const api = await openCluster(program, config);

@@ -5,7 +5,7 @@ import { decide } from '../explain/decide.ts';
 import { policyFor as policy, shopObjects as objects } from '../explain/testing/shop.ts';
 import { worldOf } from '../explain/world.ts';
 import { allFlows, questionOf } from './question.ts';
-import { changedFlows, withChanges, withoutObjects } from './simulate.ts';
+import { changedFlows, triedFlow, withChanges, withoutObjects } from './simulate.ts';
 import { enforcementPoints } from './where.ts';
 
 const outcome = (given: readonly KubernetesObject[], from: string): string => {
@@ -24,13 +24,13 @@ test('a connection is followed to its endpoint and judged as the node proxy ther
 test('a simulation names exactly the flows that a change decides otherwise', () => {
   const before = worldOf(objects, {}, 'istio-system');
   const after = worldOf(withChanges(objects, [policy('client')], []), {}, 'istio-system');
-  const changes = changedFlows(before, after, allFlows(after, {}));
+  const changes = changedFlows(before, after, allFlows(after, {}).map(triedFlow));
   assert.deepEqual(changes.map(({ flow }) => flow.from).toSorted(), ['shop/sa/other', 'shop/sa/web']);
   assert.deepEqual(
     changedFlows(
       after,
       worldOf(withChanges([...objects, policy('client')], [], ['web.shop']), {}, 'istio-system'),
-      allFlows(after, {}),
+      allFlows(after, {}).map(triedFlow),
     ).length,
     2,
   );
@@ -47,7 +47,7 @@ test('of two revisions a policy that the newer one lacks is gone, although the c
   const base = withoutObjects(cluster, [policy('client')]);
   const before = worldOf(withChanges(base, [policy('client')], []), {}, 'istio-system');
   const after = worldOf(base, {}, 'istio-system');
-  const opened = changedFlows(before, after, allFlows(after, {})).filter(({ after: text }) =>
+  const opened = changedFlows(before, after, allFlows(after, {}).map(triedFlow)).filter(({ after: text }) =>
     text.startsWith('ALLOWED'),
   );
   assert.deepEqual(opened.map(({ flow }) => flow.from).toSorted(), ['shop/sa/other', 'shop/sa/web']);

@@ -8,10 +8,14 @@ import type { OpenedCluster } from '../cluster/open.ts';
 import { CliError } from '../errors.ts';
 import { decide } from '../explain/decide.ts';
 import { meshConfigOf, worldObjects } from '../explain/load-world.ts';
+import { decideRecorded, recordedQuestion } from '../explain/recorded.ts';
 import { type World, worldOf } from '../explain/world.ts';
+import { durationMs } from '../output/duration.ts';
 import { exitStatus } from '../output/exit-status.ts';
 import { documentOf, printDocument } from '../output/print-listing.ts';
+import { type Flow as RecordedFlow, flowOf } from '../traffic/access-line.ts';
 import { allFlows, type Flow, questionOf } from './question.ts';
+import { type FlowKind, kindsOfFlows, readAccessLogs } from './recorded-flows.ts';
 
 /** Flags of the command. */
 export interface SimulateFlags {
@@ -20,6 +24,8 @@ export interface SimulateFlags {
   readonly old?: readonly string[];
   readonly delete?: readonly string[];
   readonly recording?: string;
+  /** How far back access logs are read. */
+  readonly since?: string;
   readonly method: string;
   readonly path: string;
   readonly output: string;
@@ -51,41 +57,129 @@ export function withoutObjects(
   return objects.filter((object) => !gone.has(keyOf(object)));
 }
 
+/** A flow, and how to ask about it in a world. */
+export interface TriedFlow {
+  readonly flow: Flow;
+  /** How often it was recorded; absent for what was made up. */
+  readonly count?: number;
+  readonly decide: (world: World) => { readonly outcome: string; readonly summary: string };
+}
+
 /** What a change does to one flow. */
 export interface FlowChange {
   readonly flow: Flow;
+  readonly count?: number;
   readonly before: string;
   readonly after: string;
 }
 
-const isOpen = (world: World, flow: Flow): { readonly outcome: string; readonly summary: string } => {
-  const question = questionOf(world, flow);
-  return typeof question === 'string' ? { outcome: 'unknown', summary: question } : decide(world, question);
-};
+/** A flow that somebody wrote down. Pure. */
+export const triedFlow = (flow: Flow): TriedFlow => ({
+  flow,
+  decide: (world) => {
+    const question = questionOf(world, flow);
+    return typeof question === 'string' ? { outcome: 'unknown', summary: question } : decide(world, question);
+  },
+});
+
+/** Flows that proxies recorded. Pure. */
+export const triedKind = ({ flow, named, count }: FlowKind): TriedFlow => ({
+  flow: named,
+  count,
+  decide: (world) => {
+    const question = recordedQuestion(world, flow);
+    return typeof question === 'string' ? { outcome: 'unknown', summary: question } : decideRecorded(world, question);
+  },
+});
 
 /** Flows that are decided otherwise. Pure. */
-export function changedFlows(before: World, after: World, flows: readonly Flow[]): readonly FlowChange[] {
-  return flows.flatMap((flow) => {
-    const [old, next] = [isOpen(before, flow), isOpen(after, flow)];
-    return old.outcome === next.outcome ? [] : [{ flow, before: old.summary, after: next.summary }];
+export function changedFlows(before: World, after: World, tried: readonly TriedFlow[]): readonly FlowChange[] {
+  return tried.flatMap(({ flow, count, decide: ask }) => {
+    const [old, next] = [ask(before), ask(after)];
+    const counted = count === undefined ? {} : { count };
+    return old.outcome === next.outcome ? [] : [{ flow, ...counted, before: old.summary, after: next.summary }];
   });
 }
 
-function recordedFlows(file: string): readonly Flow[] {
-  return readTexts([file], false)
-    .flatMap(({ text }) => text.split('\n'))
-    .filter((line) => line.trim() !== '')
-    .map((line, index) => {
-      try {
-        return JSON.parse(line) as Flow;
-      } catch (cause) {
-        throw new CliError('ERR_CLI_FILE', `line ${index + 1} of ${file} is no JSON`, { cause });
-      }
-    });
+const isNamedFlow = (value: unknown): value is Flow =>
+  typeof value === 'object' && value !== null && 'from' in value && 'to' in value && 'port' in value;
+
+/** Flows of a file: those that somebody wrote down, and those that `tap -o jsonl` or an access log did. */
+function flowsOfFile(
+  world: World,
+  file: string,
+  request: { readonly method: string; readonly path: string },
+): Recording {
+  const [named, recorded]: [Flow[], RecordedFlow[]] = [[], []];
+  const lines = readTexts([file], false).flatMap(({ text }) => text.split('\n'));
+  for (const [index, line] of lines.entries()) {
+    if (line.trim() === '') continue;
+    const flow = flowOf(line.trim());
+    if (flow !== undefined) {
+      recorded.push(flow);
+      continue;
+    }
+    let value: unknown;
+    try {
+      value = JSON.parse(line);
+    } catch (cause) {
+      throw new CliError('ERR_CLI_FILE', `line ${index + 1} of ${file} is no JSON`, { cause });
+    }
+    if (!isNamedFlow(value))
+      throw new CliError('ERR_CLI_FILE', `line ${index + 1} of ${file} is no flow`, {
+        hint: '{from, to, port, method, path}, or a line of ambit tap -o jsonl',
+      });
+    named.push(value);
+  }
+  const kinds = kindsOfFlows(world, recorded, request);
+  return { tried: [...named.map(triedFlow), ...kinds.map(triedKind)], notes: notesOf(kinds, request) };
 }
 
-const show = ({ from, to, port, method, path }: Flow): string =>
-  `${from} -> ${to}:${port}${method === undefined ? '' : ` ${method} ${path ?? '/'}`}`;
+/** What is tried, and what has to be said of it. */
+interface Recording {
+  readonly tried: readonly TriedFlow[];
+  readonly notes: readonly string[];
+}
+
+function notesOf(
+  kinds: readonly FlowKind[],
+  { method, path }: { readonly method: string; readonly path: string },
+): readonly string[] {
+  const assumed = kinds.filter(({ isAssumed }) => isAssumed).reduce((sum, { count }) => sum + count, 0);
+  if (assumed === 0) return [];
+  return [
+    `${assumed} connections led to a waypoint that logs no requests: each was tried as ${method} ${path}`,
+    'try: access logs of waypoints (meshConfig.accessLogFile, or Telemetry), or --method and --path',
+  ];
+}
+
+async function flowsOfLogs(api: OpenedCluster, world: World, flags: SimulateFlags, since: string): Promise<Recording> {
+  const { flows, unread, oldest } = await readAccessLogs(api, Math.ceil(durationMs(since) / 1000));
+  const kinds = kindsOfFlows(world, flows, flags);
+  return {
+    tried: kinds.map(triedKind),
+    notes: [
+      oldest === '' ? 'the access logs tell of no connection' : `the access logs that nodes keep begin at ${oldest}`,
+      ...(unread.length === 0 ? [] : [`the logs of ${unread.join(', ')} could not be read`]),
+      ...notesOf(kinds, flags),
+    ],
+  };
+}
+
+const triedFlows = async (
+  api: OpenedCluster,
+  before: World,
+  after: World,
+  flags: SimulateFlags,
+): Promise<Recording> => {
+  const { since, recording, method, path } = flags;
+  if (since !== undefined) return flowsOfLogs(api, before, flags, since);
+  if (recording !== undefined) return flowsOfFile(before, recording, flags);
+  return { tried: allFlows(after, { method, path }).map(triedFlow), notes: [] };
+};
+
+const show = ({ flow: { from, to, port, method, path }, count }: FlowChange): string =>
+  `${from} -> ${to}:${port}${method === undefined ? '' : ` ${method} ${path ?? '/'}`}${count === undefined ? '' : ` (${count} times)`}`;
 
 /** Compares and prints. Returns 0, or 3 when something would be newly denied. */
 export async function policySimulate(api: OpenedCluster, flags: SimulateFlags): Promise<number> {
@@ -96,17 +190,14 @@ export async function policySimulate(api: OpenedCluster, flags: SimulateFlags): 
   const base = flags.old === undefined ? objects : withoutObjects(objects, [...old, ...next]);
   const before = worldOf(withChanges(base, old, []), mesh, api.istioNamespace);
   const after = worldOf(withChanges(base, next, flags.delete ?? []), mesh, api.istioNamespace);
-  const flows =
-    flags.recording === undefined
-      ? allFlows(after, { method: flags.method, path: flags.path })
-      : recordedFlows(flags.recording);
-  const changes = changedFlows(before, after, flows);
+  const { tried, notes } = await triedFlows(api, before, after, flags);
+  const changes = changedFlows(before, after, tried);
   const denied = changes.filter(({ after: text }) => !text.startsWith('ALLOWED'));
   const allowed = changes.filter(({ after: text }) => text.startsWith('ALLOWED'));
   if (
     !(await printDocument(
       documentOf('Simulation', {
-        flows: flows.length,
+        flows: tried.length,
         newlyDenied: denied,
         newlyAllowed: allowed,
         problems: after.problems,
@@ -114,11 +205,12 @@ export async function policySimulate(api: OpenedCluster, flags: SimulateFlags): 
       flags.output,
     ))
   ) {
-    process.stdout.write(`${flows.length} flows tried\nwould newly deny ${denied.length}\n`);
-    for (const { flow, after: text } of denied) process.stdout.write(`  ${show(flow)}  ${text}\n`);
+    process.stdout.write(`${tried.length} flows tried\nwould newly deny ${denied.length}\n`);
+    for (const change of denied) process.stdout.write(`  ${show(change)}  ${change.after}\n`);
     process.stdout.write(`would newly allow ${allowed.length}\n`);
-    for (const { flow } of allowed) process.stdout.write(`  ${show(flow)}\n`);
+    for (const change of allowed) process.stdout.write(`  ${show(change)}\n`);
     for (const problem of after.problems) process.stderr.write(`!! not in force: ${problem}\n`);
   }
+  for (const note of notes) process.stderr.write(`${note}\n`);
   return denied.length > 0 ? exitStatus.no : exitStatus.done;
 }
