@@ -347,6 +347,28 @@ test('top policies counts what a policy of the waypoint lets through', async () 
     .catch((error: unknown) => assert.fail(`${seen.out}${seen.err}\n${String(error)}`));
 });
 
+test('who has no bearer token watches with a token that is good for flows alone', async () => {
+  await setLoad(2);
+  const words = [
+    '--as',
+    'anna',
+    '--as-group',
+    'system:masters',
+    'tap',
+    '-n',
+    'bookinfo',
+    '--for',
+    '12s',
+    '-o',
+    'jsonl',
+  ];
+  const tap = await ambit(cluster, words);
+  assert.doesNotMatch(tap.err, /access logs/, tap.err);
+  assert.ok(tap.out.includes('"direction":"waypoint"'), tap.out + tap.err);
+  const nobody = await ambit(cluster, ['--as', 'nobody', 'tap', '--for', '2s']);
+  assert.notEqual(nobody.status, 0, nobody.out + nobody.err);
+});
+
 test('a bug report holds logs, dumps and objects, and no key and no token', async () => {
   const folder = join(cluster.stateDir, 'report');
   const ended = await ambit(cluster, ['bug-report', '--output-dir', folder]);

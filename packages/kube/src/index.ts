@@ -7,5 +7,5 @@ export * from './leader-election.ts';
 export type { LeaderLockKind } from './leader-lock.ts';
 export { askPod, openPodPort, type PodHttpRequest, type PodPort } from './pod-port.ts';
 export { clusterNameOf, remoteAccess } from './remote-access.ts';
-export { createRestClient, type RestClient } from './rest-client.ts';
+export { createRestClient, type IssuedToken, type RestClient, type TokenRequest } from './rest-client.ts';
 export type { ApiAccess } from './transport.ts';

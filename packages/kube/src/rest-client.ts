@@ -41,7 +41,25 @@ export interface RestClient extends KubeClient {
   lines(path: string, signal: AbortSignal): AsyncIterable<string>;
   /** Whether the credentials in use may do this (SelfSubjectAccessReview). Rejects with KubeError. */
   canI(wish: AccessWish): Promise<boolean>;
+  /** A short-lived token of a service account (TokenRequest; needs create on serviceaccounts/token). Rejects with KubeError. */
+  requestToken(request: TokenRequest): Promise<IssuedToken>;
   close(): void;
+}
+
+/** Whose token, what for and for how long. */
+export interface TokenRequest {
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  /** Who may accept it; a token of another audience than the API server's is good for nothing there. */
+  readonly audiences: readonly string[];
+  /** 600 at least. */
+  readonly seconds: number;
+}
+
+/** A token and its end. */
+export interface IssuedToken {
+  readonly token: string;
+  readonly endsAtMs: number;
 }
 
 /** Makes a client for an API server. */
@@ -145,6 +163,21 @@ export function createRestClient(access: ApiAccess, options: { userAgent: string
       const path = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
       const answer = await call({ method: 'POST', path, body: JSON.stringify(body) });
       return (answer['status'] as { allowed?: boolean } | undefined)?.allowed === true;
+    },
+    async requestToken({ namespace, serviceAccount, audiences, seconds }) {
+      const body = {
+        apiVersion: 'authentication.k8s.io/v1',
+        kind: 'TokenRequest',
+        spec: { audiences, expirationSeconds: seconds },
+      };
+      const path = apiPath('ServiceAccount', namespace, serviceAccount, 'token');
+      const { status = {} } = (await call({ method: 'POST', path, body: JSON.stringify(body) })) as {
+        status?: { token?: unknown; expirationTimestamp?: unknown };
+      };
+      const endsAtMs = Date.parse(String(status.expirationTimestamp));
+      if (typeof status.token !== 'string' || Number.isNaN(endsAtMs))
+        throw new KubeError('ERR_KUBE_INVALID', `POST ${path} was answered without a token`);
+      return { token: status.token, endsAtMs };
     },
     async reviewAccess({ username, groups, extra }, wish) {
       const body = {

@@ -1,6 +1,6 @@
 // What the commands need of a Kubernetes API, and nothing more. Implemented by connect.ts; doubles in tests.
 import type { Duplex } from 'node:stream';
-import type { AccessWish } from '@ambit/kube';
+import type { AccessWish, IssuedToken, TokenRequest } from '@ambit/kube';
 import type { KubernetesObject } from '@ambit/resources';
 
 /** Kind of an object, as it is written in YAML. */
@@ -69,6 +69,8 @@ export interface ClusterApi {
   }) => Promise<Duplex>;
   /** The bearer token in use; undefined where the kubeconfig holds a client certificate, or acts as somebody else. */
   readonly token: () => Promise<string | undefined>;
+  /** A short-lived token of a service account (needs create on serviceaccounts/token). */
+  readonly requestToken: (request: TokenRequest) => Promise<IssuedToken>;
   /** Whether the credentials in use may do this. */
   readonly canI: (wish: AccessWish) => Promise<boolean>;
   /** The text at a path of the API server. */

@@ -60,6 +60,7 @@ export async function connectCluster(
       const [scheme, token = ''] = authorization.split(' ');
       return actsAs === undefined && scheme === 'Bearer' && token !== '' ? token : undefined;
     },
+    requestToken: async (request) => client.requestToken(request),
     canI: async (wish) => client.canI(wish),
     text: async (path) => client.text(path),
     close: () => client.close(),

@@ -47,6 +47,7 @@ export function addTrafficCommands(program: Command, config: CliConfig): void {
       exitStatusHelp(
         '3 you may not watch',
         'Needs watch on flows.telemetry.ambit.io, in the namespace of -n or in all, and create on pods/portforward in that of the mesh.',
+        'A kubeconfig without a bearer token: create on serviceaccounts/token there instead of watch.',
         'With --logs: get on pods/log; waypoints write access logs where meshConfig or Telemetry says so.',
       ),
     )

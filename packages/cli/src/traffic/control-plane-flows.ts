@@ -9,6 +9,7 @@ import type { OpenedCluster } from '../cluster/open.ts';
 import { CliError } from '../errors.ts';
 import { isEnding } from '../mesh/capture.ts';
 import type { Flow } from './access-line.ts';
+import { flowCredentials } from './flow-credentials.ts';
 import { watchFlows } from './watch-flows.ts';
 
 const PORT = 15_012;
@@ -51,23 +52,6 @@ export const flowOfMessage = (message: FlowMessage): Flow => ({
   reporter: message.reporter,
 });
 
-/** What is needed to watch, or why it is not there: the user has no token, or the mesh no root certificate to show. */
-interface Access {
-  readonly token: string;
-  readonly rootPem: string;
-}
-
-async function accessOf(api: OpenedCluster): Promise<Access | string> {
-  const [token, map] = await Promise.all([
-    api.token(),
-    api.get({ ...kinds.configMap, namespace: api.istioNamespace, name: 'istio-ca-root-cert' }).catch(() => undefined),
-  ]);
-  const rootPem = (map?.['data'] as Readonly<Record<string, string>> | undefined)?.['root-cert.pem'];
-  if (token === undefined) return 'your kubeconfig holds no bearer token, or acts as somebody else';
-  if (rootPem === undefined) return `ConfigMap istio-ca-root-cert in namespace ${api.istioNamespace} cannot be read`;
-  return { token, rootPem };
-}
-
 /** Receives what comes. */
 export interface FlowReceiver {
   readonly onFlow: (flow: Flow) => void;
@@ -76,7 +60,7 @@ export interface FlowReceiver {
 }
 
 /**
- * Follows every replica until `signal`. The reason where flows cannot be watched at all: no token, or a control plane that takes none.
+ * Follows every replica until `signal`. The reason where flows cannot be watched at all: no credentials, or a control plane that takes none.
  * Throws ERR_CLI_REFUSED where the user may not, and ERR_CLI_NOT_FOUND without a control plane.
  */
 export async function followControlPlane(
@@ -85,8 +69,9 @@ export async function followControlPlane(
   receiver: FlowReceiver,
   signal: AbortSignal,
 ): Promise<true | string> {
-  const access = await accessOf(api);
-  if (typeof access === 'string') return access;
+  const credentials = await flowCredentials(api);
+  if (typeof credentials === 'string') return credentials;
+  const { rootPem } = credentials;
   const stop = new AbortController();
   const ending = AbortSignal.any([signal, stop.signal]);
   const following = new Set<string>();
@@ -96,15 +81,16 @@ export async function followControlPlane(
   const follow = async (name: string): Promise<void> => {
     const connection = await api.openPod({ namespace: api.istioNamespace, name, port: PORT });
     const serverName = `istiod.${api.istioNamespace}.svc`;
-    for await (const { flows, dropped } of watchFlows({ connection, serverName, ...access, ...wish }, ending)) {
+    const watch = { connection, serverName, rootPem, token: await credentials.token(), ...wish };
+    for await (const { flows, dropped } of watchFlows(watch, ending)) {
       for (const flow of flows) receiver.onFlow(flowOfMessage(flow));
       receiver.onLost(dropped);
     }
   };
   const onEnd = (error: unknown): void => {
     if (codeOf(error) === 'ERR_CLI_NOT_FOUND') isKnown = false;
-    else if (codeOf(error) === 'ERR_CLI_REFUSED') failure = error;
-    else return; // It restarts, or was upgraded: the next look finds it again.
+    else if (codeOf(error) === 'ERR_CLI_REFUSED' && !credentials.hasEnded()) failure = error;
+    else return; // It restarts, was upgraded, or the token has ended: the next look finds it again.
     stop.abort();
   };
   const runs: Promise<void>[] = [];

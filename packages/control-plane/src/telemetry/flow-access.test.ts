@@ -67,6 +67,18 @@ test('who watches needs the permission in the namespace, or in all', async () =>
   await assert.rejects(rules.admitWatcher(callWith(undefined), ''), { code: 'ERR_XDS_UNAUTHENTICATED' });
 });
 
+test('a token for flows alone watches as its account may; one for another audience does not', async () => {
+  const { client, rules } = setUp();
+  const reader = 'system:serviceaccount:istio-system:reader';
+  const review = { isAuthenticated: true, username: reader, groups: [], extra: {}, error: '' };
+  client.tokens.set('flows', { ...review, audiences: ['flows.telemetry.ambit.io'] });
+  client.tokens.set('other', { ...review, audiences: ['vault'] });
+  await assert.rejects(rules.admitWatcher(callWith('flows'), 'shop'), { code: 'ERR_XDS_PERMISSION_DENIED' });
+  client.access.add(`${reader} watch telemetry.ambit.io/flows *`);
+  await rules.admitWatcher(callWith('flows'), '');
+  await assert.rejects(rules.admitWatcher(callWith('other'), ''), { code: 'ERR_XDS_UNAUTHENTICATED' });
+});
+
 test('an API server that does not answer lets nobody watch', async () => {
   const { client, rules } = setUp();
   client.setDown(true);

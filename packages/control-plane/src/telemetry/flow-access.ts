@@ -1,7 +1,7 @@
 // Who may report flows, and who may watch them (decision W12). In: facts of a call. Out: nothing, or an XdsError that refuses.
 // Called by the telemetry service. Proxies prove themselves as for xDS; a tool shows the token of its user, and Kubernetes says whether
 // that user may `watch` the virtual resource `flows.telemetry.ambit.io`, in one namespace or in all. Main thread.
-import type { KubeClient } from '@ambit/kube';
+import type { KubeClient, TokenReview } from '@ambit/kube';
 import { messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
 import { XdsError, type CallFacts } from '@ambit/xds/server';
@@ -21,6 +21,9 @@ export interface FlowAccessParts {
 
 const GROUP = 'telemetry.ambit.io';
 const RESOURCE = 'flows';
+
+/** Audience of tokens that are good for watching flows and nothing else. */
+const FLOW_AUDIENCE = `${RESOURCE}.${GROUP}`;
 
 /** The two rules. */
 export function flowAccess(parts: FlowAccessParts): Pick<TelemetryServiceOptions, 'admitReporter' | 'admitWatcher'> {
@@ -44,9 +47,8 @@ export function flowAccess(parts: FlowAccessParts): Pick<TelemetryServiceOptions
       if (token === undefined) throw new XdsError('ERR_XDS_UNAUTHENTICATED', 'a bearer token is needed');
       const place = namespace === '' ? 'in all namespaces' : `in namespace ${namespace}`;
       try {
-        const user = await client.reviewToken(token, []);
-        if (!user.isAuthenticated)
-          throw new XdsError('ERR_XDS_UNAUTHENTICATED', 'the API server does not know the token');
+        const user = await userOf(client, token);
+        if (user === undefined) throw new XdsError('ERR_XDS_UNAUTHENTICATED', 'the API server does not know the token');
         const wish = { verb: 'watch', group: GROUP, resource: RESOURCE, ...(namespace === '' ? {} : { namespace }) };
         if (await client.reviewAccess(user, wish)) return;
         throw new XdsError(
@@ -60,4 +62,14 @@ export function flowAccess(parts: FlowAccessParts): Pick<TelemetryServiceOptions
       }
     },
   };
+}
+
+/** The user of a token for the API server, or for flows alone. */
+async function userOf(client: FlowAccessParts['client'], token: string): Promise<TokenReview | undefined> {
+  for (const audiences of [[], [FLOW_AUDIENCE]]) {
+    const user = await client.reviewToken(token, audiences);
+    // A reviewer that knows nothing of audiences names none: then the token was for the API server.
+    if (user.isAuthenticated && audiences.every((one) => user.audiences.includes(one))) return user;
+  }
+  return undefined;
 }

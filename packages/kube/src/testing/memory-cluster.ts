@@ -186,7 +186,7 @@ export function memoryCluster(): MemoryCluster {
       check();
       return drop(kind, keyOf(kind, namespace, name));
     },
-    reviewToken: async (token) => {
+    reviewToken: async (token, audiences) => {
       check();
       const unknown: TokenReview = {
         isAuthenticated: false,
@@ -196,7 +196,10 @@ export function memoryCluster(): MemoryCluster {
         extra: {},
         error: 'unknown',
       };
-      return tokens.get(token) ?? unknown;
+      const known = tokens.get(token);
+      // A token with audiences is for these alone; one without is for the API server.
+      const isFor = known?.audiences.length === 0 || audiences.some((one) => known?.audiences.includes(one));
+      return known === undefined || !isFor ? unknown : known;
     },
     reviewAccess: async ({ username }, { verb, group, resource, namespace }) => {
       check();
