@@ -122,6 +122,19 @@ export function recordedQuestion(world: World, flow: Flow): RecordedQuestion | s
   };
 }
 
-/** What the policies say now. */
-export const decideRecorded = (world: World, recorded: RecordedQuestion): Verdict =>
-  recorded.kind === 'way' ? decide(world, recorded.question) : decideInbound(world, recorded.question);
+/**
+ * What the policies say now. Of a connection into a waypoint only the way there is decided: what the waypoint decides are the requests inside,
+ * and the source does not know them.
+ */
+export function decideRecorded(world: World, recorded: RecordedQuestion): Verdict {
+  if (recorded.kind === 'inbound') return decideInbound(world, recorded.question);
+  const verdict = decide(world, recorded.question);
+  const at = verdict.steps.findIndex(({ name }) => name === 'waypoint');
+  if (at < 0 || recorded.question.request !== undefined) return verdict;
+  return {
+    outcome: 'undecided',
+    summary: 'UNDECIDED: the waypoint decides about each request in it; its own lines name them',
+    steps: verdict.steps.slice(0, at + 1),
+    by: [],
+  };
+}
