@@ -11,8 +11,7 @@ const collect = (value: string, before: readonly string[] = []): readonly string
 export function addExplainCommand(program: Command, config: CliConfig): void {
   const explain = program
     .command('explain')
-    // `explain conn -o json` is an option of conn, and help of a pod is no command.
-    .enablePositionalOptions()
+    // A pod may be called help.
     .helpCommand(false)
     .argument('<source>', 'who connects: a pod, deploy/x, svc/x, sa/x')
     .argument('<destination>', 'svc/x:PORT, a pod, an address or a host name with a port')
@@ -42,10 +41,12 @@ export function addExplainCommand(program: Command, config: CliConfig): void {
         'ambit logs deploy/web --denied | ambit explain conn',
       ),
     )
-    .action(async (line: string | undefined, flags: { readonly output: string }) => {
+    .action(async (line: string | undefined) => {
+      // The command in front takes the option, wherever it stands.
+      const { output } = explain.opts<ExplainFlags>();
       const { explainLines } = await import('./conn.ts');
       const api = await openCluster(program, config);
-      process.exitCode = await explainLines(api, line, flags.output);
+      process.exitCode = await explainLines(api, line, output);
       api.close();
     });
 }
