@@ -46,6 +46,11 @@ export function createDrain(options: { clock?: Clock } = {}): Drain {
     waiters.clear();
   };
 
+  const release = (): void => {
+    held -= 1;
+    if (held === 0) settleAll('drained');
+  };
+
   return {
     signal: controller.signal,
     get mode() {
@@ -55,16 +60,8 @@ export function createDrain(options: { clock?: Clock } = {}): Drain {
       return held;
     },
     hold() {
-      let live = true;
       held += 1;
-      return {
-        [Symbol.dispose]() {
-          if (!live) return;
-          live = false;
-          held -= 1;
-          if (held === 0) settleAll('drained');
-        },
-      };
+      return new Hold(release);
     },
     async start(asked, deadlineMs) {
       if (mode !== 'immediate') mode = asked;
@@ -82,4 +79,19 @@ export function createDrain(options: { clock?: Clock } = {}): Drain {
       return outcome;
     },
   };
+}
+
+/** One piece of live work. A class: it is made per connection, and methods of a literal under a computed name are slow to make. */
+class Hold implements Disposable {
+  #release: (() => void) | undefined;
+
+  constructor(release: () => void) {
+    this.#release = release;
+  }
+
+  [Symbol.dispose](): void {
+    const release = this.#release;
+    this.#release = undefined;
+    release?.();
+  }
 }

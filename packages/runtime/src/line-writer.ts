@@ -27,7 +27,7 @@ export interface LineWriterOptions {
   readonly batchLines?: number;
   /**
    * Time between two writes, so that the lines of a busy time share one: a write goes through another thread and costs as much as
-   * everything else about a short connection. A full batch does not wait. Default 5 ms.
+   * everything else about a short connection. A full batch does not wait. Default 20 ms.
    */
   readonly pauseMs?: number;
 }
@@ -37,7 +37,7 @@ const RETRY_MS = 20;
 
 /** Makes a line writer with one write in flight at a time. */
 export function createLineWriter(options: LineWriterOptions): LineWriter {
-  const { maxLines = 10_000, batchLines = 1024, pauseMs = 5 } = options;
+  const { maxLines = 10_000, batchLines = 1024, pauseMs = 20 } = options;
   let queue: string[] = [];
   let inFlight: Buffer | undefined;
   /** The pause after a write is running. */

@@ -20,11 +20,19 @@ export function unquoted(text: string): Unquoted {
   return new Unquoted(text);
 }
 
+/** The last second that was written, up to its point: lines of one second share it. */
+let writtenSecond = Number.NaN;
+let writtenPrefix = '';
+
 /** RFC 3339 in UTC with six digits of fraction; `epochMs` may have a fraction. */
 export function rfc3339Micros(epochMs: number): string {
-  const wholeMs = Math.floor(epochMs);
-  const micros = Math.min(Math.round((epochMs - wholeMs) * 1000), 999);
-  return `${new Date(wholeMs).toISOString().slice(0, -1)}${String(micros).padStart(3, '0')}Z`;
+  const second = Math.floor(epochMs / 1000);
+  if (second !== writtenSecond) {
+    writtenPrefix = new Date(second * 1000).toISOString().slice(0, -4);
+    writtenSecond = second;
+  }
+  const micros = Math.min(Math.round((epochMs - second * 1000) * 1000), 999_999);
+  return `${writtenPrefix}${String(micros).padStart(6, '0')}Z`;
 }
 
 /** `<time>\t<level>\t<scope>\t<message>\tk=v k="v v"`; a leading `ztunnel::` of the scope is cut. */
