@@ -1,7 +1,7 @@
 // Outgoing TCP: from a domain, a destination and a source to a connected plain endpoint. Called per upstream
 // connection on data threads.
-import { addAbortListener } from 'node:events';
 import { isIP } from 'node:net';
+import { type CancelSignal, offCancelled, onCancelled } from '@ambit/runtime/cancellation';
 import type { Endpoint, SocketAddress } from './endpoint.ts';
 import { connectTimedOut, formatAddress, NetError } from './errors.ts';
 import { isNativeAvailable } from './native/libc.ts';
@@ -24,7 +24,7 @@ export interface ConnectOptions {
   readonly mark?: number;
   /** Default 10 s. */
   readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: CancelSignal;
   readonly keepalive?: Keepalive;
   /** Told when the source address could not be bound. */
   readonly onUnspoofed?: () => void;
@@ -85,11 +85,11 @@ function boundTo(source: string | undefined, to: SocketAddress): TcpHandle {
 }
 
 async function connected(handle: TcpHandle, to: SocketAddress, options: ConnectOptions): Promise<void> {
-  const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  const { signal, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const timer = setTimeout(() => reject(connectTimedOut(formatAddress(to), timeoutMs)), timeoutMs);
-  using _abort =
-    options.signal === undefined ? undefined : addAbortListener(options.signal, () => reject(options.signal?.reason));
+  const onAbort = (): void => reject(signal?.reason);
+  if (signal !== undefined) onCancelled(signal, onAbort);
   connectTcp(handle, to, (errno) => {
     if (errno === 0) resolve();
     else reject(connectFailed(to, systemError('connect', errno, formatAddress(to))));
@@ -98,6 +98,7 @@ async function connected(handle: TcpHandle, to: SocketAddress, options: ConnectO
     await promise;
   } finally {
     clearTimeout(timer);
+    if (signal !== undefined) offCancelled(signal, onAbort);
   }
 }
 

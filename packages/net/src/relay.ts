@@ -1,6 +1,6 @@
 // Copies between two endpoints until both directions are over: the L4 data path of every proxy. In: two endpoints it
 // now owns. Out: both closed, and what was carried. Called per connection on a data thread; decides nothing.
-import { addAbortListener } from 'node:events';
+import { type CancelSignal, offCancelled, onCancelled } from '@ambit/runtime/cancellation';
 import { AGAIN, type Endpoint, EOF } from './endpoint.ts';
 import { isNormalEnd, NetError } from './errors.ts';
 import type { Region } from './region.ts';
@@ -11,7 +11,7 @@ const BATCH_BYTES = 256 * 1024;
 /** How to watch and end a relay. */
 export interface RelayOptions {
   /** Ends both sides with a reset when it aborts; the result's error is its reason. */
-  readonly signal?: AbortSignal;
+  readonly signal?: CancelSignal;
   /** Called after each batch with the totals so far. Must not throw. */
   readonly onProgress?: (aToB: number, bToA: number) => void;
   /** Ends both sides when nothing moved for this long. Default never. */
@@ -52,7 +52,6 @@ class Relay {
   readonly #bToA: Direction;
   readonly #options: RelayOptions;
   readonly #resolve: (result: RelayResult) => void;
-  readonly #abortListener: Disposable | undefined;
   readonly #idleTimer: NodeJS.Timeout | undefined;
   #closedBy: RelayResult['closedBy'] | undefined;
   #error: Error | undefined;
@@ -71,9 +70,8 @@ class Relay {
       this.#idleTimer = setTimeout(() => this.#onIdle(idleTimeoutMs), idleTimeoutMs);
       this.#idleTimer.unref();
     }
-    if (signal?.aborted === true) this.#end('signal', reasonOf(signal));
-    else if (signal !== undefined)
-      this.#abortListener = addAbortListener(signal, () => this.#end('signal', reasonOf(signal)));
+    if (signal?.aborted === true) this.#onAbort();
+    else if (signal !== undefined) onCancelled(signal, this.#onAbort);
     this.#pump(this.#aToB);
     this.#pump(this.#bToA);
   }
@@ -140,6 +138,11 @@ class Relay {
     this.#end('idle', new NetError('ERR_NET_IDLE', `no data for ${idleTimeoutMs} ms`));
   }
 
+  readonly #onAbort = (): void => {
+    const reason: unknown = this.#options.signal?.reason;
+    this.#end('signal', reason instanceof Error ? reason : new Error('relay aborted', { cause: reason }));
+  };
+
   #end(by: 'signal' | 'idle', reason: Error): void {
     this.#closedBy ??= by;
     this.#error ??= reason;
@@ -151,7 +154,8 @@ class Relay {
 
   #settle(): void {
     clearTimeout(this.#idleTimer);
-    this.#abortListener?.[Symbol.dispose]();
+    const { signal } = this.#options;
+    if (signal !== undefined) offCancelled(signal, this.#onAbort);
     this.#resolve({
       aToB: this.#aToB.bytes,
       bToA: this.#bToA.bytes,
@@ -160,8 +164,4 @@ class Relay {
       closedBy: this.#closedBy ?? 'a',
     });
   }
-}
-
-function reasonOf(signal: AbortSignal): Error {
-  return signal.reason instanceof Error ? signal.reason : new Error('relay aborted', { cause: signal.reason });
 }

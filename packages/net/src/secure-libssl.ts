@@ -1,7 +1,7 @@
 // TLS over an endpoint without Node's TLS wrapper: the OpenSSL of this process encrypts and decrypts whole batches between
 // the plain endpoint's blocks and ours. In: a plain endpoint, a context, `verifyPeer`. Out: a secure endpoint. Chosen by
 // secure.ts; connections that are not TLS 1.3 with h2 stay with node:tls. Data threads.
-import { addAbortListener } from 'node:events';
+import { offCancelled, onCancelled } from '@ambit/runtime/cancellation';
 import { type CloseCallback, CloseNotice } from './close-notice.ts';
 import { AGAIN, type Endpoint, EOF, type SecureEndpoint, type WriteResult } from './endpoint.ts';
 import { NetError } from './errors.ts';
@@ -17,6 +17,8 @@ import type { TlsContext } from './tls-context.ts';
 
 /** Plaintext handed to OpenSSL at once: three records, so that its buffer stays small and the copy out of it in cache. */
 const ENCRYPT_BYTES = 48 * 1024;
+/** What reading has queued is asked for once in so many reads that gave payload: each write takes it along. */
+const READS_BETWEEN_ANSWERS = 16;
 /** One SSL_CTX per TlsContext and role. */
 const contexts = new WeakMap<TlsContext, { client?: SslContext; server?: SslContext }>();
 
@@ -54,7 +56,8 @@ export async function secureWithLibssl<Peer>(
     timeoutMs === undefined
       ? undefined
       : setTimeout(() => reject(handshakeTimedOut(plain.remote, timeoutMs)), timeoutMs);
-  using _abort = signal === undefined ? undefined : addAbortListener(signal, () => reject(signal.reason));
+  const onAbort = (): void => reject(signal?.reason);
+  if (signal !== undefined) onCancelled(signal, onAbort);
   started.start();
   try {
     return await promise;
@@ -63,6 +66,7 @@ export async function secureWithLibssl<Peer>(
     throw error;
   } finally {
     clearTimeout(timer);
+    if (signal !== undefined) offCancelled(signal, onAbort);
   }
 }
 
@@ -83,6 +87,7 @@ class LibsslEndpoint<Peer> implements SecureEndpoint<Peer> {
   #onHandshake: ((error: Error | undefined) => void) | undefined;
   /** Size of the ciphertext block in work: small input gets a small block. */
   #inputBytes = 0;
+  #readsSinceAnswer = 0;
   /** A record could not be decrypted; the end is on its way. */
   #isBroken = false;
   #wantsReadable = true;
@@ -283,7 +288,7 @@ class LibsslEndpoint<Peer> implements SecureEndpoint<Peer> {
         else if (got === CLOSE_NOTIFY) this.#isReadEnded = true;
         if (got === CLOSE_NOTIFY || (!this.#ssl.hasInput && (isSmall || !this.#nextInput()))) break;
       }
-      if (this.#ssl.outputBytes > 0) this.#flush();
+      this.#answerSometimes(fill > 0);
     } catch (error) {
       this.#isBroken = true;
       fill = 0;
@@ -292,6 +297,15 @@ class LibsslEndpoint<Peer> implements SecureEndpoint<Peer> {
     if (fill > 0) return new Region(block, HEADROOM_BYTES, fill, (back) => pool.give(back), HEADROOM_BYTES);
     pool.give(block);
     return undefined;
+  }
+
+  // Reading queues something to send only for messages that are no payload (key updates), and the question whether it did costs a call. It
+  // is asked when no payload came, and now and then, so that a peer that only sends cannot pile answers up.
+  #answerSometimes(isPayload: boolean): void {
+    this.#readsSinceAnswer = isPayload ? this.#readsSinceAnswer + 1 : READS_BETWEEN_ANSWERS;
+    if (this.#readsSinceAnswer < READS_BETWEEN_ANSWERS) return;
+    this.#readsSinceAnswer = 0;
+    this.#flush();
   }
 
   // The next block of ciphertext, if one is there. OpenSSL looks into it, so it must be pool memory.

@@ -1,4 +1,5 @@
 // What both TLS engines are asked for. Used by secure.ts, secure-libssl.ts and their callers.
+import type { CancelSignal } from '@ambit/runtime/cancellation';
 import type { SecureEngineName } from './secure-engine.ts';
 import type { VerifyPeer } from './tls-context.ts';
 
@@ -9,7 +10,7 @@ export interface SecureOptions<Peer> {
   readonly alpn?: readonly string[];
   /** Time for the handshake, default none. */
   readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: CancelSignal;
   /** Default: the engine of this thread. */
   readonly engine?: SecureEngineName;
 }

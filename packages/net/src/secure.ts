@@ -4,8 +4,8 @@
 import { X509Certificate } from 'node:crypto';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { addAbortListener } from 'node:events';
 import { connect, TLSSocket } from 'node:tls';
+import { offCancelled, onCancelled } from '@ambit/runtime/cancellation';
 import { toDuplex } from './duplex.ts';
 import type { Endpoint, SecureEndpoint } from './endpoint.ts';
 import { handshakeFailed, handshakeTimedOut, peerRefused } from './handshake-errors.ts';
@@ -121,7 +121,8 @@ async function handshake<Peer>(
     timeoutMs === undefined
       ? undefined
       : setTimeout(() => reject(handshakeTimedOut(carrier.remote, timeoutMs)), timeoutMs);
-  using _abort = signal === undefined ? undefined : addAbortListener(signal, () => reject(signal.reason));
+  const onAbort = (): void => reject(signal?.reason);
+  if (signal !== undefined) onCancelled(signal, onAbort);
   try {
     return await promise;
   } catch (error) {
@@ -130,6 +131,7 @@ async function handshake<Peer>(
     throw error;
   } finally {
     clearTimeout(timer);
+    if (signal !== undefined) offCancelled(signal, onAbort);
   }
 }
 

@@ -5,9 +5,9 @@ import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { AGAIN, type Endpoint, EOF } from './endpoint.ts';
 import { listenIn } from './listener.ts';
-import { fullBlocks, smallBlocks } from './region.ts';
+import { fullBlocks, Region, smallBlocks } from './region.ts';
 import { hostDomain } from './socket-domain.ts';
-import { readSome, send } from './testing/drive.ts';
+import { collect, readSome, send } from './testing/drive.ts';
 import { socketPair } from './testing/socket-pair.ts';
 
 const SENT_BYTES = 32 * 1024 * 1024;
@@ -85,4 +85,16 @@ test('what quiet connections get at the same time stays apart, also while nobody
     assert.equal((await readSome(far, text.length)).toString(), text);
   }
   for (const pair of pairs) for (const endpoint of pair) endpoint.destroy(new Error('over'));
+});
+
+test('an answer longer than the kernel takes at once arrives whole after the asker has ended its side', async () => {
+  const [asker, answerer] = await socketPair();
+  const answer = Buffer.alloc(24 * 1024 * 1024, 5);
+  asker.shutdownWrite();
+  assert.equal((await collect(answerer)).length, 0);
+  answerer.write([Region.of(answer)]);
+  answerer.close();
+  const got = await collect(asker);
+  assert.equal(got.length, answer.length);
+  assert.ok(got.equals(answer));
 });

@@ -362,6 +362,11 @@ export class SocketEndpoint implements Endpoint, TcpOwner {
   // FIN goes when everything else is in the kernel's hands: libuv keeps the order only of what it was given.
   #endSoon(): void {
     if (this.#isFinAsked || this.#toSend !== undefined || this.#handle === undefined) return;
+    // Nothing comes any more: the close that would follow sends the FIN as well.
+    if (this.#isReadEnded && this.#inFlight === undefined) {
+      this.#isFinSent = true;
+      return this.#releaseHandle();
+    }
     this.#isFinAsked = true;
     sendFin(this.#handle, this);
   }

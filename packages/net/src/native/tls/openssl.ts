@@ -20,6 +20,7 @@ export interface OpenSsl {
   BIO_new_mem_buf(bytes: Buffer, length: number): Pointer;
   BIO_free(bio: Pointer): number;
   BIO_read(bio: Pointer, into: Buffer, bytes: number): number;
+  BIO_write(bio: Pointer, from: Buffer, bytes: number): number;
   BIO_ctrl(bio: Pointer, command: number, number: number, pointer: null): number | bigint;
   PEM_read_bio_X509(bio: Pointer, into: null, callback: null, data: null): Pointer | null;
   PEM_read_bio_PrivateKey(bio: Pointer, into: null, callback: null, data: null): Pointer | null;
@@ -95,6 +96,7 @@ const DECLARATIONS: Readonly<Record<keyof OpenSsl, string>> = {
   BIO_new_mem_buf: 'void *BIO_new_mem_buf(void *, int)',
   BIO_free: 'int BIO_free(void *)',
   BIO_read: 'int BIO_read(void *, void *, int)',
+  BIO_write: 'int BIO_write(void *, void *, int)',
   BIO_ctrl: 'long BIO_ctrl(void *, int, long, void *)',
   PEM_read_bio_X509: 'void *PEM_read_bio_X509(void *, void *, void *, void *)',
   PEM_read_bio_PrivateKey: 'void *PEM_read_bio_PrivateKey(void *, void *, void *, void *)',

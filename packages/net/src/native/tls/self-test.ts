@@ -115,8 +115,8 @@ function knownAnswer(ssl: OpenSsl): void {
   if (ok !== 1 || digest.toString('hex') !== SHA256_OF_ABC) throw failed('SHA-256 gives another answer');
 }
 
-// A certificate for a key made now, signed with itself: no key material is shipped.
-function selfSigned(ssl: OpenSsl): { certChainPem: string; privateKeyPem: string; rootsPem: string } {
+/** A certificate for a key made now, signed with itself: no key material is shipped. */
+export function selfSigned(ssl: OpenSsl): { certChainPem: string; privateKeyPem: string; rootsPem: string } {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const privateKeyPem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
   return withPem(ssl, privateKeyPem, (bio) => {

@@ -15,7 +15,10 @@ const BIO_SET_MEM_EOF_RETURN = 130;
 const TLS1_3_VERSION = 0x0304;
 const MAX_CHAIN = 10;
 const DER_CHUNK_BYTES = 16_384;
-/** Up to this size a block of ciphertext is asked whether it is used up: bigger ones hold several records, and the question costs a call. */
+/**
+ * Up to this size ciphertext is copied into a BIO that stays, and asked for whether it is used up: a BIO over the block itself costs more
+ * calls than the copy. Bigger blocks hold several records.
+ */
 const SMALL_INPUT_BYTES = 4096;
 
 /** What `read` and `handshake` answer when more ciphertext is needed. */
@@ -34,10 +37,11 @@ export class SslHandle {
   readonly #ssl: OpenSsl;
   #pointer: Pointer;
   #output: Pointer;
-  /** The block that the input BIO reads from: it may not be given back while OpenSSL can look at it. */
-  #input: Region | undefined;
-  /** The BIO over that block. Owned by the connection. */
+  /** Where input comes from. Owned by the connection. */
   #inputBio: Pointer = 0n;
+  /** The block that the input BIO reads from, which may not be given back while OpenSSL can look at it; undefined for a BIO of its own memory. */
+  #block: Region | undefined;
+  #hasInput = false;
   #isDone = false;
 
   constructor(context: SslContext, isServer: boolean) {
@@ -45,7 +49,7 @@ export class SslHandle {
     this.#pointer = context.newSsl();
     this.#output = this.#ssl.BIO_new(this.#ssl.BIO_s_mem());
     this.#ssl.SSL_set0_wbio(this.#pointer, this.#output);
-    this.#clearInput();
+    this.#ownInputBio();
     if (isServer) this.#ssl.SSL_set_accept_state(this.#pointer);
     else this.#ssl.SSL_set_connect_state(this.#pointer);
     leaks.register(this, this.#pointer, this);
@@ -58,19 +62,21 @@ export class SslHandle {
 
   /** True while a block given with `input` may hold bytes that were not looked at. */
   get hasInput(): boolean {
-    return this.#input !== undefined;
+    return this.#hasInput;
   }
 
   /** Gives ciphertext. Takes the region over; the one before must have been used up (`WANT_INPUT`). Its memory must belong to a pool. */
   input(region: Region): void {
     const pointer = this.#open();
-    if (this.#input !== undefined || !region.isPooled)
-      throw misuse('input while there is input, or from foreign memory');
+    if (this.#hasInput || !region.isPooled) throw misuse('input while there is input, or from foreign memory');
     const { block, offset, length } = region;
     if (offset < 0 || length <= 0 || offset + length > block.length) throw misuse('region outside its block');
-    const bio = this.#ssl.BIO_new_mem_buf(block.subarray(offset, offset + length), length);
+    const bytes = block.subarray(offset, offset + length);
+    if (length <= SMALL_INPUT_BYTES) return this.#copyInput(region, bytes);
+    const bio = this.#ssl.BIO_new_mem_buf(bytes, length);
     this.#ssl.BIO_ctrl(bio, BIO_SET_MEM_EOF_RETURN, -1, null);
-    this.#input = region;
+    this.#block = region;
+    this.#hasInput = true;
     this.#inputBio = bio;
     this.#ssl.SSL_set0_rbio(pointer, bio);
   }
@@ -88,7 +94,7 @@ export class SslHandle {
     if (this.#ssl.SSL_get_error(pointer, result) !== ERROR_WANT_READ) {
       throw new NetError('ERR_NET_HANDSHAKE', lastReason(this.#ssl));
     }
-    this.#clearInput();
+    this.#inputUsedUp();
     return false;
   }
 
@@ -106,7 +112,7 @@ export class SslHandle {
     }
     switch (this.#ssl.SSL_get_error(pointer, result)) {
       case ERROR_WANT_READ:
-        this.#clearInput();
+        this.#inputUsedUp();
         return WANT_INPUT;
       case ERROR_ZERO_RETURN:
         return CLOSE_NOTIFY;
@@ -188,8 +194,9 @@ export class SslHandle {
     this.#inputBio = 0n;
     leaks.unregister(this);
     this.#ssl.SSL_free(pointer);
-    this.#input?.release();
-    this.#input = undefined;
+    this.#block?.release();
+    this.#block = undefined;
+    this.#hasInput = false;
     this.#ssl.ERR_clear_error();
   }
 
@@ -198,21 +205,32 @@ export class SslHandle {
     return this.#pointer;
   }
 
-  // An empty BIO that says "try again" stands where no block is.
-  #clearInput(): void {
+  #copyInput(region: Region, bytes: Buffer): void {
+    if (this.#block !== undefined) this.#ownInputBio();
+    const written = this.#ssl.BIO_write(this.#inputBio, bytes, bytes.length);
+    region.release();
+    if (written !== bytes.length) throw new NetError('ERR_NET_IO', 'TLS cannot take its input');
+    this.#hasInput = true;
+  }
+
+  // A BIO with memory of its own; empty it says "try again".
+  #ownInputBio(): void {
     const bio = this.#ssl.BIO_new(this.#ssl.BIO_s_mem());
     this.#ssl.SSL_set0_rbio(this.#pointer, bio);
     this.#inputBio = bio;
-    this.#input?.release();
-    this.#input = undefined;
+    this.#block?.release();
+    this.#block = undefined;
   }
 
-  // What has been read to its end is not looked at again: without another SSL_read that only finds that out, and an empty BIO in its place.
+  #inputUsedUp(): void {
+    this.#hasInput = false;
+    if (this.#block !== undefined) this.#ownInputBio();
+  }
+
+  // What has been read to its end is not looked at again, without another SSL_read that only finds that out.
   #letGoOfSmallInput(): void {
-    if (this.#input === undefined || this.#input.length > SMALL_INPUT_BYTES) return;
-    if (Number(this.#ssl.BIO_ctrl(this.#inputBio, BIO_PENDING, 0, null)) > 0) return;
-    this.#input.release();
-    this.#input = undefined;
+    if (this.#block !== undefined) return;
+    this.#hasInput = Number(this.#ssl.BIO_ctrl(this.#inputBio, BIO_PENDING, 0, null)) > 0;
   }
 
   #der(certificate: Pointer): Buffer {
