@@ -1,6 +1,7 @@
 // One CONNECT whose peer may begin to drain before it answers. Some peers (ztunnel) take no stream from the moment they
 // send GOAWAY, also none that the GOAWAY covers; nothing of the payload was sent, so the same may be asked elsewhere.
 // In: a session with room and a way to ask elsewhere. Out: the tunnel that was answered first. Called by pool.ts.
+import { Cancellation, type CancelSignal, offCancelled, onCancelled } from '@ambit/runtime/cancellation';
 import type { Clock } from '@ambit/runtime/clock';
 import { connectionDraining, HboneError } from './errors.ts';
 import type { ClientSession, GiveUp } from './session.ts';
@@ -10,7 +11,7 @@ import type { OpenOptions, TunnelStream } from './tunnel.ts';
 export const LEAVING_ANSWER_MS = 1000;
 
 /** Asks another connection for the same. */
-export type AskElsewhere<Peer> = (signal: AbortSignal) => Promise<TunnelStream<Peer>>;
+export type AskElsewhere<Peer> = (signal: CancelSignal) => Promise<TunnelStream<Peer>>;
 
 /**
  * Uses a reservation of `session`. A peer that drains and loses the request makes it reject with ERR_HBONE_DRAINING;
@@ -50,10 +51,12 @@ async function firstOf<Peer>(
   answer: Promise<TunnelStream<Peer>>,
   giveUp: GiveUp,
   elsewhere: AskElsewhere<Peer>,
-  signal: AbortSignal | undefined,
+  signal: CancelSignal | undefined,
 ): Promise<TunnelStream<Peer>> {
-  const abort = new AbortController();
-  const second = elsewhere(signal === undefined ? abort.signal : AbortSignal.any([signal, abort.signal]));
+  const abort = new Cancellation();
+  const onAbort = (): void => abort.abort(signal?.reason as Error);
+  if (signal !== undefined) onCancelled(signal, onAbort);
+  const second = elsewhere(abort);
   try {
     const { tunnel, isSecond } = await Promise.any([
       answer.then((tunnel) => ({ tunnel, isSecond: false })),
@@ -65,12 +68,14 @@ async function firstOf<Peer>(
     return tunnel;
   } catch {
     // Both failed; the peer that is not leaving knows better why.
-    return second;
+    return await second;
+  } finally {
+    if (signal !== undefined) offCancelled(signal, onAbort);
   }
 }
 
 // Both may have been answered in one turn.
-function abandon<Peer>(loser: Promise<TunnelStream<Peer>>, abort: AbortController, reason: Error): void {
+function abandon<Peer>(loser: Promise<TunnelStream<Peer>>, abort: Cancellation, reason: Error): void {
   abort.abort(reason);
   loser.then(
     (tunnel) => tunnel.destroy(reason),

@@ -1,8 +1,8 @@
 // The client side of HBONE for one listener on one data thread: tunnels by key, connections shared between them
 // (spec node-proxy 2.6). In: keys and a `dial` that gives verified TLS endpoints. Out: open tunnels. It never decides
 // identity: the key and `dial` carry what is expected.
-import { addAbortListener } from 'node:events';
 import type { SecureEndpoint } from '@ambit/net';
+import { type CancelSignal, offCancelled, onCancelled } from '@ambit/runtime/cancellation';
 import { type Clock, systemClock } from '@ambit/runtime/clock';
 import type { Logger } from '@ambit/runtime/log';
 import { type ByteEngine, currentByteEngine } from './byte-engine.ts';
@@ -263,18 +263,20 @@ function remaining(options: OpenOptions, deadline: number | undefined, clock: Cl
 async function withLimits(
   shared: Promise<void>,
   peer: string,
-  signal: AbortSignal | undefined,
+  signal: CancelSignal | undefined,
   waitMs: number | undefined,
 ): Promise<void> {
   if (signal === undefined && waitMs === undefined) return shared;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  using _abort = signal === undefined ? undefined : addAbortListener(signal, () => reject(signal.reason));
+  const onAbort = (): void => reject(signal?.reason);
+  if (signal !== undefined) onCancelled(signal, onAbort);
   const timer = waitMs === undefined ? undefined : setTimeout(() => reject(dialTimedOut(peer, waitMs)), waitMs);
   shared.then(resolve, reject);
   try {
     await promise;
   } finally {
     clearTimeout(timer);
+    if (signal !== undefined) offCancelled(signal, onAbort);
   }
 }
 

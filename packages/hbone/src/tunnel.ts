@@ -1,6 +1,7 @@
 // The shapes that callers of @ambit/hbone see: tunnels offered by a peer, tunnels opened to one, keys and limits.
 // Implemented by server.ts and pool.ts; used by the node proxy (inbound, outbound) and the waypoint, on data threads.
 import type { Endpoint, SocketAddress } from '@ambit/net';
+import type { CancelSignal } from '@ambit/runtime/cancellation';
 
 /** Header fields by lower-case name; a repeated field is joined with commas. */
 export type TunnelHeaders = Readonly<Record<string, string>>;
@@ -46,7 +47,7 @@ export interface OpenOptions {
   readonly authority: string;
   readonly headers?: TunnelHeaders;
   /** Gives up waiting; its reason becomes the error. */
-  readonly signal?: AbortSignal;
+  readonly signal?: CancelSignal;
   /** Whole time for dialling and the answer. Default none: the dial has its own limit. */
   readonly timeoutMs?: number;
 }

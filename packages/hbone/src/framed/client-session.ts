@@ -1,7 +1,7 @@
 // Engine 2's client connection: many CONNECT streams over one verified TLS endpoint. State: ready -> draining -> closed.
 // Owned by the pool, or by one tunnel in double HBONE. Data threads.
-import { addAbortListener } from 'node:events';
 import type { SecureEndpoint } from '@ambit/net';
+import { offCancelled, onCancelled } from '@ambit/runtime/cancellation';
 import type { Logger } from '@ambit/runtime/log';
 import { connectionDraining, connectionLost, HboneError, refusedWithStatus } from '../errors.ts';
 import { startKeepalive } from '../keepalive.ts';
@@ -122,7 +122,8 @@ export class FramedClientSession<Peer> implements ClientSession<Peer> {
       reject(error);
       tunnel.destroy(error);
     };
-    using _abort = signal === undefined ? undefined : addAbortListener(signal, () => giveUp(signal.reason as Error));
+    const onAbort = (): void => giveUp(signal?.reason as Error);
+    if (signal !== undefined) onCancelled(signal, onAbort);
     const timer =
       timeoutMs === undefined
         ? undefined
@@ -134,6 +135,7 @@ export class FramedClientSession<Peer> implements ClientSession<Peer> {
       return await promise;
     } finally {
       clearTimeout(timer);
+      if (signal !== undefined) offCancelled(signal, onAbort);
       this.#waiting.delete(tunnel);
       tunnel.onClose = undefined;
     }

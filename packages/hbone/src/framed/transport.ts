@@ -1,6 +1,7 @@
 // Between one verified TLS endpoint and the state machine: reads until there is nothing, sends what is framed, and
 // decides when. Small frames leave at once while the connection is quiet and once per turn while it is busy; big ones
 // one region at a time; streams that wait take turns. Owned by a session of this folder. Data threads.
+import { performance } from 'node:perf_hooks';
 import { AGAIN, type Endpoint, EOF, Region } from '@ambit/net';
 import { Http2Connection } from './connection.ts';
 import type { ConnectionHandler, ConnectionLimits, Http2Stream } from './stream.ts';
@@ -49,7 +50,9 @@ export class FramedTransport {
   #isTurnScheduled = false;
   /** While above 0 the connection is busy: a turn not long ago sent more than once, and small frames wait for each other. */
   #busyTurns = 0;
-  #sendsInTurn = 0;
+  /** The turn that last sent something, and whether it sent more than once. */
+  #lastTurn = -1;
+  #isTurnBusy = false;
   /** Nothing is framed or looked at any more. */
   #isClosed = false;
   #isTold = false;
@@ -159,9 +162,13 @@ export class FramedTransport {
     if (this.#isReading || this.#isBlocked || this.#isSending) return;
     const { bytes } = this.connection.output;
     if (bytes === 0) return;
-    this.#sendsInTurn += 1;
-    const isQuiet = !this.#gathers && this.#busyTurns === 0 && this.#sendsInTurn === 1;
-    if (bytes >= SEND_NOW_BYTES || isQuiet) this.flush();
+    const turn = performance.nodeTiming.uvMetricsInfo.loopCount;
+    const isFirst = turn !== this.#lastTurn;
+    this.#lastTurn = turn;
+    // A quiet connection needs no end of its turn: to schedule one costs a lonely message more than to frame it.
+    if (isFirst && this.#busyTurns === 0 && !this.#gathers) return this.flush();
+    this.#isTurnBusy ||= !isFirst;
+    if (bytes >= SEND_NOW_BYTES) this.flush();
     if (!this.#isTurnScheduled) {
       this.#isTurnScheduled = true;
       setImmediate(this.#onTurnEnd);
@@ -254,8 +261,8 @@ export class FramedTransport {
 
   readonly #onTurnEnd = (): void => {
     this.#isTurnScheduled = false;
-    this.#busyTurns = this.#sendsInTurn > 1 ? QUIET_TURNS : Math.max(0, this.#busyTurns - 1);
-    this.#sendsInTurn = 0;
+    this.#busyTurns = this.#isTurnBusy ? QUIET_TURNS : Math.max(0, this.#busyTurns - 1);
+    this.#isTurnBusy = false;
     this.flush();
   };
 

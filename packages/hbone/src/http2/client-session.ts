@@ -1,7 +1,6 @@
 // Engine 1's client connection on core http2: many CONNECT streams over a verified TLS endpoint. State: ready ->
 // draining -> closed (a session that is still connecting is a dial of the pool). Owned by the pool, or by one tunnel
 // in double HBONE.
-import { addAbortListener } from 'node:events';
 import {
   connect,
   constants,
@@ -11,6 +10,7 @@ import {
   type IncomingHttpStatusHeader,
 } from 'node:http2';
 import { type SecureEndpoint, takeNodeStream } from '@ambit/net';
+import { offCancelled, onCancelled } from '@ambit/runtime/cancellation';
 import type { Logger } from '@ambit/runtime/log';
 import { connectionDraining, connectionLost, HboneError, refusedWithStatus, streamReset } from '../errors.ts';
 import { plainHeaders } from './headers.ts';
@@ -146,13 +146,14 @@ export class Http2ClientSession<Peer> implements ClientSession<Peer> {
     const onError = (error: Error): void => fail(this.#streamFailed(stream, error));
     const onClose = (): void => fail(this.#streamFailed(stream, undefined));
     const { signal, timeoutMs } = options;
-    const abort = signal === undefined ? undefined : addAbortListener(signal, () => fail(signal.reason as Error));
+    const onAbort = (): void => fail(signal?.reason as Error);
+    if (signal !== undefined) onCancelled(signal, onAbort);
     const timer =
       timeoutMs === undefined ? undefined : setTimeout(() => fail(answerTimedOut(this.peerName, timeoutMs)), timeoutMs);
     const onLeaving = (): void => options.onLeaving?.(fail);
     const cleanup = (): void => {
       this.#waiting.delete(onLeaving);
-      abort?.[Symbol.dispose]();
+      if (signal !== undefined) offCancelled(signal, onAbort);
       clearTimeout(timer);
       stream.off('response', onResponse);
       stream.off('close', onClose);

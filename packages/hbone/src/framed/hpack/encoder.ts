@@ -13,9 +13,9 @@ const isRepeatedInTunnels = (name: string): boolean => REPEATING.has(name);
 
 /** One direction of one connection. */
 export class HpackEncoder {
-  /** Absolute number of an entry by its field; entries are numbered from 0 as they are added. */
-  readonly #numbers = new Map<string, number>();
-  readonly #queue: { readonly key: string; readonly size: number }[] = [];
+  /** Absolute number of an entry by its name and value; entries are numbered from 0 as they are added. */
+  readonly #numbers = new Map<string, Map<string, number>>();
+  readonly #queue: { readonly name: string; readonly value: string; readonly size: number }[] = [];
   #added = 0;
   #size = 0;
   #maxSize = TABLE_LIMIT_BYTES;
@@ -55,24 +55,25 @@ export class HpackEncoder {
   }
 
   #field(name: string, value: string): void {
-    const key = `${name}\0${value}`;
-    const fixed = STATIC_FIELDS.get(key);
+    const fixed = STATIC_FIELDS.get(name)?.get(value);
     if (fixed !== undefined) return this.#integer(0x80, 7, fixed);
-    const number = this.#numbers.get(key);
+    const number = this.#numbers.get(name)?.get(value);
     if (number !== undefined) return this.#integer(0x80, 7, STATIC_TABLE.length + this.#added - number);
-    const isKept = this.#repeats(name) && name.length + value.length + FIELD_OVERHEAD_BYTES <= this.#maxSize;
+    const size = name.length + value.length + FIELD_OVERHEAD_BYTES;
+    const isKept = this.#repeats(name) && size <= this.#maxSize;
     const nameIndex = STATIC_NAMES.get(name);
     this.#integer(isKept ? 0x40 : 0, isKept ? 6 : 4, nameIndex ?? 0);
-    if (nameIndex === undefined) this.#string(name);
-    this.#string(value);
-    if (isKept) this.#insert(key);
+    if (nameIndex === undefined) this.#string(name, isKept);
+    this.#string(value, isKept);
+    if (isKept) this.#insert(name, value, size);
   }
 
-  #insert(key: string): void {
-    const size = key.length - 1 + FIELD_OVERHEAD_BYTES;
+  #insert(name: string, value: string, size: number): void {
     this.#evictTo(this.#maxSize - size);
-    this.#numbers.set(key, this.#added);
-    this.#queue.push({ key, size });
+    const byValue = this.#numbers.get(name);
+    if (byValue === undefined) this.#numbers.set(name, new Map([[value, this.#added]]));
+    else byValue.set(value, this.#added);
+    this.#queue.push({ name, value, size });
     this.#added += 1;
     this.#size += size;
   }
@@ -82,12 +83,15 @@ export class HpackEncoder {
       const oldest = this.#queue.shift();
       if (oldest === undefined) return;
       this.#size -= oldest.size;
-      this.#numbers.delete(oldest.key);
+      const byValue = this.#numbers.get(oldest.name);
+      byValue?.delete(oldest.value);
+      if (byValue?.size === 0) this.#numbers.delete(oldest.name);
     }
   }
 
-  #string(text: string): void {
-    const coded = huffmanLength(text);
+  // Huffman coding pays where the text is sent once for many streams; else it costs both ends more than its quarter of the bytes.
+  #string(text: string, isCoded: boolean): void {
+    const coded = isCoded ? huffmanLength(text) : text.length;
     const isShorter = coded < text.length;
     this.#integer(isShorter ? 0x80 : 0, 7, isShorter ? coded : text.length);
     this.#reserve(text.length);

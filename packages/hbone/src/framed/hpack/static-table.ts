@@ -36,7 +36,14 @@ export const STATIC_NAMES: ReadonlyMap<string, number> = new Map(
   STATIC_TABLE.map(([name], index) => [name, index + 1] as const).toReversed(),
 );
 
-/** Index (from 1) by name and value, joined with a NUL. */
-export const STATIC_FIELDS: ReadonlyMap<string, number> = new Map(
-  STATIC_TABLE.map(([name, value], index) => [`${name}\0${value}`, index + 1] as const),
-);
+/** Index (from 1) by name, then by value. */
+export const STATIC_FIELDS: ReadonlyMap<string, ReadonlyMap<string, number>> = indexByNameAndValue();
+
+function indexByNameAndValue(): Map<string, Map<string, number>> {
+  const index = new Map<string, Map<string, number>>();
+  for (const [at, [name, value]] of STATIC_TABLE.entries()) {
+    const byValue = index.get(name) ?? new Map<string, number>();
+    index.set(name, byValue.set(value, at + 1));
+  }
+  return index;
+}
