@@ -128,6 +128,28 @@ function dryRunNotes(groups: readonly PolicyGroup[], view: ConnectionView): read
   return [...denied, ...allowed, ...(isLonely ? [{ message: 'dry-run: no allow policies match' }] : [])];
 }
 
+interface Source {
+  readonly principal: string;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+}
+
+/** Identities that were read: the connections of a thread come from few peers, again and again. */
+const sources = new Map<string, Source | undefined>();
+const MAX_SOURCES = 1000;
+
+function sourceOf(identity: string): Source | undefined {
+  if (sources.has(identity)) return sources.get(identity);
+  const id = parseSpiffeId(identity);
+  const source =
+    id === undefined
+      ? undefined
+      : { principal: principalOf(identity), namespace: id.namespace, serviceAccount: id.serviceAccount };
+  if (sources.size >= MAX_SOURCES) sources.clear();
+  sources.set(identity, source);
+  return source;
+}
+
 /** Addresses are read when a rule asks for them: most policies know only identities. */
 class FactsView implements ConnectionView {
   readonly principal: string | undefined;
@@ -139,11 +161,10 @@ class FactsView implements ConnectionView {
   #destinationGroups: readonly number[] | undefined;
 
   constructor(facts: ConnectionFacts) {
-    const { sourceIdentity } = facts;
-    const id = sourceIdentity === undefined ? undefined : parseSpiffeId(sourceIdentity);
-    this.principal = id === undefined || sourceIdentity === undefined ? undefined : principalOf(sourceIdentity);
-    this.namespace = id?.namespace ?? '';
-    this.serviceAccount = id?.serviceAccount;
+    const source = facts.sourceIdentity === undefined ? undefined : sourceOf(facts.sourceIdentity);
+    this.principal = source?.principal;
+    this.namespace = source?.namespace ?? '';
+    this.serviceAccount = source?.serviceAccount;
     this.destinationPort = facts.destinationPort;
     this.#facts = facts;
   }

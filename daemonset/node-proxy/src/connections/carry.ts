@@ -4,6 +4,7 @@
  * Called by `outbound/listener.ts`, `inbound/listener.ts` and `inbound/passthrough.ts` on a data thread.
  */
 import { type Endpoint, relay, type RelayResult } from '@ambit/net';
+import type { CancelSignal } from '@ambit/runtime/cancellation';
 import type { ConnectionRecord } from '../telemetry/connection-record.ts';
 import { isRevoked, revokedPeer } from '../telemetry/response-flags.ts';
 
@@ -11,7 +12,7 @@ import { isRevoked, revokedPeer } from '../telemetry/response-flags.ts';
 export async function carry(
   client: Endpoint,
   upstream: Endpoint,
-  options: { readonly record: ConnectionRecord; readonly signal: AbortSignal },
+  options: { readonly record: ConnectionRecord; readonly signal: CancelSignal },
 ): Promise<void> {
   let seenUp = 0;
   let seenDown = 0;

@@ -51,7 +51,7 @@ export function createConnectionRegistry<Facts>(): ConnectionRegistry<Facts> {
     },
     register(connection) {
       live.add(connection);
-      return { [Symbol.dispose]: () => void live.delete(connection) };
+      return new Registration(live, connection);
     },
     recheck: (isAllowed, reason) => destroyWhere(({ facts }) => facts !== undefined && !isAllowed(facts), reason),
     destroyPeers: (predicate, reason) =>
@@ -59,4 +59,19 @@ export function createConnectionRegistry<Facts>(): ConnectionRegistry<Facts> {
     destroyAll: (reason) => destroyWhere(() => true, reason),
     list: () => [...live].map((connection) => connection.dump),
   };
+}
+
+/** Takes a connection out again. A class, as a hold of the drain is: one is made per connection. */
+class Registration<Facts> implements Disposable {
+  readonly #live: Set<RegisteredConnection<Facts>>;
+  readonly #connection: RegisteredConnection<Facts>;
+
+  constructor(live: Set<RegisteredConnection<Facts>>, connection: RegisteredConnection<Facts>) {
+    this.#live = live;
+    this.#connection = connection;
+  }
+
+  [Symbol.dispose](): void {
+    this.#live.delete(this.#connection);
+  }
 }

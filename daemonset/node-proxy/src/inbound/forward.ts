@@ -5,6 +5,7 @@
  * application tunnel is delivered to loopback and gets its header first (spec/node-proxy.md 3.2.5, 3.2.6).
  */
 import { connect, type Endpoint, type SocketAddress } from '@ambit/net';
+import type { CancelSignal } from '@ambit/runtime/cancellation';
 import type { IpPort } from '@ambit/state';
 import { upstreamOptions } from '../outbound/upstream-options.ts';
 import { NodeProxyError } from '../telemetry/response-flags.ts';
@@ -16,7 +17,7 @@ export interface ForwardInput {
   readonly client: SocketAddress;
   /** Set for a PROXY application tunnel. */
   readonly proxyDestination: IpPort | undefined;
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
 }
 
 /** Connects to the application. The caller owns the endpoint. Rejects with `connection failed: ...`. */

@@ -22,6 +22,7 @@ import {
   type SocketAddress,
   type TlsContext,
 } from '@ambit/net';
+import { Cancellation, type CancelSignal } from '@ambit/runtime/cancellation';
 import { canonicalIp, formatIpPort, identityOf, type InboundAuthority, type IpPort, type Workload } from '@ambit/state';
 import { carry } from '../connections/carry.ts';
 import type { TlsIdentity } from '../identity/thread-certificates.ts';
@@ -29,7 +30,8 @@ import { hboneLimits } from '../outbound/upstream-options.ts';
 import { type ConnectionRecord, earlyDenial, openRecord } from '../telemetry/connection-record.ts';
 import { baggageOf, partyOf, serviceParty, sourceParty } from '../telemetry/party.ts';
 import { isRevoked, NodeProxyError } from '../telemetry/response-flags.ts';
-import { illegalPorts, ownWorkload, type PodContext } from '../threads/pod-context.ts';
+import { illegalPorts, knownOwnWorkload, ownWorkload, type PodContext } from '../threads/pod-context.ts';
+import type { OnDemand } from '../updates/on-demand.ts';
 import { authorize, denied, type InboundPlan, planTunnel, type TunnelFacts } from './authorize.ts';
 import { connectApplication } from './forward.ts';
 import { logDecision } from './policy-log.ts';
@@ -100,11 +102,11 @@ export function createTunnelServer(context: PodContext): TunnelServer {
 
 /** Serves one CONNECT. Never rejects; answers exactly once. */
 async function serveTunnel(context: PodContext, request: TunnelRequest<PeerIdentity>): Promise<void> {
-  using _hold = context.drain.hold();
+  const hold = context.drain.hold();
   try {
     const authority = authorityOf(request);
-    const own = await ownOr503(context);
-    await fetchOnDemand(context, request, own, authority);
+    const own = knownOwnWorkload(context) ?? (await ownOr503(context));
+    if (context.onDemand !== undefined) await fetchOnDemand(context.onDemand, request, own, authority);
     const facts = factsOf(context, request, own, authority);
     const plan = planTunnel(context.state.snapshot(), facts);
     if (plan.kind === 'refuse') throw new Refusal(plan.status, plan.error);
@@ -118,6 +120,8 @@ async function serveTunnel(context: PodContext, request: TunnelRequest<PeerIdent
       error: refusal.why,
     });
     request.reject(refusal.status, refusal.message);
+  } finally {
+    hold[Symbol.dispose]();
   }
 }
 
@@ -153,13 +157,11 @@ async function ownOr503(context: PodContext): Promise<Workload> {
 
 /** On demand: the source, and the address asked for where it is not the own one (a waypoint's). */
 async function fetchOnDemand(
-  context: PodContext,
+  onDemand: OnDemand,
   request: TunnelRequest,
   own: Workload,
   authority: InboundAuthority,
 ): Promise<void> {
-  const { onDemand } = context;
-  if (onDemand === undefined) return;
   const ips = [request.remote?.ip, authority.kind === 'address' ? authority.ip : undefined];
   await Promise.all(
     ips.map(async (ip) => (ip === undefined || own.ips.includes(ip) ? undefined : onDemand.fetch(own.network, ip))),
@@ -191,9 +193,10 @@ async function carryTunnel(
   plan: Extract<InboundPlan, { kind: 'forward' }>,
   own: Workload,
 ): Promise<void> {
-  const abort = new AbortController();
+  const cancellation = new Cancellation();
   const client = request.remote ?? { ip: '0.0.0.0', port: 0 };
-  using _registered = context.registry.register({
+  const record = recordOf(context, request, plan);
+  const registered = context.registry.register({
     facts: plan.facts,
     dump: {
       direction: 'inbound',
@@ -202,35 +205,42 @@ async function carryTunnel(
       actualDst: formatIpPort(plan.target.ip, plan.target.port),
       protocol: 'HBONE',
     },
-    destroy: (reason) => abort.abort(reason),
+    destroy: (reason) => cancellation.abort(reason),
   });
-  const record = recordOf(context, request, plan);
-  const onAbandoned = (reason: Error | undefined) => abort.abort(reason);
+  const onAbandoned = (reason: Error) => cancellation.abort(reason);
   request.onAbandoned = onAbandoned;
-  let upstream: Endpoint;
   try {
-    // Registered first: a policy that arrives from here on finds the connection (spec 3.7).
-    const decision = authorize(context.state.snapshot(), plan.facts, context.config.missingPolicy);
-    logDecision(context, decision, plan.facts);
-    if (!decision.allow) throw new Refusal(401, denied(decision));
-    upstream = await connectApplication(context, {
-      target: plan.target,
-      client,
-      proxyDestination: plan.proxyDestination,
-      signal: abort.signal,
-    });
+    const upstream = await connectAllowed(context, plan, { client, signal: cancellation });
+    const baggage = context.config.responseBaggage ? { baggage: baggageOf(own) } : undefined;
+    const tunnel = request.accept(baggage);
+    if (plan.proxyDestination !== undefined) {
+      upstream.write([proxyHeader(client, plan.proxyDestination, request.peer.uri)]);
+    }
+    await carry(tunnel, upstream, { record, signal: cancellation });
   } catch (error) {
     const refusal = error instanceof Refusal ? error : new Refusal(503, error);
     record.complete(refusal.why);
     request.reject(refusal.status, refusal.message);
-    return;
+  } finally {
+    registered[Symbol.dispose]();
   }
-  const baggage = context.config.responseBaggage ? { baggage: baggageOf(own) } : undefined;
-  const tunnel = request.accept(baggage);
-  if (plan.proxyDestination !== undefined) {
-    upstream.write([proxyHeader(client, plan.proxyDestination, request.peer.uri)]);
-  }
-  await carry(tunnel, upstream, { record, signal: abort.signal });
+}
+
+// The connection is registered: a policy that arrives from here on finds it (spec 3.7).
+async function connectAllowed(
+  context: PodContext,
+  plan: Extract<InboundPlan, { kind: 'forward' }>,
+  { client, signal }: { readonly client: SocketAddress; readonly signal: CancelSignal },
+): Promise<Endpoint> {
+  const decision = authorize(context.state.snapshot(), plan.facts, context.config.missingPolicy);
+  logDecision(context, decision, plan.facts);
+  if (!decision.allow) throw new Refusal(401, denied(decision));
+  return connectApplication(context, {
+    target: plan.target,
+    client,
+    proxyDestination: plan.proxyDestination,
+    signal,
+  });
 }
 
 function recordOf(

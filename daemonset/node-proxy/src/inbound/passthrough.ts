@@ -5,23 +5,24 @@
  * principals) ends it here; the client sees a reset (spec/node-proxy.md 3.3).
  */
 import { type Endpoint, originalDestination } from '@ambit/net';
+import { Cancellation } from '@ambit/runtime/cancellation';
 import { formatIpPort } from '@ambit/state';
 import { abandonedBy, carry } from '../connections/carry.ts';
 import { earlyDenial, openRecord } from '../telemetry/connection-record.ts';
 import { partyOf, serviceParty, sourceParty } from '../telemetry/party.ts';
-import { illegalPorts, ownWorkload, type PodContext } from '../threads/pod-context.ts';
+import { illegalPorts, knownOwnWorkload, ownWorkload, type PodContext } from '../threads/pod-context.ts';
 import { authorize, denied, type InboundPlan, planPlaintext } from './authorize.ts';
 import { connectApplication } from './forward.ts';
 import { logDecision } from './policy-log.ts';
 
 /** Serves one plaintext connection. Never rejects; owns the endpoint. */
 export async function servePlaintext(context: PodContext, client: Endpoint): Promise<void> {
-  using _hold = context.drain.hold();
+  const hold = context.drain.hold();
   context.openSockets.destination += 1;
   const remote = client.remote ?? { ip: '0.0.0.0', port: 0 };
   const destination = originalDestination(client) ?? client.local ?? { ip: '0.0.0.0', port: 0 };
   try {
-    const own = await ownWorkload(context);
+    const own = knownOwnWorkload(context) ?? (await ownWorkload(context));
     const plan = planPlaintext(context.state.snapshot(), {
       own,
       remote,
@@ -40,6 +41,7 @@ export async function servePlaintext(context: PodContext, client: Endpoint): Pro
     client.destroy(error instanceof Error ? error : new Error('inbound connection failed'));
   } finally {
     context.openSockets.destination -= 1;
+    hold[Symbol.dispose]();
   }
 }
 
@@ -49,19 +51,8 @@ async function carryPlaintext(
   remote: { readonly ip: string; readonly port: number },
   plan: Extract<InboundPlan, { kind: 'forward' }>,
 ): Promise<void> {
-  const abort = new AbortController();
+  const cancellation = new Cancellation();
   const target = formatIpPort(plan.target.ip, plan.target.port);
-  using _registered = context.registry.register({
-    facts: plan.facts,
-    dump: {
-      direction: 'inbound',
-      src: formatIpPort(remote.ip, remote.port),
-      originalDst: null,
-      actualDst: target,
-      protocol: 'TCP',
-    },
-    destroy: (reason) => abort.abort(reason),
-  });
   const service = serviceParty(plan.service);
   const source = sourceParty(plan.source, undefined, undefined);
   const record = openRecord(context.sink, {
@@ -73,7 +64,18 @@ async function carryPlaintext(
     ...(service === undefined ? {} : { service }),
     ...(source === undefined ? {} : { source }),
   });
-  const onClose = (error: Error | undefined) => abort.abort(abandonedBy('the client', error));
+  const registered = context.registry.register({
+    facts: plan.facts,
+    dump: {
+      direction: 'inbound',
+      src: formatIpPort(remote.ip, remote.port),
+      originalDst: null,
+      actualDst: target,
+      protocol: 'TCP',
+    },
+    destroy: (reason) => cancellation.abort(reason),
+  });
+  const onClose = (error: Error | undefined) => cancellation.abort(abandonedBy('the client', error));
   client.onClose = onClose;
   try {
     // Registered first: a policy that arrives from here on finds the connection (spec 3.7).
@@ -84,11 +86,13 @@ async function carryPlaintext(
       target: plan.target,
       client: remote,
       proxyDestination: undefined,
-      signal: abort.signal,
+      signal: cancellation,
     });
-    await carry(client, upstream, { record, signal: abort.signal });
+    await carry(client, upstream, { record, signal: cancellation });
   } catch (error) {
     record.complete(error);
     client.destroy(error instanceof Error ? error : new Error('inbound connection failed'));
+  } finally {
+    registered[Symbol.dispose]();
   }
 }

@@ -9,6 +9,7 @@ import { lookup } from 'node:dns/promises';
 import type { TunnelStream } from '@ambit/hbone';
 import type { PeerIdentity } from '@ambit/identity';
 import { connect, type Endpoint } from '@ambit/net';
+import type { CancelSignal } from '@ambit/runtime/cancellation';
 import { formatIpPort, identityOf, type Target, type Workload } from '@ambit/state';
 import { partyOf } from '../telemetry/party.ts';
 import { errorText, NodeProxyError } from '../telemetry/response-flags.ts';
@@ -25,7 +26,7 @@ export interface ConnectInput {
   readonly sourceIp: string;
   /** Headers of the CONNECT request: baggage, forwarded, traceparent. */
   readonly headers: Readonly<Record<string, string>>;
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
 }
 
 /** An opened upstream side. */

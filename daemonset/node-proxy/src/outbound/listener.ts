@@ -7,6 +7,7 @@
 import { formatForwarded, newTraceparent, parseBaggage, type TunnelStream } from '@ambit/hbone';
 import type { PeerIdentity } from '@ambit/identity';
 import { type Endpoint, originalDestination, type SocketAddress } from '@ambit/net';
+import { Cancellation } from '@ambit/runtime/cancellation';
 import { formatIpPort, type Workload } from '@ambit/state';
 import { abandonedBy, carry } from '../connections/carry.ts';
 import type { RegisteredConnection } from '../connections/registry.ts';
@@ -19,7 +20,7 @@ import {
 } from '../telemetry/connection-record.ts';
 import { baggageOf, derivedParty } from '../telemetry/party.ts';
 import type { DumpedConnection } from '../threads/messages.ts';
-import { illegalPorts, ownWorkload, type PodContext } from '../threads/pod-context.ts';
+import { illegalPorts, knownOwnWorkload, ownWorkload, type PodContext } from '../threads/pod-context.ts';
 import { connectOutbound } from './connect.ts';
 import { type OutboundRequest, routeOutbound, targetText } from './route.ts';
 
@@ -35,12 +36,12 @@ export async function serveCaptured(context: PodContext, client: Endpoint): Prom
 
 /** Serves one connection to `destination`. Never rejects; owns the endpoint. */
 export async function serveOutbound(context: PodContext, client: Endpoint, destination: SocketAddress): Promise<void> {
-  using _hold = context.drain.hold();
+  const hold = context.drain.hold();
   context.openSockets.source += 1;
   const clientAddress = client.remote ?? { ip: '0.0.0.0', port: 0 };
   try {
-    const source = await ownWorkload(context);
-    await context.onDemand?.fetch(source.network, destination.ip);
+    const source = knownOwnWorkload(context) ?? (await ownWorkload(context));
+    if (context.onDemand !== undefined) await context.onDemand.fetch(source.network, destination.ip);
     const request = routeOutbound({
       snapshot: context.state.snapshot(),
       source,
@@ -61,6 +62,7 @@ export async function serveOutbound(context: PodContext, client: Endpoint, desti
     client.destroy(error instanceof Error ? error : new Error('outbound connection failed'));
   } finally {
     context.openSockets.source -= 1;
+    hold[Symbol.dispose]();
   }
 }
 
@@ -74,17 +76,17 @@ interface Routed {
 
 /** From here on a failure completes the record instead of being an early denial. */
 async function carryRouted(context: PodContext, routed: Routed): Promise<void> {
-  const abort = new AbortController();
+  const cancellation = new Cancellation();
   const { client } = routed;
   const connection: RegisteredConnection<PolicyFacts> = {
     facts: undefined,
     dump: dumpOf(routed),
-    destroy: (reason) => abort.abort(reason),
+    destroy: (reason) => cancellation.abort(reason),
   };
-  using _registered = context.registry.register(connection);
   // Who serves behind a network gateway is known only when it answered; until then nothing is counted.
   let record = routed.request.kind === 'double-hbone' ? undefined : recordOf(context, routed);
-  const onClose = (error: Error | undefined) => abort.abort(abandonedBy('the client', error));
+  const registered = context.registry.register(connection);
+  const onClose = (error: Error | undefined) => cancellation.abort(abandonedBy('the client', error));
   client.onClose = onClose;
   try {
     const { endpoint, inner } = await connectOutbound(routed.request, {
@@ -92,14 +94,16 @@ async function carryRouted(context: PodContext, routed: Routed): Promise<void> {
       source: routed.source,
       sourceIp: routed.clientAddress.ip,
       headers: headersOf(context, routed),
-      signal: abort.signal,
+      signal: cancellation,
     });
     if (inner !== undefined) connection.innerPeer = inner.peer;
     record ??= recordOf(context, routed, inner === undefined ? undefined : innerParty(inner));
-    await carry(client, endpoint, { record, signal: abort.signal });
+    await carry(client, endpoint, { record, signal: cancellation });
   } catch (error) {
     (record ?? recordOf(context, routed)).complete(error);
     client.destroy(error instanceof Error ? error : new Error('outbound connection failed'));
+  } finally {
+    registered[Symbol.dispose]();
   }
 }
 

@@ -5,6 +5,7 @@
  * runtime's SOCKS5 relay stands in for kube-proxy. Called by `connect.ts` on a data thread.
  */
 import { AGAIN, connect, type Endpoint, EOF, Region, type SocketDomain } from '@ambit/net';
+import { type CancelSignal, offCancelled, onCancelled } from '@ambit/runtime/cancellation';
 import ipaddr from 'ipaddr.js';
 import { NodeProxyError } from '../telemetry/response-flags.ts';
 import type { PodContext } from '../threads/pod-context.ts';
@@ -24,7 +25,7 @@ export function isRelayed(context: PodContext, ip: string): boolean {
 export async function connectThroughRelay(
   context: PodContext,
   to: { readonly ip: string; readonly port: number },
-  signal: AbortSignal,
+  signal: CancelSignal,
 ): Promise<Endpoint> {
   const relay = context.config.relay;
   if (relay === undefined) throw new NodeProxyError('ERR_NODE_PROXY_CONNECT', 'no service relay is configured');
@@ -35,7 +36,7 @@ export async function connectThroughRelay(
   return replied(endpoint, `${to.ip}:${to.port}`, signal);
 }
 
-async function replied(endpoint: Endpoint, target: string, signal: AbortSignal): Promise<Endpoint> {
+async function replied(endpoint: Endpoint, target: string, signal: CancelSignal): Promise<Endpoint> {
   const done = Promise.withResolvers<Buffer>();
   let bytes: Buffer = Buffer.alloc(0);
   const fail = (why: string): void =>
@@ -57,7 +58,7 @@ async function replied(endpoint: Endpoint, target: string, signal: AbortSignal):
   const onClose = () => fail('reset the connection');
   endpoint.onClose = onClose;
   const abort = (): void => done.reject(signal.reason);
-  signal.addEventListener('abort', abort, { once: true });
+  onCancelled(signal, abort);
   const timer = setTimeout(() => fail(`did not answer within ${REPLY_TIMEOUT_MS} ms`), REPLY_TIMEOUT_MS);
   read();
   try {
@@ -70,7 +71,7 @@ async function replied(endpoint: Endpoint, target: string, signal: AbortSignal):
     throw error;
   } finally {
     clearTimeout(timer);
-    signal.removeEventListener('abort', abort);
+    offCancelled(signal, abort);
   }
 }
 

@@ -3,6 +3,7 @@
  */
 import type { HboneLimits } from '@ambit/hbone';
 import type { ConnectOptions } from '@ambit/net';
+import type { CancelSignal } from '@ambit/runtime/cancellation';
 import type { DataConfig } from '../threads/messages.ts';
 import type { PodContext } from '../threads/pod-context.ts';
 
@@ -23,7 +24,7 @@ export function socketOptions(config: DataConfig): Pick<ConnectOptions, 'timeout
 export function upstreamOptions(
   context: PodContext,
   to: { readonly ip: string; readonly port: number },
-  signal: AbortSignal,
+  signal: CancelSignal,
 ): ConnectOptions {
   return { ...socketOptions(context.config), host: to.ip, port: to.port, signal };
 }
