@@ -29,14 +29,10 @@ export function createThreadState(options: { nodeName: string | undefined; clock
   const store = createStateStore();
   const local = createLocalWorkloads(options.nodeName);
   const waiting = new Set<() => void>();
-  /** Records found in the snapshot `foundIn`: every connection asks for the one of its pod. */
+  /** Records found since the last diff: every connection asks for the one of its pod. */
   const found = new Map<WorkloadInfo, Workload>();
-  let foundIn: Snapshot | undefined;
   const findOwn = (info: WorkloadInfo): Workload | undefined => {
-    const snapshot = store.snapshot();
-    if (snapshot !== foundIn) found.clear();
-    foundIn = snapshot;
-    const known = found.get(info) ?? local.find(snapshot, info);
+    const known = found.get(info) ?? local.find(store.snapshot(), info);
     if (known !== undefined) found.set(info, known);
     return known;
   };
