@@ -1,11 +1,12 @@
 // Status of HTTPRoute, GRPCRoute, TCPRoute and TLSRoute: one entry per parent that is ours (spec control-plane 6.6). Pure.
-import type { BackendRef, ParentRef } from '@ambit/resources';
+import type { BackendRef, ParentRef, RouteFilter } from '@ambit/resources';
 import type { ConditionResult } from '../conditions.ts';
 import type { View } from '../index/view.ts';
 import { bindService } from './waypoint/binding.ts';
 import { definitionOf, hostnameOf, type ServiceDefinition } from './service/definition.ts';
 import type { RouteKind, RouteParentResult, StatusResult } from './status-result.ts';
 import { destinationOf } from './waypoint-config/destination.ts';
+import { SUPPORTED_FILTERS } from './waypoint-config/filters.ts';
 import { parentKey } from './waypoint-config/parents.ts';
 
 /** The parents' statuses of a route; nothing when the route is gone or has no parent of ours. */
@@ -13,24 +14,52 @@ export function routeStatus(view: View, kind: RouteKind, key: string): StatusRes
   const route = view.get(kind, key);
   if (route === undefined) return [];
   const namespace = route.metadata.namespace ?? '';
-  const refs = (route.spec?.rules ?? []).flatMap((rule): readonly BackendRef[] => rule.backendRefs ?? []);
-  const resolved = resolvedRefs(view, refs, namespace);
+  const rules = (route.spec?.rules ?? []) as readonly RouteRule[];
+  const resolved = resolvedRefs(view, rules.flatMap(destinationsOf), namespace);
+  const unsupported = unsupportedFilter(rules);
   const parents: RouteParentResult[] = [];
   for (const ref of route.spec?.parentRefs ?? []) {
     const parent = parentKey(ref, namespace);
     if (parent === undefined || parent.startsWith('Gateway ')) continue;
     parents.push({
       parentRef: { ...ref },
-      conditions: [accepted(view, parent, ref), resolved, waypoints(view, parent)],
+      conditions: [accepted(view, parent, ref, unsupported), resolved, waypoints(view, parent)],
     });
   }
   return parents.length === 0 ? [] : [{ kind, key, parents }];
 }
 
-function accepted(view: View, parent: string, ref: ParentRef): ConditionResult {
+/** Rules of all kinds; those of streams have no filters. */
+interface RouteRule {
+  readonly backendRefs?: readonly BackendRef[];
+  readonly filters?: readonly RouteFilter[];
+}
+
+/** Everything that a rule sends to, copies of requests included. */
+function destinationsOf(rule: RouteRule): readonly BackendRef[] {
+  const mirrors = filtersIn(rule).flatMap(({ requestMirror }) => (requestMirror === undefined ? [] : [requestMirror]));
+  return [...(rule.backendRefs ?? []), ...mirrors.map(({ backendRef }) => backendRef)];
+}
+
+function filtersIn({ filters = [], backendRefs = [] }: RouteRule): readonly RouteFilter[] {
+  return [...filters, ...backendRefs.flatMap((ref) => ref.filters ?? [])];
+}
+
+/** What is wrong with the filters; the requests that would have to pass them are answered 500. */
+function unsupportedFilter(rules: readonly RouteRule[]): string | undefined {
+  for (const [index, rule] of rules.entries()) {
+    const filter = filtersIn(rule).find(({ type }) => !SUPPORTED_FILTERS.has(type));
+    if (filter !== undefined)
+      return `rule ${index}: filters of type ${filter.type} are not supported, its requests are answered 500`;
+  }
+  return undefined;
+}
+
+function accepted(view: View, parent: string, ref: ParentRef, unsupported: string | undefined): ConditionResult {
   const service = parentService(view, parent);
   if (service === undefined) return condition('Accepted', 'False', 'NoMatchingParent', 'parent service not found');
   const hasPort = ref.port === undefined || (service.message.ports ?? []).some((p) => p.servicePort === ref.port);
+  if (hasPort && unsupported !== undefined) return condition('Accepted', 'False', 'UnsupportedValue', unsupported);
   return hasPort
     ? condition('Accepted', 'True', 'Accepted', 'Route was valid')
     : condition('Accepted', 'False', 'NoMatchingParent', `port ${ref.port} not found`);

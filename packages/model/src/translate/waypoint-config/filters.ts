@@ -25,6 +25,16 @@ export interface FilterResult {
   readonly unknown?: string;
 }
 
+/** Types of filters that waypoints apply. */
+export const SUPPORTED_FILTERS: ReadonlySet<string> = new Set([
+  'RequestHeaderModifier',
+  'ResponseHeaderModifier',
+  'RequestRedirect',
+  'URLRewrite',
+  'RequestMirror',
+  'CORS',
+]);
+
 /** Translates filters in their order. */
 export function filtersOf(view: View, filters: readonly RouteFilter[], routeNamespace: string): FilterResult {
   let result: FilterResult = {};
