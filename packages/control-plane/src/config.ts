@@ -83,6 +83,10 @@ export const environment = {
   ),
   ISTIOD_CUSTOM_HOST: list([], 'Further DNS names in the serving certificate.'),
   PILOT_CA_CERT_CONFIGMAP: text('istio-ca-root-cert', 'ConfigMap with the root certificate, in every namespace.'),
+  ENABLE_CLUSTER_TRUST_BUNDLE_API: bool(
+    false,
+    'Publish the root certificate as ClusterTrustBundle istio.io:istiod-ca:root-cert, beside the ConfigMaps (certificates.k8s.io/v1beta1).',
+  ),
   PILOT_ENABLE_CA_CRL: bool(true, 'Distribute revocation lists.'),
   PILOT_CRL_CONFIGMAP: text('istio-ca-crl', 'ConfigMap with revocation lists, in every namespace.'),
   ISTIO_GPRC_MAXRECVMSGSIZE: count(

@@ -50,7 +50,6 @@ export const declinedEnvironment: Readonly<Record<string, DeclinedVariable>> = {
   CITADEL_SELF_SIGNED_CA_RSA_KEY_SIZE: declined(
     'New roots have keys of P-256; RSA keys that exist are used as they are.',
   ),
-  ENABLE_CLUSTER_TRUST_BUNDLE_API: declined('Roots are handed out as ConfigMaps only.', 'false'),
   PILOT_INSECURE_MULTICLUSTER_KUBECONFIG_OPTIONS: declined(
     'A kubeconfig that names programs or files of this machine is always refused.',
     '',

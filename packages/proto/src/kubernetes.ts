@@ -10,6 +10,7 @@ import { file_kubernetes_autoscaling_v1 } from '../gen/kubernetes/autoscaling_v1
 import { file_kubernetes_autoscaling_v2 } from '../gen/kubernetes/autoscaling_v2_pb.js';
 import { file_kubernetes_batch } from '../gen/kubernetes/batch_pb.js';
 import { file_kubernetes_certificates } from '../gen/kubernetes/certificates_pb.js';
+import { file_kubernetes_certificates_v1beta1 } from '../gen/kubernetes/certificates_v1beta1_pb.js';
 import { file_kubernetes_coordination } from '../gen/kubernetes/coordination_pb.js';
 import { file_kubernetes_core } from '../gen/kubernetes/core_pb.js';
 import { file_kubernetes_discovery } from '../gen/kubernetes/discovery_pb.js';
@@ -36,6 +37,7 @@ export const kubernetesFiles: ReadonlyMap<string, DescFile> = new Map<string, De
   ['autoscaling/v2', file_kubernetes_autoscaling_v2],
   ['batch/v1', file_kubernetes_batch],
   ['certificates.k8s.io/v1', file_kubernetes_certificates],
+  ['certificates.k8s.io/v1beta1', file_kubernetes_certificates_v1beta1],
   ['coordination.k8s.io/v1', file_kubernetes_coordination],
   ['discovery.k8s.io/v1', file_kubernetes_discovery],
   ['events.k8s.io/v1', file_kubernetes_events],

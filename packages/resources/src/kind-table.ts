@@ -72,6 +72,9 @@ export const kindTable = {
     'certificatesigningrequests',
     { namespaced: false, shortNames: ['csr'] },
   ),
+  ClusterTrustBundle: define('certificates.k8s.io', 'v1beta1', 'ClusterTrustBundle', 'clustertrustbundles', {
+    namespaced: false,
+  }),
   // cert-manager brings the definition.
   CertificateRequest: define('cert-manager.io', 'v1', 'CertificateRequest', 'certificaterequests', {
     shortNames: ['cr', 'crs'],

@@ -50,6 +50,7 @@ const schemas = {
   ValidatingWebhookConfiguration: InstalledObjectSchema,
   MutatingWebhookConfiguration: InstalledObjectSchema,
   CertificateSigningRequest: InstalledObjectSchema,
+  ClusterTrustBundle: InstalledObjectSchema,
   CertificateRequest: InstalledObjectSchema,
   ResourceQuota: InstalledObjectSchema,
   Role: InstalledObjectSchema,

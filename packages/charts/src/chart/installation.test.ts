@@ -144,3 +144,12 @@ test('the stream of flows is a value', () => {
   assert.match(text(true), /"AMBIT_TELEMETRY","value":"true"/);
   assert.doesNotMatch(text(false), /AMBIT_TELEMETRY/);
 });
+
+test('a control plane that publishes a trust bundle may do so, others may not', () => {
+  const role = (env: Record<string, unknown>): string =>
+    JSON.stringify(find(render({ pilot: { env } }), 'ClusterRole', 'istiod-clusterrole-istio-system'));
+  assert.doesNotMatch(role({}), /clustertrustbundles|attest/);
+  assert.doesNotMatch(role({ ENABLE_CLUSTER_TRUST_BUNDLE_API: 'false' }), /clustertrustbundles/);
+  for (const value of ['true', true])
+    assert.match(role({ ENABLE_CLUSTER_TRUST_BUNDLE_API: value }), /"istio.io\/istiod-ca"\],"verbs":\["attest"\]/);
+});

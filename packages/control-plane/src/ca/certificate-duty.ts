@@ -9,6 +9,7 @@ import type { Duty } from '../leadership.ts';
 import type { MeshSettings } from '../sources/mesh-config.ts';
 import type { Authority } from './authority-keeper.ts';
 import { type Distribution, distributeText } from './config-map-distribution.ts';
+import { publishTrustBundle } from './trust-bundle.ts';
 
 /** What is handed out, and where. */
 export interface CertificateDutyParts {
@@ -43,6 +44,8 @@ export function certificateDuty({ config, client, authority, mesh, log: parent }
   const wanted = config.PILOT_ENABLE_CA_CRL ? [roots, revoked] : [roots];
   const onLead = (signal: AbortSignal): void => {
     running = wanted.map((one) => distributeText({ client, ...one, isIncluded, log, signal }));
+    if (config.ENABLE_CLUSTER_TRUST_BUNDLE_API)
+      running.push(publishTrustBundle({ client, text: roots.text, log, signal }));
     signal.addEventListener('abort', () => (running = []));
   };
   return {

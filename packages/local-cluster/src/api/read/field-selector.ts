@@ -46,6 +46,7 @@ const known: Readonly<Record<string, readonly string[]>> = {
   replicationcontrollers: ['status.replicas'],
   'jobs.batch': ['status.successful'],
   'certificatesigningrequests.certificates.k8s.io': ['spec.signerName'],
+  'clustertrustbundles.certificates.k8s.io': ['spec.signerName'],
 };
 
 const splitTerms = (text: string): string[] => text.split(',').filter((term) => term !== '');

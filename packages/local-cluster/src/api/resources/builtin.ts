@@ -135,6 +135,7 @@ const table: Readonly<Record<string, readonly Row[]>> = {
       more: [{ name: 'approval', kind: 'CertificateSigningRequest', verbs: statusVerbs }],
     },
   ],
+  'certificates.k8s.io/v1beta1': [{ kind: 'ClusterTrustBundle', cluster: true }],
   'authentication.k8s.io/v1': [
     { kind: 'SelfSubjectReview', cluster: true, ...createOnly },
     { kind: 'TokenReview', cluster: true, ...createOnly },

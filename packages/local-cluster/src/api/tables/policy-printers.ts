@@ -312,6 +312,10 @@ export const policyPrinters: Readonly<Record<string, Printer>> = {
       ];
     },
   ),
+  'clustertrustbundles.certificates.k8s.io': printer([nameColumn, column('SignerName')], (object) => [
+    nameOf(object),
+    noneIfEmpty(textAt(object, 'spec', 'signerName')),
+  ]),
   'controllerrevisions.apps': printer(
     [nameColumn, column('Controller'), column('Revision'), ageColumn],
     (object, now) => [nameOf(object), ownerText(object), count(object, 'revision'), age(object, now)],

@@ -11,6 +11,7 @@ import { labelSelectorOf } from '../read/label-selector.ts';
 import type { Resource } from '../resources/resource.ts';
 import type { FieldProblem } from '../status.ts';
 import { cronJobProblems, jobSpecProblems, jobUpdateProblems } from './batch-validation.ts';
+import { trustBundleProblems } from './bundle-validation.ts';
 import { nameProblem } from './names.ts';
 import { podUpdateProblems } from './pod-changes.ts';
 
@@ -164,6 +165,7 @@ const rules: Readonly<Record<string, (object: JsonObject) => FieldProblem[]>> = 
       'spec.jobTemplate.spec.template.spec',
     ),
   ],
+  'clustertrustbundles.certificates.k8s.io': trustBundleProblems,
   'rolebindings.rbac.authorization.k8s.io': (object) =>
     textAt(object, 'roleRef', 'name') === '' ? [required('roleRef.name')] : [],
   'clusterrolebindings.rbac.authorization.k8s.io': (object) =>
@@ -182,6 +184,7 @@ const immutable: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['spec', 'selector'],
     ['spec', 'completionMode'],
   ],
+  'clustertrustbundles.certificates.k8s.io': [['spec', 'signerName']],
   'rolebindings.rbac.authorization.k8s.io': [['roleRef']],
   'clusterrolebindings.rbac.authorization.k8s.io': [['roleRef']],
 };

@@ -32,6 +32,8 @@ export function randomName(prefix: string): string {
 const nameRules: Readonly<Record<string, NameRule>> = {
   services: 'label1035',
   namespaces: 'label',
+  // Checked with the signer: its name stands in front.
+  'clustertrustbundles.certificates.k8s.io': 'path',
   'roles.rbac.authorization.k8s.io': 'path',
   'rolebindings.rbac.authorization.k8s.io': 'path',
   'clusterroles.rbac.authorization.k8s.io': 'path',
