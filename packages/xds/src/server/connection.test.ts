@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { DeltaDiscoveryRequestSchema, DeltaDiscoveryResponseSchema } from '@ambit/proto/discovery';
 import { silentLogger } from '@ambit/runtime/log';
@@ -22,6 +23,8 @@ function opened(events: ServerEvents = {}, turns = createTurnQueue()) {
   /** Of a type whose removals come last. */
   const late = createResourceTable(LATE_TYPE, { removesLast: true, scope: () => ({ isPushed: () => true }) });
   const sent: string[] = [];
+  /** What the client has, by type: versions by name. */
+  const held = new Map<string, Map<string, string>>();
   const connection = createConnection(
     {
       sources: new Map([
@@ -47,6 +50,10 @@ function opened(events: ServerEvents = {}, turns = createTurnQueue()) {
             ...removedResources.map((n) => `-${n}`),
           );
         }
+        const mine = held.get(typeUrl) ?? new Map<string, string>();
+        held.set(typeUrl, mine);
+        for (const { name, version } of resources) mine.set(name, version);
+        for (const name of removedResources) mine.delete(name);
         waiting.push(done);
       },
       pause: () => undefined,
@@ -55,7 +62,7 @@ function opened(events: ServerEvents = {}, turns = createTurnQueue()) {
     },
     { id: 1, peer: '', identity: undefined },
   );
-  return { clock, waiting, ends, table, late, sent, connection };
+  return { clock, waiting, ends, table, late, sent, held, connection };
 }
 
 function ask(connection: Connection, responseNonce = '', typeUrl = TYPE): void {
@@ -173,4 +180,54 @@ test('what is back before its removal was sent is not removed', () => {
   removeLate();
   for (let round = 0; round < 3; round++) turn();
   assert.deepEqual(sent.slice(3), ['-routes']);
+});
+
+test('whatever comes and goes between two turns, a client ends with what there is', () => {
+  const types = [TYPE, LATE_TYPE];
+  const step = fc.record({
+    what: fc.constantFrom('put', 'delete', 'turn'),
+    isAnnounced: fc.boolean(),
+    type: fc.constantFrom(0, 1),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 10, maxLength: 40 }), (steps) => {
+      const name = 'routes';
+      const { waiting, table, late, connection, held } = opened({}, { ask: () => undefined, leave: () => undefined });
+      table.delete('pod1');
+      const tables = [table, late];
+      const changed = [new Set<string>(), new Set<string>()];
+      for (const typeUrl of types) {
+        ask(connection, '', typeUrl);
+        waiting.shift()?.();
+      }
+      const announce = (): void => {
+        connection.enqueue(
+          new Map(types.map((typeUrl, at) => [typeUrl, { names: new Set(changed[at]), forced: false }])),
+        );
+        for (const names of changed) names.clear();
+      };
+      for (const [index, { what, isAnnounced, type }] of steps.entries()) {
+        if (what === 'put') tables[type]?.set({ name, version: `v${index}`, bytes: Buffer.from('x') });
+        if (what === 'delete') tables[type]?.delete(name);
+        if (what === 'put' || what === 'delete') changed[type]?.add(name);
+        if (isAnnounced) announce();
+        if (what !== 'turn') continue;
+        connection.pushTurn();
+        waiting.shift()?.();
+      }
+      announce();
+      for (let round = 0; round < 20; round++) {
+        waiting.shift()?.();
+        connection.pushTurn();
+      }
+      for (const [at, typeUrl] of types.entries()) {
+        const wanted = [...(tables[at]?.names() ?? [])].map((name) => `${name} ${tables[at]?.get(name)?.version}`);
+        assert.deepEqual(
+          [...(held.get(typeUrl) ?? [])].map(([name, version]) => `${name} ${version}`).toSorted(),
+          wanted.toSorted(),
+        );
+      }
+    }),
+    { numRuns: 1000 },
+  );
 });
