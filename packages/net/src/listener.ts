@@ -8,7 +8,7 @@ import { isNativeAvailable } from './native/libc.ts';
 import { type Keepalive, setKeepalive } from './native/socket-options.ts';
 import { bindTcp, bindUdpSocket } from './native/sockets.ts';
 import { type SocketDomain } from './socket-domain.ts';
-import { bindFailed, SocketEndpoint } from './socket-endpoint.ts';
+import { SocketEndpoint } from './socket-endpoint.ts';
 import { addressOf, handleOf, systemError, type TcpHandle } from './tcp-handle.ts';
 
 /** What a new listening (or UDP) socket looks like. */
@@ -133,4 +133,9 @@ function listenerOf(server: Server): Listener {
 
 function notListening(): NetError {
   return new NetError('ERR_NET_BIND', 'the socket is not a listening TCP socket');
+}
+
+function bindFailed(where: string, cause: unknown): NetError {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new NetError('ERR_NET_BIND', `cannot listen on ${where}: ${message}`, { cause });
 }

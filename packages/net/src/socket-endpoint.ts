@@ -5,9 +5,9 @@ import { Socket, type SocketConstructorOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type CloseCallback, CloseNotice } from './close-notice.ts';
 import { AGAIN, type Endpoint, EOF, type SocketAddress, type WriteResult } from './endpoint.ts';
-import { NetError } from './errors.ts';
 import { mapStreamError } from './node-stream-endpoint.ts';
-import { fullBlocks, HEADROOM_BYTES, payloadArea, Region, SMALL_BLOCK_BYTES, smallBlocks } from './region.ts';
+import { quietArea, ReceiveArea } from './receive-area.ts';
+import { type Region, SMALL_BLOCK_BYTES } from './region.ts';
 import {
   handleOf,
   localAddressOf,
@@ -28,14 +28,6 @@ const WRITE_HIGH_BYTES = 256 * 1024;
 const WRITE_LOW_BYTES = 64 * 1024;
 /** More than this received and not yet read pauses the source. */
 const READ_HIGH_BYTES = 256 * 1024;
-/** After this many short reads in a row a connection gives its own block back. */
-const SHORT_READS_BEFORE_SHRINK = 16;
-/**
- * Where every quiet connection of this thread receives: a read and its delivery are one step, so that nobody else comes between. What
- * arrives is copied out; a connection that waits holds no memory for it.
- */
-const quietArea = Buffer.allocUnsafeSlow(SMALL_BLOCK_BYTES);
-
 /**
  * Bytes that one connection may take from the kernel before others get their turn. By itself libuv reads a sender that is faster than we
  * are 32 blocks in a row: everybody else on the thread waits for 8 MB.
@@ -67,11 +59,7 @@ export class SocketEndpoint implements Endpoint, TcpOwner {
   #wantsReadable = true;
   #isReadEnded = false;
   #isEofTaken = false;
-  /** Of a connection in bulk transfer: the block that is read into next. */
-  #block: Buffer | undefined;
-  #isQuiet = true;
-  #receivesIntoQuietArea = true;
-  #shortReads = 0;
+  readonly #area = new ReceiveArea();
   #turnBytes = 0;
 
   /** What the kernel has not taken yet, of one send. */
@@ -197,14 +185,12 @@ export class SocketEndpoint implements Endpoint, TcpOwner {
   // ---- what happens on the socket (TcpOwner) ----
 
   onReceived(bytes: number): Buffer | undefined {
-    const region = this.#regionOf(bytes);
-    this.#chooseArea(bytes);
-    this.#deliver(region);
+    this.#deliver(this.#area.take(bytes));
     if (this.#handle === undefined) return undefined;
     const isTurnOver = this.#isTurnOver(bytes);
     this.#isPaused = this.#receivedBytes >= READ_HIGH_BYTES;
     if (this.#isPaused || isTurnOver) this.#handle.readStop();
-    return this.#nextArea();
+    return this.#area.next();
   }
 
   onReceiveEnd(errno: number): void {
@@ -242,40 +228,6 @@ export class SocketEndpoint implements Endpoint, TcpOwner {
       const errno = receiveInto(this.#handle, this, quietArea);
       if (errno !== 0) this.#fail('read', errno);
     }
-  }
-
-  /** What just arrived: quiet connections copy it out, busy ones give their block away. */
-  #regionOf(bytes: number): Region {
-    if (this.#receivesIntoQuietArea) {
-      const copy = smallBlocks.take();
-      quietArea.copy(copy, HEADROOM_BYTES, 0, bytes);
-      return new Region(copy, HEADROOM_BYTES, bytes, giveSmall, HEADROOM_BYTES);
-    }
-    const block = this.#block as Buffer;
-    this.#block = undefined;
-    return new Region(block, HEADROOM_BYTES, bytes, giveFull, HEADROOM_BYTES);
-  }
-
-  #chooseArea(bytes: number): void {
-    if (bytes >= SMALL_BLOCK_BYTES) {
-      this.#shortReads = 0;
-      this.#isQuiet = false;
-      return;
-    }
-    this.#shortReads += 1;
-    if (this.#shortReads >= SHORT_READS_BEFORE_SHRINK) this.#isQuiet = true;
-  }
-
-  /** Undefined: into the same memory again. */
-  #nextArea(): Buffer | undefined {
-    if (!this.#isQuiet) {
-      this.#receivesIntoQuietArea = false;
-      this.#block = fullBlocks.take();
-      return payloadArea(this.#block);
-    }
-    if (this.#receivesIntoQuietArea) return undefined;
-    this.#receivesIntoQuietArea = true;
-    return quietArea;
   }
 
   #deliver(region: Region): void {
@@ -393,8 +345,7 @@ export class SocketEndpoint implements Endpoint, TcpOwner {
     const isFinOnItsWay = this.#isFinAsked && !this.#isFinSent;
     if (byReset && !isFinOnItsWay) handle?.reset();
     else handle?.close();
-    if (this.#block !== undefined) fullBlocks.give(this.#block);
-    this.#block = undefined;
+    this.#area.giveBack();
     this.#settle();
   }
 
@@ -435,15 +386,6 @@ export function resetSocket(socket: Socket): void {
   socket.resetAndDestroy();
 }
 
-const giveSmall = (block: Buffer): void => smallBlocks.give(block);
-const giveFull = (block: Buffer): void => fullBlocks.give(block);
-
 function releaseAll(regions: readonly Region[]): void {
   for (const region of regions) region.release();
-}
-
-/** For callers that hold a Node error from a socket operation. */
-export function bindFailed(where: string, cause: unknown): NetError {
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return new NetError('ERR_NET_BIND', `cannot listen on ${where}: ${message}`, { cause });
 }
