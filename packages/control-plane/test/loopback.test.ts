@@ -377,6 +377,10 @@ test('certificates, verdicts and services are counted under the names that dashb
   assert.ok(valueOf('pilot_xds_recv_max') > 0);
   const ca = 'grpc_type="unary",grpc_service="istio.v1.auth.IstioCertificateService",grpc_method="CreateCertificate"';
   assert.ok(valueOf(`grpc_server_started_total{${ca}}`) >= 3);
+  // Every call ends once, though the transport tells of its end as well.
+  const handled = text.split('\n').filter((line) => line.startsWith(`grpc_server_handled_total{${ca},`));
+  const ended = handled.map((line) => Number(line.split(' ')[1])).reduce((sum, count) => sum + count, 0);
+  assert.equal(ended, valueOf(`grpc_server_started_total{${ca}}`));
   assert.ok(valueOf(`grpc_server_handled_total{${ca},grpc_code="OK"}`) >= 1);
   assert.ok(valueOf(`grpc_server_handled_total{${ca},grpc_code="Unauthenticated"}`) >= 2);
   const ads =
