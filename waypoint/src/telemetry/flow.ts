@@ -2,6 +2,7 @@
  * A completed request for who watches (`ambit tap`): the same facts as its access line, without query, headers and body.
  * Pure; data thread.
  */
+import { traceIdOf } from '@ambit/hbone';
 import { identityOf } from '@ambit/state';
 import { type Flow, pathWithoutQuery } from '@ambit/xds/flow-buffer';
 import { upstreamHost } from './access-log.ts';
@@ -15,6 +16,8 @@ export const flowOfRequest = (record: RequestRecord, { source, peer, destination
   const { start, status } = record;
   return {
     id: record.trace?.traceId,
+    connectionId: traceIdOf(start.tunnel.headers['traceparent']),
+    authority: start.tunnel.authority,
     endedUnixMs: record.startedAtMs + record.durationMs,
     durationMs: record.durationMs,
     direction: 'waypoint',

@@ -258,6 +258,7 @@ function recordOf(
     sourceAddress: addressText(request.remote),
     destinationAddress: addressText(request.local),
     hboneAuthority: request.authority,
+    traceparent: request.headers['traceparent'],
     destination: partyOf(plan.facts.destination),
     mutualTls: true,
     ...(source === undefined ? {} : { source }),

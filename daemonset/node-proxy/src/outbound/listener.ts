@@ -51,7 +51,14 @@ export async function serveOutbound(context: PodContext, client: Endpoint, desti
       random: Math.random,
     });
     if (request.kind === 'reject') throw request.error;
-    await carryRouted(context, { client, clientAddress, source, destination, request });
+    await carryRouted(context, {
+      client,
+      clientAddress,
+      source,
+      destination,
+      request,
+      traceparent: request.kind === 'tcp' ? undefined : newTraceparent(),
+    });
   } catch (error) {
     earlyDenial(context.sink, {
       sourceAddress: formatIpPort(clientAddress.ip, clientAddress.port),
@@ -72,6 +79,8 @@ interface Routed {
   readonly source: Workload;
   readonly destination: SocketAddress;
   readonly request: Exclude<OutboundRequest, { kind: 'reject' }>;
+  /** Names the connection at both ends of its tunnel; absent for plain TCP. */
+  readonly traceparent: string | undefined;
 }
 
 /** From here on a failure completes the record instead of being an early denial. */
@@ -122,6 +131,7 @@ function recordOf(context: PodContext, routed: Routed, destination?: ConnectionP
     sourceAddress: formatIpPort(clientAddress.ip, clientAddress.port),
     destinationAddress: targetText(request.target),
     ...(authority === undefined ? {} : { hboneAuthority: authority }),
+    traceparent: routed.traceparent,
     ...request.facts,
     ...(destination === undefined ? {} : { destination }),
   };
@@ -130,13 +140,13 @@ function recordOf(context: PodContext, routed: Routed, destination?: ConnectionP
 
 /** Headers of the CONNECT request (spec/node-proxy.md 2.5); nothing for plain TCP. */
 function headersOf(context: PodContext, routed: Routed): Readonly<Record<string, string>> {
-  if (routed.request.kind === 'tcp') return {};
-  const { clientAddress, request, source } = routed;
+  const { clientAddress, request, source, traceparent } = routed;
+  if (traceparent === undefined) return {};
   const host = request.facts.service?.hostname;
   return {
     baggage: baggageOf(source),
     forwarded: formatForwarded(clientAddress, host),
-    traceparent: newTraceparent(),
+    traceparent,
     ...(request.kind === 'double-hbone' ? { 'x-forwarded-network': context.config.network } : {}),
   };
 }

@@ -101,7 +101,8 @@ test('flags follow the code, also of a cause, and CONNECT is the rest', () => {
 test('a connection that ends while somebody watches is told with both ends and without anything of its payload', () => {
   const { sink } = setUp();
   sink.flows.setLimit(10);
-  const record = openRecord(sink, facts, () => 0);
+  const id = 'a'.repeat(32);
+  const record = openRecord(sink, { ...facts, traceparent: `00-${id}-${'b'.repeat(16)}-00` }, () => 0);
   record.bytes(11, 22);
   record.complete(new NodeProxyError('ERR_NODE_PROXY_DENIED', 'connection closed due to policy rejection: no'));
   earlyDenial(sink, { sourceAddress: 'a', destinationAddress: 'b', direction: 'inbound', error: new Error('no') });
@@ -110,6 +111,8 @@ test('a connection that ends while somebody watches is told with both ends and w
     [flow?.direction, flow?.source.workload, flow?.destination.namespace, flow?.service, flow?.responseFlags],
     ['outbound', 'web', 'shop', 'cart.shop.svc.cluster.local', 'DENY'],
   );
-  assert.deepEqual([flow?.bytesSent, flow?.bytesReceived, flow?.mutualTls], [11, 22, true]);
+  assert.equal(flow?.connectionId, id);
+  assert.equal(flow.authority, '10.1.0.11:8080');
+  assert.deepEqual([flow.bytesSent, flow.bytesReceived, flow.mutualTls], [11, 22, true]);
   assert.deepEqual([early?.source.address, early?.direction], ['a', 'inbound']);
 });

@@ -5,6 +5,7 @@
  * filled while the connection is routed, completed after the copy. Runs on a data thread from accept to close.
  * Keys and labels: spec/node-proxy.md 9.1 and 9.3.
  */
+import { traceIdOf } from '@ambit/hbone';
 import type { Logger } from '@ambit/runtime/log';
 import { unquoted } from '@ambit/runtime/log-format';
 import type { Flow, FlowBuffer, FlowEnd } from '@ambit/xds/flow-buffer';
@@ -41,6 +42,8 @@ export interface ConnectionFacts {
   readonly sourceAddress: string;
   readonly destinationAddress: string;
   readonly hboneAuthority?: string;
+  /** As sent or received with the CONNECT. */
+  readonly traceparent?: string | undefined;
   readonly service?: ConnectionService;
   readonly source?: ConnectionParty;
   readonly destination?: ConnectionParty;
@@ -154,6 +157,8 @@ function flowOf(
   end: { sent: number; received: number; durationMs: number; error: unknown },
 ): Flow {
   return {
+    connectionId: traceIdOf(facts.traceparent),
+    authority: facts.hboneAuthority,
     endedUnixMs: Date.now(),
     durationMs: end.durationMs,
     direction: facts.reporter === 'source' ? 'outbound' : 'inbound',
