@@ -1,6 +1,6 @@
 // Who may report flows, and who may watch them (decision W12). In: facts of a call. Out: nothing, or an XdsError that refuses.
-// Called by the telemetry service. Proxies prove themselves as for xDS; a tool shows the token of its user, and Kubernetes says whether
-// that user may `watch` the virtual resource `flows.telemetry.ambit.io`, in one namespace or in all. Main thread.
+// Called by the telemetry service. Proxies prove themselves as for xDS; a tool shows the token of its user, or one that is good for
+// flows alone, and Kubernetes says whether its user may `watch` the virtual resource `flows.telemetry.ambit.io`, in one namespace or in all. Main thread.
 import type { KubeClient, TokenReview } from '@ambit/kube';
 import { messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
