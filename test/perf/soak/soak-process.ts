@@ -1,7 +1,7 @@
 // One soak run as a process: `<engine> <seconds> <tunnels> <rotate every s> <compile until s>`, started with --expose-gc; ends when both the
 // time and the number of tunnels are reached, after three times the time at the latest. 0 as the last: code is compiled to the end. Tunnels of mixed sizes are opened,
-// hashed both ways, half-closed, closed or reset, while certificates rotate. Between two rotations, while nothing is under
-// way and what is free has been given back, memory is looked at: a line on standard error. Prints one JSON line.
+// hashed both ways, half-closed, closed or reset, while certificates rotate. Between two rotations, while no connection is open
+// and what is free has been given back, memory is looked at: a line on standard error. Prints one JSON line.
 import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import v8 from 'node:v8';
@@ -45,9 +45,9 @@ export interface SoakResult {
   readonly firstProblem: string | undefined;
   /** Anonymous memory after warm-up and at the end, what is free given back, KB. */
   readonly anonymousKb: readonly number[];
-  /** Straight lines through the second half of the samples: code is fixed there where it was asked for. */
+  /** Straight lines through the samples since code is fixed; where that was not asked for, through the second half of all. */
   readonly slopes: Readonly<Record<Measure, Slope>>;
-  /** The same through the samples before code was fixed, the first half of them left out. */
+  /** The same before code was fixed, the first half of them left out. */
   readonly slopesWhileCompiling: Readonly<Record<Measure, Slope>> | undefined;
   readonly descriptors: readonly [before: number, after: number];
   /** Pool blocks still lent at the end. */
@@ -230,21 +230,26 @@ async function rotate(): Promise<void> {
 
 interface Sample extends Readonly<Record<Measure, number>> {
   readonly minutes: number;
+  /** Before or after the middle between two rotations: what a rotation left is gone in one of them only. */
+  readonly phase: number;
 }
 
 const samples: Sample[] = [];
 let fixedAtMinutes: number | undefined;
-// What is measured while nothing is under way is what stays, not what 16 tunnels happen to hold; away from the rotations there is
-// one certificate, whichever was the last.
+// What is measured while nothing is open is what stays, not what a connection happens to hold: the buffers of node:tls are some hundred KB
+// more or less, by what it carried last. Away from the rotations there is one certificate, whichever was the last.
 async function sample(): Promise<void> {
   for (let look = 0; working > 0 && look < MAX_LOOKS; look += 1) await sleep(LOOK_MS);
+  pool.forget(() => true);
+  const open = (): number => server.connections + pool.stats().connections;
+  for (let look = 0; open() > 0 && look < MAX_LOOKS; look += 1) await sleep(LOOK_MS);
   for (let round = 0; round < 2; round += 1) {
     (globalThis.gc as ((options: typeof LAST_RESORT) => void) | undefined)?.(LAST_RESORT);
     giveBackFreeMemory();
     await sleep(LOOK_MS);
   }
   const minutes = (performance.now() - started) / 60_000;
-  const sampled = { minutes, ...measureNow() };
+  const sampled = { minutes, phase: quarters % 4, ...measureNow() };
   samples.push(sampled);
   const figures = MEASURES.map((measure) => `${measure} ${Math.round(sampled[measure])}`);
   process.stderr.write(`${engineName}: ${minutes.toFixed(1)} min, ${tunnels} tunnels, KB: ${figures.join(', ')}\n`);
@@ -293,7 +298,8 @@ for (let look = 0; look < 60 && (descriptors() > before || lent() > 0); look += 
   await new Promise((resolve) => setTimeout(resolve, 50));
 }
 globalThis.gc?.();
-const half = samples.slice(samples.length >> 1);
+const fixed = samples.filter(({ minutes }) => fixedAtMinutes !== undefined && minutes > fixedAtMinutes);
+const judged = fixed.length > 0 ? fixed : samples.slice(samples.length >> 1);
 const compiling = samples.filter(({ minutes }) => minutes <= (fixedAtMinutes ?? 0));
 const result: SoakResult = {
   engine: choice.engine.name,
@@ -305,8 +311,8 @@ const result: SoakResult = {
   wrong,
   firstProblem,
   warnings,
-  anonymousKb: [Math.round(half[0]?.anonymous ?? 0), Math.round(half.at(-1)?.anonymous ?? 0)],
-  slopes: slopesOf(half),
+  anonymousKb: [Math.round(judged[0]?.anonymous ?? 0), Math.round(judged.at(-1)?.anonymous ?? 0)],
+  slopes: slopesOf(judged),
   slopesWhileCompiling: fixedAtMinutes === undefined ? undefined : slopesOf(compiling.slice(compiling.length >> 1)),
   descriptors: [before, descriptors()],
   lentBlocks: lent(),
@@ -315,21 +321,29 @@ listener.close();
 process.stdout.write(`${JSON.stringify(result)}\n`);
 
 function slopesOf(some: readonly Sample[]): Readonly<Record<Measure, Slope>> {
-  const lines = MEASURES.map((measure) => [measure, slopeOf(some.map((each) => [each.minutes, each[measure]]))]);
+  const phases = Map.groupBy(some, ({ phase }) => phase);
+  const lines = MEASURES.map((measure) => {
+    const groups = [...phases.values()].map((group) => group.map((each): Point => [each.minutes, each[measure]]));
+    return [measure, slopeOf(groups)];
+  });
   return Object.fromEntries(lines) as Record<Measure, Slope>;
 }
 
-/** Least squares. */
-function slopeOf(points: readonly (readonly [number, number])[]): Slope {
-  const count = points.length;
-  const meanX = points.reduce((sum, [x]) => sum + x, 0) / count;
-  const meanY = points.reduce((sum, [, y]) => sum + y, 0) / count;
-  const covariance = points.reduce((sum, [x, y]) => sum + (x - meanX) * (y - meanY), 0);
-  const variance = points.reduce((sum, [x]) => sum + (x - meanX) ** 2, 0);
-  const slope = covariance / variance;
-  const residual = points.reduce((sum, [x, y]) => sum + (y - meanY - slope * (x - meanX)) ** 2, 0);
+type Point = readonly [x: number, y: number];
+
+/** Least squares: one slope for all groups, a height for each. */
+function slopeOf(groups: readonly (readonly Point[])[]): Slope {
+  const points = groups.flatMap((group) => {
+    const meanX = group.reduce((sum, [x]) => sum + x, 0) / group.length;
+    const meanY = group.reduce((sum, [, y]) => sum + y, 0) / group.length;
+    return group.map(([x, y]): Point => [x - meanX, y - meanY]);
+  });
+  const variance = points.reduce((sum, [x]) => sum + x ** 2, 0);
+  const slope = points.reduce((sum, [x, y]) => sum + x * y, 0) / variance;
+  const residual = points.reduce((sum, [x, y]) => sum + (y - slope * x) ** 2, 0);
+  const freedom = points.length - groups.length - 1;
   return {
-    kbPerMinute: Math.round(slope * 10) / 10,
-    standardError: Math.round(10 * Math.sqrt(residual / (count - 2) / variance)) / 10,
+    kbPerMinute: Math.round(slope * 100) / 100,
+    standardError: Math.round(100 * Math.sqrt(residual / freedom / variance)) / 100,
   };
 }

@@ -14,6 +14,10 @@ const SECONDS = Number(process.env['AMBIT_SOAK_SECONDS'] ?? 1800);
 const WANTED = process.env['AMBIT_BENCH_ENGINES']?.split(',') ?? [...ENGINES];
 const TUNNELS = 1_000_000;
 const ROTATE_SECONDS = 60;
+/** How the image of the node proxy runs it (packages/images). */
+const AS_IN_IMAGE = { flags: ['--max-semi-space-size=4'], environment: { MALLOC_ARENA_MAX: '2' } };
+/** V8 gives each function its tables at its first call, not some day: paths that are taken once an hour would grow for days. */
+const WARMED_UP = '--no-lazy-feedback-allocation';
 
 /** How long a run is. */
 export interface SoakLimits {
@@ -29,8 +33,9 @@ export async function soak(engine: string, limits: SoakLimits, progress?: NodeJS
   const script = join(import.meta.dirname, 'soak-process.ts');
   const { seconds, tunnels, rotateSeconds, compileSeconds } = limits;
   const values = [engine, `${seconds}`, `${tunnels}`, `${rotateSeconds}`, `${compileSeconds}`];
-  const argv = ['--expose-gc', '--conditions=@ambit/source', script, ...values];
-  const running = promisify(execFile)(process.execPath, argv);
+  const argv = ['--expose-gc', '--conditions=@ambit/source', ...AS_IN_IMAGE.flags, WARMED_UP, script, ...values];
+  const env = { ...process.env, ...AS_IN_IMAGE.environment };
+  const running = promisify(execFile)(process.execPath, argv, { env });
   if (progress !== undefined) running.child.stderr?.pipe(progress, { end: false });
   const { stdout } = await running;
   return JSON.parse(stdout) as SoakResult;
