@@ -1,7 +1,6 @@
 // A mesh whose certificates somebody else signs without asking us (spec control-plane 5.6, ENABLE_CA_SERVER=false: istio-csr, SPIRE): the control
 // plane serves with a certificate that is mounted beside it, and trusts the roots beside that. In: two places. Out: an authority that signs nothing.
 // Called by open-authority.ts; main thread. New files are taken over without a restart; files that do not fit leave the old ones in force.
-import { type FSWatcher, watch } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -17,10 +16,8 @@ import { messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
 import { createSecureContext } from 'node:tls';
 import { ControlPlaneError } from '../errors.ts';
+import { followFolder } from '../follow-folder.ts';
 import type { Authority } from './authority-keeper.ts';
-
-/** Files come one by one: wait until it is quiet. */
-const QUIET_MS = 100;
 
 /** Where the files are. */
 export interface MountedAuthorityOptions {
@@ -51,24 +48,19 @@ export async function openMountedAuthority(options: MountedAuthorityOptions): Pr
     log.info('mounted serving certificate exchanged', { notAfter: new Date(next.notAfter).toISOString() });
     for (const listener of listeners) listener();
   };
-  let timer: NodeJS.Timeout | undefined;
-  const settle = (): void => {
-    clearTimeout(timer);
-    timer = setTimeout(() => {
+  const following = followFolder(folder, {
+    onChanged() {
       const done = look().catch((error: unknown) => {
         log.error('new serving certificate not used, the old one stays', { folder, error: messageOf(error) });
       });
       background(log, 'mounted certificate', done);
-    }, QUIET_MS);
-    timer.unref();
-  };
-  let watcher: FSWatcher | undefined;
-  try {
-    watcher = watch(folder, { persistent: false }, settle);
-    watcher.on('error', (error) => log.warn('serving certificate is watched no longer', { error: messageOf(error) }));
-  } catch (error) {
-    log.warn('serving certificate cannot be watched, a restart takes a new one', { error: messageOf(error) });
-  }
+    },
+    warnings: {
+      ended: 'serving certificate is watched no longer',
+      impossible: 'serving certificate cannot be watched, a restart takes a new one',
+    },
+    log,
+  });
   return {
     signer: {
       issue: () => {
@@ -84,10 +76,7 @@ export async function openMountedAuthority(options: MountedAuthorityOptions): Pr
     chainPem: '',
     crlPem: '',
     onChange: (listener) => void listeners.push(listener),
-    [Symbol.dispose]() {
-      clearTimeout(timer);
-      watcher?.close();
-    },
+    [Symbol.dispose]: () => following[Symbol.dispose](),
   };
 }
 

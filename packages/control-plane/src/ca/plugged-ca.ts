@@ -1,16 +1,13 @@
 // Plugged-in CA files, watched (spec control-plane 5.6): two layouts, all files or none, exchanged without a restart.
 // In: the folder that the Secret `cacerts` is mounted to. Out: material at start; exchanges of the keeper later. Main thread.
-import { type FSWatcher, watch } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { background } from '@ambit/runtime/background';
 import { messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
 import { ControlPlaneError } from '../errors.ts';
+import { followFolder } from '../follow-folder.ts';
 import { type AuthorityKeeper, type CaMaterial, rootChangeRefusal } from './authority-keeper.ts';
-
-/** Files come one by one, and a mounted Secret is exchanged as a whole: wait until it is quiet. */
-const QUIET_MS = 100;
 
 /** The material of a folder; undefined when there are no CA files. Throws ERR_CONTROL_PLANE_CA_MATERIAL when some are missing. */
 export async function materialOfFolder(folder: string): Promise<CaMaterial | undefined> {
@@ -53,7 +50,6 @@ export interface PluggedCaOptions {
 
 /** Takes new files into force until closed. */
 export function watchPluggedCa({ folder, keeper, isMultiRoot, log }: PluggedCaOptions): Disposable {
-  let timer: NodeJS.Timeout | undefined;
   const load = async (): Promise<void> => {
     const next = await materialOfFolder(folder);
     if (next === undefined || JSON.stringify(next) === JSON.stringify(keeper.material)) return;
@@ -65,27 +61,17 @@ export function watchPluggedCa({ folder, keeper, isMultiRoot, log }: PluggedCaOp
     keeper.replace(next);
     log.info('CA certificate exchanged', { folder });
   };
-  const settle = (): void => {
-    clearTimeout(timer);
-    timer = setTimeout(() => {
+  return followFolder(folder, {
+    onChanged() {
       const done = load().catch((error: unknown) => {
         log.error('new CA files not used, the old ones stay', { folder, error: messageOf(error) });
       });
       background(log, 'CA files', done);
-    }, QUIET_MS);
-    timer.unref();
-  };
-  let watcher: FSWatcher | undefined;
-  try {
-    watcher = watch(folder, { persistent: false }, settle);
-    watcher.on('error', (error) => log.warn('CA files are watched no longer', { folder, error: messageOf(error) }));
-  } catch (error) {
-    log.warn('CA files cannot be watched, a restart takes new ones', { folder, error: messageOf(error) });
-  }
-  return {
-    [Symbol.dispose]() {
-      clearTimeout(timer);
-      watcher?.close();
     },
-  };
+    warnings: {
+      ended: 'CA files are watched no longer',
+      impossible: 'CA files cannot be watched, a restart takes new ones',
+    },
+    log,
+  });
 }

@@ -1,17 +1,15 @@
 // Kubeconfigs of other clusters as files of a folder (spec control-plane 8.3 M1, PILOT_MULTICLUSTER_KUBECONFIG_PATH), such as a mounted Secret. In:
 // a folder. Out: what there is, and calls when it changes. Called by remote-clusters.ts; main thread. The id of a cluster is the name that its
 // kubeconfig gives it. A file that cannot be used leaves in force what it held before: only a file that is gone removes a cluster.
-import { type FSWatcher, watch } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { clusterNameOf } from '@ambit/kube';
 import { background } from '@ambit/runtime/background';
 import { explain, messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
+import { followFolder } from '../follow-folder.ts';
 import type { KubeconfigSource, OpenKubeconfigs } from './remote-secrets.ts';
 
-/** A mounted Secret is exchanged as a whole: wait until it is quiet. */
-const QUIET_MS = 100;
 const ENDINGS = new Set(['.yaml', '.yml']);
 /** Most files that are read; more are left out, in the order of their names. */
 const MAX_FILES = 200;
@@ -63,16 +61,17 @@ export function openKubeconfigFolder({ folder, log }: KubeconfigFolderOptions): 
     const synced = looking.catch((error: unknown) => {
       log.error('kubeconfigs of remote clusters cannot be read', { folder, error: messageOf(error) });
     });
-    let timer: NodeJS.Timeout | undefined;
-    const settle = (): void => {
-      clearTimeout(timer);
-      timer = setTimeout(() => {
+    const following = followFolder(folder, {
+      onChanged() {
         looking = looking.catch(() => undefined).then(look);
         background(log, 'kubeconfigs of remote clusters', looking);
-      }, QUIET_MS);
-      timer.unref();
-    };
-    const watcher = follow(folder, settle, log);
+      },
+      warnings: {
+        ended: 'kubeconfigs are watched no longer',
+        impossible: 'kubeconfigs cannot be watched, a restart takes new ones',
+      },
+      log,
+    });
     return {
       synced,
       get(origin) {
@@ -81,22 +80,10 @@ export function openKubeconfigFolder({ folder, log }: KubeconfigFolderOptions): 
       },
       close() {
         isClosed = true;
-        clearTimeout(timer);
-        watcher?.close();
+        following[Symbol.dispose]();
       },
     };
   };
-}
-
-function follow(folder: string, onEvent: () => void, log: Logger): FSWatcher | undefined {
-  try {
-    const watcher = watch(folder, { persistent: false }, onEvent);
-    watcher.on('error', (error) => log.warn('kubeconfigs are watched no longer', { folder, error: messageOf(error) }));
-    return watcher;
-  } catch (error) {
-    log.warn('kubeconfigs cannot be watched, a restart takes new ones', { folder, error: messageOf(error) });
-    return undefined;
-  }
 }
 
 /** Paths in the order of names. Names with a dot in front are the mount's own. */
