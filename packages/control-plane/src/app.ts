@@ -295,13 +295,7 @@ export async function startControlPlane(parts: AppParts): Promise<ControlPlane> 
     onInjection: (isAsked) => series.onInjection(isAsked),
   });
   stack.defer(() => webhook.destroy());
-  const webhooks = keepWebhooks({
-    client,
-    revision: config.REVISION,
-    systemNamespace: config.POD_NAMESPACE,
-    rootPem: () => authority.rootPem,
-    log: log.child('validation'),
-  });
+  const webhooks = keepWebhooks({ config, client, authority, log });
   stack.defer(() => webhooks.close());
   // Last in, first out: leases are given up before anything else ends.
   const serving = keepServing({

@@ -80,19 +80,13 @@ export function ledClusters(parts: Omit<CertificateDutyParts, 'client'>): LedClu
 }
 
 function lead(parts: CertificateDutyParts): Leading {
-  const { config, client, authority, log } = parts;
+  const { config, client, log } = parts;
   const tags = watchRevisionTags(client, config.REVISION, config.POD_NAMESPACE, log);
   const certificates = certificateDuty(parts);
   const defaultRevision = (): string => tags.facts.defaultRevision;
   const election: LeaderElection = compete({ config, client, defaultRevision, isRemote: true, log }, certificates.duty);
   // Each revision completes its own webhooks: there is no lock.
-  const webhooks = keepWebhooks({
-    client,
-    revision: config.REVISION,
-    systemNamespace: config.POD_NAMESPACE,
-    rootPem: () => authority.rootPem,
-    log: log.child('validation'),
-  });
+  const webhooks = keepWebhooks(parts);
   return {
     refresh() {
       certificates.refresh();

@@ -2,9 +2,9 @@
 // while this replica leads; restores what is changed or deleted. In: the object. Out: writes. Called by certificate-duty.ts; main thread.
 import { type KubeClient, KubeError, startInformer } from '@ambit/kube';
 import type { KubernetesObject } from '@ambit/resources';
-import { background } from '@ambit/runtime/background';
 import { explain } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
+import { whenWanted } from '../when-wanted.ts';
 import type { Distribution } from './config-map-distribution.ts';
 
 const KIND = 'ClusterTrustBundle';
@@ -26,8 +26,6 @@ export interface TrustBundleOptions {
 
 /** Keeps the object right until `signal` aborts. */
 export function publishTrustBundle({ client, text, log, signal }: TrustBundleOptions): Distribution {
-  let isRunning = false;
-  let isWanted = false;
   let isRefusalTold = false;
 
   const ensure = async (): Promise<void> => {
@@ -39,28 +37,24 @@ export function publishTrustBundle({ client, text, log, signal }: TrustBundleOpt
     else await client.update({ ...found, ...head, spec });
     log.info('trust bundle written', { name: NAME });
   };
-  const run = async (): Promise<void> => {
-    isRunning = true;
-    try {
-      while (isWanted && !signal.aborted) {
-        isWanted = false;
+  const want = whenWanted({
+    name: 'trust bundle',
+    isOver: () => signal.aborted,
+    async look() {
+      try {
         await ensure();
         isRefusalTold = false;
+      } catch (error) {
+        const isConflict = KubeError.is(error, 'ERR_KUBE_CONFLICT', 'ERR_KUBE_ALREADY_EXISTS');
+        if (!isConflict && !isRefusalTold)
+          log.warn('trust bundle not written, trying again', { error: explain(error) });
+        isRefusalTold ||= !isConflict;
+        const isLasting = KubeError.is(error, 'ERR_KUBE_NOT_FOUND', 'ERR_KUBE_FORBIDDEN');
+        setTimeout(want, isLasting ? RARE_RETRY_MS : RETRY_MS).unref();
       }
-    } catch (error) {
-      const isConflict = KubeError.is(error, 'ERR_KUBE_CONFLICT', 'ERR_KUBE_ALREADY_EXISTS');
-      if (!isConflict && !isRefusalTold) log.warn('trust bundle not written, trying again', { error: explain(error) });
-      isRefusalTold ||= !isConflict;
-      const isLasting = KubeError.is(error, 'ERR_KUBE_NOT_FOUND', 'ERR_KUBE_FORBIDDEN');
-      setTimeout(want, isLasting ? RARE_RETRY_MS : RETRY_MS).unref();
-    } finally {
-      isRunning = false;
-    }
-  };
-  function want(): void {
-    isWanted = true;
-    if (!isRunning && !signal.aborted) background(log, 'trust bundle', run());
-  }
+    },
+    log,
+  });
 
   const watch = startInformer({
     client,

@@ -67,7 +67,7 @@ export function connectRemote(kubeconfig: string): RemoteClient {
 
 /** Follows the kubeconfigs until closed. */
 export function watchRemoteClusters(options: RemoteClustersOptions): RemoteClusters {
-  const { ownId, cluster, events = {}, log } = options;
+  const { ownId, cluster, lead, events = {}, log } = options;
   const entries = new Map<string, Entry>();
   /** Keys that give no cluster, by origin and key. */
   const refused = new Map<string, ClusterInfo>();
@@ -102,7 +102,7 @@ export function watchRemoteClusters(options: RemoteClustersOptions): RemoteClust
       timeoutMs: options.timeoutMs,
       onListed: (connection) => takeOver(id, connection),
       onState: tell,
-      lead: options.lead && ((client) => (options.lead as NonNullable<typeof options.lead>)(id, client)),
+      lead: lead === undefined ? undefined : (client) => lead(id, client),
       log,
     });
 

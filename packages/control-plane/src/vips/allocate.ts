@@ -2,9 +2,9 @@
 // In: ServiceEntries. Out: status patches, one at a time. Main thread.
 import { type KubeClient, KubeError, startInformer } from '@ambit/kube';
 import type { ServiceEntry } from '@ambit/resources';
-import { background } from '@ambit/runtime/background';
 import { explain } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
+import { whenWanted } from '../when-wanted.ts';
 import { assignVips, type VipChange, type VipRanges } from './assign.ts';
 
 const RETRY_MS = 2_000;
@@ -19,31 +19,22 @@ export interface AllocatorOptions {
 
 /** Assigns addresses until `signal` aborts. */
 export function allocateVips({ client, ranges, log, signal }: AllocatorOptions): void {
-  let isRunning = false;
-  let isWanted = false;
+  const want = whenWanted({
+    name: 'service entry addresses',
+    isOver: () => signal.aborted,
+    async look() {
+      // Before all entries are known an address in use could be given away.
+      await informer.synced;
+      for (const change of assignVips([...informer.list()] as ServiceEntry[], ranges)) {
+        if (signal.aborted) return;
+        await write(change);
+      }
+    },
+    log,
+  });
   const informer = startInformer({ client, kind: 'ServiceEntry', log, onChanges: want });
   signal.addEventListener('abort', () => informer.close());
 
-  function want(): void {
-    isWanted = true;
-    if (!isRunning) background(log, 'service entry addresses', run());
-  }
-  async function run(): Promise<void> {
-    isRunning = true;
-    try {
-      // Before all entries are known an address in use could be given away.
-      await informer.synced;
-      while (isWanted && !signal.aborted) {
-        isWanted = false;
-        for (const change of assignVips([...informer.list()] as ServiceEntry[], ranges)) {
-          if (signal.aborted) return;
-          await write(change);
-        }
-      }
-    } finally {
-      isRunning = false;
-    }
-  }
   async function write({ entry, addresses }: VipChange): Promise<void> {
     const { namespace = '', name = '', resourceVersion } = entry.metadata;
     // The version makes sure that we answer to what we have seen.

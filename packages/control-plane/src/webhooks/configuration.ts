@@ -2,9 +2,11 @@
 // validating ones becomes Fail once the API server is seen to refuse what must be refused. Any replica may write; main thread.
 import { type Informer, type KubeClient, KubeError, startInformer } from '@ambit/kube';
 import type { KindName, KubernetesObject } from '@ambit/resources';
-import { background } from '@ambit/runtime/background';
 import { explain, messageOf } from '@ambit/runtime/errors';
 import type { Logger } from '@ambit/runtime/log';
+import type { Authority } from '../ca/authority-keeper.ts';
+import type { ControlPlaneConfig } from '../config.ts';
+import { whenWanted } from '../when-wanted.ts';
 
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 60_000;
@@ -13,11 +15,11 @@ const INJECTOR = 'sidecar-injector.istio.io';
 
 /** Settings of {@link keepWebhooks}. */
 export interface WebhookOptions {
+  readonly config: Pick<ControlPlaneConfig, 'POD_NAMESPACE' | 'REVISION'>;
+  /** Of the cluster whose configurations these are. */
   readonly client: KubeClient;
-  readonly revision: string;
-  readonly systemNamespace: string;
-  /** Roots that our serving certificate chains to. */
-  readonly rootPem: () => string;
+  /** Its roots are those that our serving certificate chains to. */
+  readonly authority: Pick<Authority, 'rootPem'>;
   readonly log: Logger;
 }
 
@@ -52,13 +54,26 @@ export function wantedWebhooks(
 }
 
 /** Starts keeping. */
-export function keepWebhooks({ client, revision, systemNamespace, rootPem, log }: WebhookOptions): WebhookKeeper {
+export function keepWebhooks({ config, client, authority, log: parent }: WebhookOptions): WebhookKeeper {
+  const { REVISION: revision, POD_NAMESPACE: systemNamespace } = config;
+  const log = parent.child('validation');
   let isProven = false;
-  let isRunning = false;
-  let isWanted = false;
   let retryMs = FIRST_RETRY_MS;
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
+  const want = whenWanted({
+    name: 'webhook configuration',
+    isOver: () => isClosed,
+    async look() {
+      const isMine = (c: KubernetesObject): boolean => c.metadata?.labels?.['istio.io/rev'] !== undefined;
+      const mine = [...validating.list()].filter(isMine);
+      for (const configuration of mine) await write('ValidatingWebhookConfiguration', configuration);
+      for (const configuration of [...mutating.list()].filter(isMine))
+        await write('MutatingWebhookConfiguration', configuration);
+      if (mine.length > 0 && !isProven) await prove();
+    },
+    log,
+  });
   const follow = (kind: 'ValidatingWebhookConfiguration' | 'MutatingWebhookConfiguration'): Informer =>
     startInformer({
       client,
@@ -70,29 +85,9 @@ export function keepWebhooks({ client, revision, systemNamespace, rootPem, log }
   const validating = follow('ValidatingWebhookConfiguration');
   const mutating = follow('MutatingWebhookConfiguration');
 
-  function want(): void {
-    isWanted = true;
-    if (!isRunning && !isClosed) background(log, 'webhook configuration', run());
-  }
-  async function run(): Promise<void> {
-    isRunning = true;
-    try {
-      while (isWanted && !isClosed) {
-        isWanted = false;
-        const isMine = (c: KubernetesObject): boolean => c.metadata?.labels?.['istio.io/rev'] !== undefined;
-        const mine = [...validating.list()].filter(isMine);
-        for (const configuration of mine) await write('ValidatingWebhookConfiguration', configuration);
-        for (const configuration of [...mutating.list()].filter(isMine))
-          await write('MutatingWebhookConfiguration', configuration);
-        if (mine.length > 0 && !isProven) await prove();
-      }
-    } finally {
-      isRunning = false;
-    }
-  }
   async function write(kind: KindName, configuration: KubernetesObject): Promise<void> {
     const isEnforced = kind === 'ValidatingWebhookConfiguration' && isProven;
-    const webhooks = wantedWebhooks({ ...configuration, kind }, rootPem(), isEnforced);
+    const webhooks = wantedWebhooks({ ...configuration, kind }, authority.rootPem, isEnforced);
     if (webhooks === undefined) return;
     const { name = '', resourceVersion } = configuration.metadata ?? {};
     try {
@@ -118,7 +113,7 @@ export function keepWebhooks({ client, revision, systemNamespace, rootPem, log }
         KubeError.is(error, 'ERR_KUBE_NOT_FOUND');
       if (isProven) log.info('the webhook answers, refusals are enforced from now on');
     }
-    if (isProven) isWanted = true;
+    if (isProven) want();
     else later();
   }
   function later(): void {
