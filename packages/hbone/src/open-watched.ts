@@ -55,7 +55,7 @@ async function firstOf<Peer>(
 ): Promise<TunnelStream<Peer>> {
   const abort = new Cancellation();
   const onAbort = (): void => abort.abort(signal?.reason as Error);
-  if (signal !== undefined) onCancelled(signal, onAbort);
+  onCancelled(signal, onAbort);
   const second = elsewhere(abort);
   try {
     const { tunnel, isSecond } = await Promise.any([
@@ -70,7 +70,7 @@ async function firstOf<Peer>(
     // Both failed; the peer that is not leaving knows better why.
     return await second;
   } finally {
-    if (signal !== undefined) offCancelled(signal, onAbort);
+    offCancelled(signal, onAbort);
   }
 }
 

@@ -269,14 +269,14 @@ async function withLimits(
   if (signal === undefined && waitMs === undefined) return shared;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const onAbort = (): void => reject(signal?.reason);
-  if (signal !== undefined) onCancelled(signal, onAbort);
+  onCancelled(signal, onAbort);
   const timer = waitMs === undefined ? undefined : setTimeout(() => reject(dialTimedOut(peer, waitMs)), waitMs);
   shared.then(resolve, reject);
   try {
     await promise;
   } finally {
     clearTimeout(timer);
-    if (signal !== undefined) offCancelled(signal, onAbort);
+    offCancelled(signal, onAbort);
   }
 }
 

@@ -89,7 +89,7 @@ async function connected(handle: TcpHandle, to: SocketAddress, options: ConnectO
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const timer = setTimeout(() => reject(connectTimedOut(formatAddress(to), timeoutMs)), timeoutMs);
   const onAbort = (): void => reject(signal?.reason);
-  if (signal !== undefined) onCancelled(signal, onAbort);
+  onCancelled(signal, onAbort);
   connectTcp(handle, to, (errno) => {
     if (errno === 0) resolve();
     else reject(connectFailed(to, systemError('connect', errno, formatAddress(to))));
@@ -98,7 +98,7 @@ async function connected(handle: TcpHandle, to: SocketAddress, options: ConnectO
     await promise;
   } finally {
     clearTimeout(timer);
-    if (signal !== undefined) offCancelled(signal, onAbort);
+    offCancelled(signal, onAbort);
   }
 }
 

@@ -71,7 +71,7 @@ class Relay {
       this.#idleTimer.unref();
     }
     if (signal?.aborted === true) this.#onAbort();
-    else if (signal !== undefined) onCancelled(signal, this.#onAbort);
+    else onCancelled(signal, this.#onAbort);
     this.#pump(this.#aToB);
     this.#pump(this.#bToA);
   }
@@ -155,7 +155,7 @@ class Relay {
   #settle(): void {
     clearTimeout(this.#idleTimer);
     const { signal } = this.#options;
-    if (signal !== undefined) offCancelled(signal, this.#onAbort);
+    offCancelled(signal, this.#onAbort);
     this.#resolve({
       aToB: this.#aToB.bytes,
       bToA: this.#bToA.bytes,

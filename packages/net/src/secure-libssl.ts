@@ -57,7 +57,7 @@ export async function secureWithLibssl<Peer>(
       ? undefined
       : setTimeout(() => reject(handshakeTimedOut(plain.remote, timeoutMs)), timeoutMs);
   const onAbort = (): void => reject(signal?.reason);
-  if (signal !== undefined) onCancelled(signal, onAbort);
+  onCancelled(signal, onAbort);
   started.start();
   try {
     return await promise;
@@ -66,7 +66,7 @@ export async function secureWithLibssl<Peer>(
     throw error;
   } finally {
     clearTimeout(timer);
-    if (signal !== undefined) offCancelled(signal, onAbort);
+    offCancelled(signal, onAbort);
   }
 }
 

@@ -122,7 +122,7 @@ async function handshake<Peer>(
       ? undefined
       : setTimeout(() => reject(handshakeTimedOut(carrier.remote, timeoutMs)), timeoutMs);
   const onAbort = (): void => reject(signal?.reason);
-  if (signal !== undefined) onCancelled(signal, onAbort);
+  onCancelled(signal, onAbort);
   try {
     return await promise;
   } catch (error) {
@@ -131,7 +131,7 @@ async function handshake<Peer>(
     throw error;
   } finally {
     clearTimeout(timer);
-    if (signal !== undefined) offCancelled(signal, onAbort);
+    offCancelled(signal, onAbort);
   }
 }
 

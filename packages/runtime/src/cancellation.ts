@@ -45,15 +45,19 @@ export class Cancellation {
   }
 }
 
-/** Calls `listener` once when the signal aborts; soon, and not from inside this call, where it has aborted already. It must not throw. */
-export function onCancelled(signal: CancelSignal, listener: () => void): void {
+/**
+ * Calls `listener` once when the signal aborts; soon, and not from inside this call, where it has aborted already. It must not throw. Without a
+ * signal nothing is ever called.
+ */
+export function onCancelled(signal: CancelSignal | undefined, listener: () => void): void {
+  if (signal === undefined) return;
   if (signal.aborted) queueMicrotask(listener);
   else if (signal instanceof Cancellation) signal.add(listener);
   else signal.addEventListener('abort', listener, { once: true });
 }
 
 /** Takes back {@link onCancelled}. Idempotent. */
-export function offCancelled(signal: CancelSignal, listener: () => void): void {
+export function offCancelled(signal: CancelSignal | undefined, listener: () => void): void {
   if (signal instanceof Cancellation) signal.remove(listener);
-  else signal.removeEventListener('abort', listener);
+  else signal?.removeEventListener('abort', listener);
 }

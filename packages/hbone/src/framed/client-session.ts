@@ -123,7 +123,7 @@ export class FramedClientSession<Peer> implements ClientSession<Peer> {
       tunnel.destroy(error);
     };
     const onAbort = (): void => giveUp(signal?.reason as Error);
-    if (signal !== undefined) onCancelled(signal, onAbort);
+    onCancelled(signal, onAbort);
     const timer =
       timeoutMs === undefined
         ? undefined
@@ -135,7 +135,7 @@ export class FramedClientSession<Peer> implements ClientSession<Peer> {
       return await promise;
     } finally {
       clearTimeout(timer);
-      if (signal !== undefined) offCancelled(signal, onAbort);
+      offCancelled(signal, onAbort);
       this.#waiting.delete(tunnel);
       tunnel.onClose = undefined;
     }

@@ -147,13 +147,13 @@ export class Http2ClientSession<Peer> implements ClientSession<Peer> {
     const onClose = (): void => fail(this.#streamFailed(stream, undefined));
     const { signal, timeoutMs } = options;
     const onAbort = (): void => fail(signal?.reason as Error);
-    if (signal !== undefined) onCancelled(signal, onAbort);
+    onCancelled(signal, onAbort);
     const timer =
       timeoutMs === undefined ? undefined : setTimeout(() => fail(answerTimedOut(this.peerName, timeoutMs)), timeoutMs);
     const onLeaving = (): void => options.onLeaving?.(fail);
     const cleanup = (): void => {
       this.#waiting.delete(onLeaving);
-      if (signal !== undefined) offCancelled(signal, onAbort);
+      offCancelled(signal, onAbort);
       clearTimeout(timer);
       stream.off('response', onResponse);
       stream.off('close', onClose);
