@@ -25,40 +25,35 @@ export interface FilterResult {
   readonly unknown?: string;
 }
 
-/** Types of filters that waypoints apply. */
-export const SUPPORTED_FILTERS: ReadonlySet<string> = new Set([
-  'RequestHeaderModifier',
-  'ResponseHeaderModifier',
-  'RequestRedirect',
-  'URLRewrite',
-  'RequestMirror',
-  'CORS',
+/** A filter, and what those before it in the rule gave. */
+type TranslateFilter = (view: View, filter: RouteFilter, routeNamespace: string, before: FilterResult) => FilterResult;
+
+const TRANSLATIONS: ReadonlyMap<string, TranslateFilter> = new Map<string, TranslateFilter>([
+  ['RequestHeaderModifier', (_view, filter) => ({ requestHeaders: headerOps(filter.requestHeaderModifier ?? {}) })],
+  ['ResponseHeaderModifier', (_view, filter) => ({ responseHeaders: headerOps(filter.responseHeaderModifier ?? {}) })],
+  ['RequestRedirect', (_view, filter) => ({ redirect: redirectOf(filter.requestRedirect ?? {}) })],
+  ['URLRewrite', (_view, filter) => ({ rewrite: rewriteOf(filter.urlRewrite ?? {}) })],
+  [
+    'RequestMirror',
+    (view, filter, routeNamespace, { mirrors = [] }) => ({
+      mirrors: [...mirrors, ...mirrorOf(view, filter, routeNamespace)],
+    }),
+  ],
+  ['CORS', (_view, filter) => ({ cors: corsOf(filter.cors ?? {}) })],
 ]);
+
+/** Types of filters that waypoints apply. */
+export const SUPPORTED_FILTERS: ReadonlySet<string> = new Set(TRANSLATIONS.keys());
 
 /** Translates filters in their order. */
 export function filtersOf(view: View, filters: readonly RouteFilter[], routeNamespace: string): FilterResult {
   let result: FilterResult = {};
-  for (const filter of filters) result = { ...result, ...filterOf(view, filter, routeNamespace, result) };
-  return result;
-}
-
-function filterOf(view: View, filter: RouteFilter, routeNamespace: string, before: FilterResult): FilterResult {
-  switch (filter.type) {
-    case 'RequestHeaderModifier':
-      return { requestHeaders: headerOps(filter.requestHeaderModifier ?? {}) };
-    case 'ResponseHeaderModifier':
-      return { responseHeaders: headerOps(filter.responseHeaderModifier ?? {}) };
-    case 'RequestRedirect':
-      return { redirect: redirectOf(filter.requestRedirect ?? {}) };
-    case 'URLRewrite':
-      return { rewrite: rewriteOf(filter.urlRewrite ?? {}) };
-    case 'RequestMirror':
-      return { mirrors: [...(before.mirrors ?? []), ...mirrorOf(view, filter, routeNamespace)] };
-    case 'CORS':
-      return { cors: corsOf(filter.cors ?? {}) };
-    default:
-      return { unknown: filter.type };
+  for (const filter of filters) {
+    const translate = TRANSLATIONS.get(filter.type);
+    const added = translate?.(view, filter, routeNamespace, result) ?? { unknown: filter.type };
+    result = { ...result, ...added };
   }
+  return result;
 }
 
 type NamedValues = readonly { name: string; value: string }[];
