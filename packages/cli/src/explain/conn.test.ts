@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { type Flow, flowOf } from '../traffic/access-line.ts';
 import { flow } from '../traffic/testing/flow.ts';
 import { explainFlow, withoutSource } from './conn.ts';
-import { hostAndPort, recordedQuestion } from './recorded.ts';
+import { hostAndPort } from '../traffic/flow-address.ts';
+import { recordedQuestion } from './recorded.ts';
 import { policyFor, shopObjects } from './testing/shop.ts';
 import { worldOf } from './world.ts';
 

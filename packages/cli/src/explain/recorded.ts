@@ -9,6 +9,7 @@ import {
   type Workload,
 } from '@ambit/state';
 import type { Flow } from '../traffic/access-line.ts';
+import { hostAndPort } from '../traffic/flow-address.ts';
 import { type ConnectionQuestion, decide, decideInbound, type InboundQuestion, type Verdict } from './decide.ts';
 import type { World } from './world.ts';
 
@@ -43,21 +44,16 @@ function addressesOf(snapshot: Snapshot): Addresses {
   return made;
 }
 
-/** `ip:port`, `[ip]:port` or `name:port` in two; undefined when there is no port. Pure. */
-export function hostAndPort(text: string): { readonly host: string; readonly port: number } | undefined {
-  const colon = text.lastIndexOf(':');
-  const port = Number(text.slice(colon + 1));
-  if (colon < 1 || !Number.isInteger(port) || port < 1 || port > 65_535) return undefined;
-  const host = text.slice(text.lastIndexOf('/', colon) + 1, colon);
-  return { host: host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host, port };
-}
-
 /** The port of a service that leads to a port of a workload. */
 function servicePort(snapshot: Snapshot, service: Service, workload: Workload | undefined, port: number): number {
   const mapped = workload === undefined ? undefined : snapshot.endpoints.get(serviceKey(service))?.get(workload.uid);
   for (const [from, to] of Object.entries(mapped?.ports ?? {})) if (to === port) return Number(from);
   return port;
 }
+
+/** The service of a virtual address, of any network. */
+export const serviceAt = (snapshot: Snapshot, ip: string): Service | undefined =>
+  addressesOf(snapshot).services.get(ip);
 
 interface Place {
   readonly ip: string;
@@ -72,10 +68,10 @@ const onlyPort = ({ ports }: Service): number | undefined => {
 
 /** Where the application wanted to go. */
 function placeOf(world: World, flow: Flow): Place | string {
-  const { workloads, services } = addressesOf(world.snapshot);
+  const { workloads } = addressesOf(world.snapshot);
   const told = hostAndPort(flow.authority) ?? hostAndPort(flow.destinationAddress);
   const service =
-    (told === undefined ? undefined : services.get(told.host)) ??
+    (told === undefined ? undefined : serviceAt(world.snapshot, told.host)) ??
     findServiceByHostname(world.snapshot, flow.service, undefined);
   if (service === undefined)
     return told === undefined ? 'it does not say where to' : { ip: told.host, port: told.port, host: told.host };

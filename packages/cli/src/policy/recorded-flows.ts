@@ -2,9 +2,10 @@
 // each kind with how often it was there. Called by simulate.ts.
 import type { OpenedCluster } from '../cluster/open.ts';
 import { decide } from '../explain/decide.ts';
-import { hostAndPort, recordedQuestion } from '../explain/recorded.ts';
+import { recordedQuestion, serviceAt } from '../explain/recorded.ts';
 import type { World } from '../explain/world.ts';
 import { type Flow, flowOf } from '../traffic/access-line.ts';
+import { hostAndPort } from '../traffic/flow-address.ts';
 import { noProxies, proxyPods } from '../traffic/read-traffic.ts';
 import type { Flow as NamedFlow } from './question.ts';
 
@@ -105,9 +106,7 @@ function askedOf(
   }
   const { source, destination } = question.question;
   const { namespace, serviceAccount } = source;
-  const service = [...world.snapshot.services.values()].find(({ vips }) =>
-    vips.some(({ ip }) => ip === destination.ip),
-  );
+  const service = serviceAt(world.snapshot, destination.ip);
   const named = {
     from: `${namespace}/sa/${serviceAccount}`,
     to: service === undefined ? destination.ip : `${service.namespace}/${service.name}`,

@@ -3,6 +3,7 @@
 // The hops of a tunnel share the id of its CONNECT; node proxies of other makes are joined by the client's address. A waypoint keeps its
 // connections to workloads, so what lies behind it is reported only when it fails or closes.
 import type { Flow } from '../traffic/access-line.ts';
+import { hostOf } from '../traffic/flow-address.ts';
 import { isDenied } from '../traffic/verdict-of-flow.ts';
 
 /** What to follow. */
@@ -43,19 +44,11 @@ const MAX_GROUPS = 5000;
 const MAX_BEHIND = 1000;
 const BEHIND_MS = 3000;
 
-/** The address of `ip:port`, `[ip]:port`, and of what waypoints write: `envoy://connect_originate/ip:port`. Pure. */
-export function ipOf(text: string): string {
-  const address = text.slice(text.lastIndexOf('/') + 1);
-  const colon = address.lastIndexOf(':');
-  const host = colon < 0 ? address : address.slice(0, colon);
-  return host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host;
-}
-
 const isFrom = (flow: Flow, { sourceIps, sources }: TraceTarget): boolean =>
-  sourceIps.has(ipOf(flow.sourceAddress)) || sources.has(flow.source);
+  sourceIps.has(hostOf(flow.sourceAddress)) || sources.has(flow.source);
 
 const isTo = (flow: Flow, { service, destinationIp }: TraceTarget): boolean =>
-  service === undefined ? ipOf(flow.destinationAddress) === destinationIp : flow.service === service;
+  service === undefined ? hostOf(flow.destinationAddress) === destinationIp : flow.service === service;
 
 /** Joins hops. */
 export class TraceAssembler {
@@ -120,11 +113,11 @@ export class TraceAssembler {
 
   /** What the workload's node proxy said of a request that the waypoint passed on, when it said something at that time. */
   #behindOf(request: Flow): Flow | undefined {
-    const ip = ipOf(request.destinationAddress);
+    const ip = hostOf(request.destinationAddress);
     const endedMs = Date.parse(request.time);
     return this.#behind.findLast(
       (flow) =>
-        (ipOf(flow.destinationAddress) === ip || flow.destination === request.destination) &&
+        (hostOf(flow.destinationAddress) === ip || flow.destination === request.destination) &&
         Math.abs(Date.parse(flow.time) - endedMs) < BEHIND_MS &&
         (isDenied(flow) || request.error !== ''),
     );

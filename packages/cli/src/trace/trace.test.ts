@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import type { Verdict } from '../explain/decide.ts';
 import type { Flow } from '../traffic/access-line.ts';
 import { flow } from '../traffic/testing/flow.ts';
-import { ipOf, type Trace, TraceAssembler } from './assemble.ts';
+import { hostOf } from '../traffic/flow-address.ts';
+import { type Trace, TraceAssembler } from './assemble.ts';
 import { hopsOf, traceText } from './print.ts';
 
 const assembler = () =>
@@ -127,11 +128,11 @@ test('the text names reporters, identities, verdicts, and the policy at the endp
 });
 
 test('an address is found in every form that proxies write, and no text breaks it', () => {
-  assert.deepEqual(['10.0.0.1:80', '[::1]:80', 'envoy://connect_originate/10.0.0.2:80', ''].map(ipOf), [
+  assert.deepEqual(['10.0.0.1:80', '[::1]:80', 'envoy://connect_originate/10.0.0.2:80', ''].map(hostOf), [
     '10.0.0.1',
     '::1',
     '10.0.0.2',
     '',
   ]);
-  fc.assert(fc.property(fc.string(), (text) => void ipOf(text)));
+  fc.assert(fc.property(fc.string(), (text) => void hostOf(text)));
 });

@@ -11,8 +11,9 @@ import { loadWorld } from '../explain/load-world.ts';
 import { exitStatus } from '../output/exit-status.ts';
 import type { Flow } from '../traffic/access-line.ts';
 import { followControlPlane } from '../traffic/control-plane-flows.ts';
+import { hostOf } from '../traffic/flow-address.ts';
 import { isDenied } from '../traffic/verdict-of-flow.ts';
-import { ipOf, type Trace, TraceAssembler } from './assemble.ts';
+import { type Trace, TraceAssembler } from './assemble.ts';
 import { hopsOf, traceDocument, traceText } from './print.ts';
 
 /** Options of the command. */
@@ -53,7 +54,7 @@ export async function trace(
     destinationIp: target.ip,
   });
   const verdictOf = ({ main }: Trace): Verdict | undefined => {
-    const ip = ipOf(main.sourceAddress);
+    const ip = hostOf(main.sourceAddress);
     const index = Math.max(
       0,
       workloads.findIndex(({ ips }) => ips.includes(ip)),
