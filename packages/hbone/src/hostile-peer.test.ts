@@ -8,7 +8,7 @@ import { AGAIN, EOF, type Endpoint, fullBlocks, isSecureEngineUsable, smallBlock
 import { readSome, send } from '@ambit/net/testing';
 import { BYTE_ENGINES } from './byte-engine.ts';
 import { connectAttacker, runAttack } from './testing/attacker.ts';
-import { attacks, rapidReset } from './testing/attacks.ts';
+import { type Attack, attacks, rapidReset } from './testing/attacks.ts';
 import { type BenchCertificate, tunnelBench } from './testing/tunnel-bench.ts';
 import type { PoolKey, TunnelRequest } from './tunnel.ts';
 
@@ -19,6 +19,12 @@ before(async () => {
   client = await ca.issue(ca.identity('a', 'client'));
   server = await ca.issue(ca.identity('b', 'server'));
 });
+
+function rapidResetAttack(): Attack {
+  const attack = attacks.find(({ name }) => name === 'rapid reset');
+  assert.ok(attack !== undefined);
+  return attack;
+}
 
 /** What the process may grow by while an attacker sends. */
 const MAX_GROWTH_BYTES = 48 * 1024 * 1024;
@@ -89,9 +95,7 @@ for (const engine of [BYTE_ENGINES.framed, BYTE_ENGINES.libssl]) {
     const bench = await tunnelBench({ client, server, serverEngine: engine, clientEngine: engine, onTunnel });
     try {
       const socket = await connectAttacker(portOf(bench.key), client);
-      const attack = attacks.find(({ name }) => name === 'rapid reset');
-      assert.ok(attack !== undefined);
-      await runAttack(attack, socket);
+      await runAttack(rapidResetAttack(), socket);
       socket.destroy();
       assert.deepEqual(bench.limited, ['resets']);
       assert.ok(asked < 500, `asked ${asked} times`);
@@ -106,19 +110,20 @@ for (const engine of Object.values(BYTE_ENGINES)) {
   test(`engine ${engine.name}: who was cut off and comes again gets no second allowance, others keep theirs`, async () => {
     const bench = await tunnelBench({ client, server, serverEngine: engine, clientEngine: engine, onTunnel: echo });
     try {
-      const attack = attacks.find(({ name }) => name === 'rapid reset');
-      assert.ok(attack !== undefined);
       const sent: number[] = [];
       for (let round = 0; round < 3; round += 1) {
         const socket = await connectAttacker(portOf(bench.key), client);
-        sent.push((await runAttack({ ...attack, portion: (index) => rapidReset(index, 10) }, socket)).sent);
+        sent.push((await runAttack({ ...rapidResetAttack(), portion: (index) => rapidReset(index, 10) }, socket)).sent);
         socket.destroy();
         await settled(() => bench.server.connections === 0);
       }
       const [first = 0, second = 0, third = 0] = sent;
       assert.ok(second < first / 2 && third < first / 2, `bytes: ${sent.join(', ')}`);
       const other = await connectAttacker(portOf(bench.key), server);
-      const { sent: others } = await runAttack({ ...attack, portion: (index) => rapidReset(index, 10) }, other);
+      const { sent: others } = await runAttack(
+        { ...rapidResetAttack(), portion: (index) => rapidReset(index, 10) },
+        other,
+      );
       assert.ok(others > first / 2, `bytes: ${sent.join(', ')}; somebody else: ${others}`);
       other.destroy();
     } finally {
@@ -140,14 +145,12 @@ for (const engine of Object.values(BYTE_ENGINES)) {
       serverLimits,
     });
     try {
-      const attack = attacks.find(({ name }) => name === 'rapid reset');
-      assert.ok(attack !== undefined);
       const startMs: number[] = [];
       for (let round = 0; round < 4; round += 1) {
         const before = performance.now();
         const socket = await connectAttacker(portOf(bench.key), client);
         startMs.push(performance.now() - before);
-        await runAttack(attack, socket);
+        await runAttack(rapidResetAttack(), socket);
         socket.destroy();
       }
       // The first two owe nothing yet, the others wait a second each, less what the attacks before took.

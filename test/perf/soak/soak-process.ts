@@ -239,10 +239,9 @@ let fixedAtMinutes: number | undefined;
 // What is measured while nothing is open is what stays, not what a connection happens to hold: the buffers of node:tls are some hundred KB
 // more or less, by what it carried last. Away from the rotations there is one certificate, whichever was the last.
 async function sample(): Promise<void> {
-  for (let look = 0; working > 0 && look < MAX_LOOKS; look += 1) await sleep(LOOK_MS);
+  await until(() => working === 0);
   pool.forget(() => true);
-  const open = (): number => server.connections + pool.stats().connections;
-  for (let look = 0; open() > 0 && look < MAX_LOOKS; look += 1) await sleep(LOOK_MS);
+  await until(() => server.connections + pool.stats().connections === 0);
   for (let round = 0; round < 2; round += 1) {
     (globalThis.gc as ((options: typeof LAST_RESORT) => void) | undefined)?.(LAST_RESORT);
     giveBackFreeMemory();
@@ -257,6 +256,11 @@ async function sample(): Promise<void> {
     fixedAtMinutes = minutes;
     for (const flag of FIX_CODE) v8.setFlagsFromString(flag);
   }
+}
+
+/** Looks again and again, not for ever. */
+async function until(isSo: () => boolean): Promise<void> {
+  for (let look = 0; !isSo() && look < MAX_LOOKS; look += 1) await sleep(LOOK_MS);
 }
 
 function measureNow(): Readonly<Record<Measure, number>> {

@@ -2,17 +2,8 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { createCapturingLogger } from '@ambit/runtime/testing';
-import type { HeldPod } from '../enrol/netns-cache.ts';
 import { ZdsServer } from './server.ts';
-import { type ScriptedProxy, scriptedProxy } from './testing.ts';
-
-const pod = (uid: string): HeldPod => ({
-  uid,
-  workload: { name: uid, namespace: 'shop', serviceAccount: 'sa' },
-  ips: ['10.0.0.1'],
-  netns: undefined,
-  capture: 'installed',
-});
+import { heldPod, type ScriptedProxy, scriptedProxy } from './testing.ts';
 
 const turn = async (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -47,7 +38,7 @@ test('after an answer that did not come in time the connection is closed, and a 
   const proxy = scriptedProxy({ answer: (request) => (request === 'add slow' ? undefined : '') });
   const { server } = serving(proxy);
   await turn();
-  const [slow, next] = [server.add(pod('slow')), server.add(pod('next'))];
+  const [slow, next] = [server.add(heldPod('slow')), server.add(heldPod('next'))];
   const failures = Promise.allSettled([slow, next]);
   await passAnswerTime(t);
   proxy.say('');
@@ -58,13 +49,13 @@ test('after an answer that did not come in time the connection is closed, and a 
     ['ERR_NODE_AGENT_ZDS', 'ERR_NODE_AGENT_ZDS'],
   );
   assert.deepEqual(proxy.seen, ['snapshotSent', 'add slow']);
-  await assert.rejects(server.add(pod('next')), { code: 'ERR_NODE_AGENT_NO_PROXY' });
+  await assert.rejects(server.add(heldPod('next')), { code: 'ERR_NODE_AGENT_NO_PROXY' });
 });
 
 test('a proxy that speaks without being asked is let go: its words would be taken for the next answer', async () => {
   const proxy = scriptedProxy();
   const { server, log } = serving(proxy);
-  await server.add(pod('one'));
+  await server.add(heldPod('one'));
   proxy.say('');
   await turn();
   assert.equal(server.proxies, 0);
@@ -77,7 +68,7 @@ test('a proxy that speaks without being asked is let go: its words would be take
     },
   });
   server.accept(twice.channel);
-  await server.add(pod('one')).catch(() => undefined);
+  await server.add(heldPod('one')).catch(() => undefined);
   await turn();
   assert.equal(server.proxies, 0);
 });
@@ -101,10 +92,10 @@ test('a proxy that cannot be written to, and one that ends before it answers, ar
   ] as const) {
     const { server } = serving(proxy);
     await turn();
-    await assert.rejects(server.add(pod('one')), why);
+    await assert.rejects(server.add(heldPod('one')), why);
     await turn();
     assert.equal(server.proxies, 0);
-    await assert.rejects(server.add(pod('one')), { code: 'ERR_NODE_AGENT_NO_PROXY' });
+    await assert.rejects(server.add(heldPod('one')), { code: 'ERR_NODE_AGENT_NO_PROXY' });
     await server.delete('one');
   }
 });

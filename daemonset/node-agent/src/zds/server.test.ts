@@ -7,15 +7,7 @@ import type { HeldPod } from '../enrol/netns-cache.ts';
 import type { ZdsPods } from './connection.ts';
 import { readAck } from './messages.ts';
 import { ZdsServer } from './server.ts';
-import { scriptedProxy } from './testing.ts';
-
-const pod = (uid: string): HeldPod => ({
-  uid,
-  workload: { name: uid, namespace: 'shop', serviceAccount: 'sa' },
-  ips: ['10.0.0.1'],
-  netns: undefined,
-  capture: 'installed',
-});
+import { heldPod, scriptedProxy } from './testing.ts';
 
 const holding = (pods: readonly HeldPod[]): ZdsPods => ({
   list: () => pods,
@@ -26,16 +18,16 @@ const serverWith = (pods: readonly HeldPod[]): ZdsServer =>
   new ZdsServer({ pods: holding(pods), onProxies: () => undefined, log: silentLogger });
 
 test('a new proxy gets every held pod and then the end of the snapshot', async () => {
-  const server = serverWith([pod('one'), pod('two')]);
+  const server = serverWith([heldPod('one'), heldPod('two')]);
   const proxy = scriptedProxy();
   server.accept(proxy.channel);
-  await server.add(pod('three'));
+  await server.add(heldPod('three'));
   assert.deepEqual(proxy.seen, ['add one', 'add two', 'snapshotSent', 'add three']);
 });
 
 test('a pod whose namespace was not found yet is kept by name, so that its traffic goes on', async () => {
   const proxy = scriptedProxy({ carriesDescriptors: true });
-  const server = serverWith([pod('one')]);
+  const server = serverWith([heldPod('one')]);
   server.accept(proxy.channel);
   await server.delete('two');
   assert.deepEqual(proxy.seen, ['keep one', 'snapshotSent', 'del two']);
@@ -46,7 +38,7 @@ test('adds go to the newest proxy only, deletes to all', async () => {
   const [old, young] = [scriptedProxy(), scriptedProxy()];
   server.accept(old.channel);
   server.accept(young.channel);
-  await server.add(pod('one'));
+  await server.add(heldPod('one'));
   await server.delete('one');
   assert.deepEqual(old.seen, ['snapshotSent', 'del one']);
   assert.deepEqual(young.seen, ['snapshotSent', 'add one', 'del one']);
@@ -54,11 +46,11 @@ test('adds go to the newest proxy only, deletes to all', async () => {
 
 test('a refused pod and an absent proxy are errors that name themselves', async () => {
   const server = serverWith([]);
-  await assert.rejects(server.add(pod('one')), { code: 'ERR_NODE_AGENT_NO_PROXY' });
+  await assert.rejects(server.add(heldPod('one')), { code: 'ERR_NODE_AGENT_NO_PROXY' });
   server.accept(
     scriptedProxy({ answer: (request) => (request.startsWith('add') ? 'port 15001 is taken' : '') }).channel,
   );
-  await assert.rejects(server.add(pod('one')), { code: 'ERR_NODE_AGENT_NACK', message: /port 15001 is taken/ });
+  await assert.rejects(server.add(heldPod('one')), { code: 'ERR_NODE_AGENT_NACK', message: /port 15001 is taken/ });
   await server.delete('one');
 });
 
@@ -68,7 +60,7 @@ test('a pod whose names do not fit into a message is refused before anything is 
   server.accept(proxy.channel);
   await assert.rejects(
     server.add({
-      ...pod('one'),
+      ...heldPod('one'),
       workload: { name: 'n'.repeat(500), namespace: 'n'.repeat(400), serviceAccount: 's'.repeat(200) },
     }),
     {
@@ -76,21 +68,24 @@ test('a pod whose names do not fit into a message is refused before anything is 
     },
   );
   // The connection is not to blame: the next pod is taken.
-  await server.add(pod('two'));
+  await server.add(heldPod('two'));
   assert.deepEqual(proxy.seen, ['snapshotSent', 'add two']);
 });
 
 test('a pod that cannot be told does not keep the others out of the snapshot', async () => {
-  const long = { ...pod('long'), workload: { name: 'n'.repeat(900), namespace: 'n'.repeat(400), serviceAccount: 's' } };
+  const long = {
+    ...heldPod('long'),
+    workload: { name: 'n'.repeat(900), namespace: 'n'.repeat(400), serviceAccount: 's' },
+  };
   const proxy = scriptedProxy();
-  const server = serverWith([long, pod('one')]);
+  const server = serverWith([long, heldPod('one')]);
   server.accept(proxy.channel);
-  await server.add(pod('two'));
+  await server.add(heldPod('two'));
   assert.deepEqual(proxy.seen, ['add one', 'snapshotSent', 'add two']);
 });
 
 test("a pod that leaves while the snapshot is on its way is not sent: its descriptor may be another pod's by then", async () => {
-  const held = new Map(['one', 'two'].map((uid) => [uid, pod(uid)]));
+  const held = new Map(['one', 'two'].map((uid) => [uid, heldPod(uid)]));
   const server = new ZdsServer({
     pods: { list: () => [...held.values()], get: (uid) => held.get(uid) },
     onProxies: () => undefined,
@@ -108,14 +103,14 @@ test("a pod that leaves while the snapshot is on its way is not sent: its descri
 });
 
 test('when the newest proxy leaves, the one before gets the pods that it missed', async () => {
-  const held: HeldPod[] = [pod('one')];
+  const held: HeldPod[] = [heldPod('one')];
   const server = serverWith(held);
   const [old, young] = [scriptedProxy(), scriptedProxy()];
   server.accept(old.channel);
   server.accept(young.channel);
   await server.delete('none');
-  held.push(pod('two'));
-  await server.add(pod('two'));
+  held.push(heldPod('two'));
+  await server.add(heldPod('two'));
   assert.deepEqual(old.seen, ['add one', 'snapshotSent', 'del none']);
   young.channel.close();
   await young.channel.closed;
@@ -129,14 +124,14 @@ test('a proxy of another version is refused, with an error that says what to do'
     ...silentLogger,
     error: (message: string, fields?: object) => void lines.push(`${message} ${JSON.stringify(fields)}`),
   };
-  const server = new ZdsServer({ pods: holding([pod('one')]), onProxies: () => undefined, log });
+  const server = new ZdsServer({ pods: holding([heldPod('one')]), onProxies: () => undefined, log });
   const proxy = scriptedProxy({ hello: 7 as Version });
   server.accept(proxy.channel);
   await proxy.channel.closed;
   await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(proxy.seen, []);
   assert.match(lines.join(), /speaks version 7, this agent speaks 1.*at most one version apart/);
-  await assert.rejects(server.add(pod('one')), { code: 'ERR_NODE_AGENT_NO_PROXY' });
+  await assert.rejects(server.add(heldPod('one')), { code: 'ERR_NODE_AGENT_NO_PROXY' });
 });
 
 test('any bytes from a proxy are either an answer or an error with a code', () => {
@@ -174,7 +169,7 @@ test('a proxy that leaves while it is told that a pod is gone keeps nobody waiti
       return undefined;
     },
   });
-  const server = serverWith([pod('one')]);
+  const server = serverWith([heldPod('one')]);
   server.accept(leaving.channel);
   const staying = scriptedProxy();
   server.accept(staying.channel);
@@ -187,12 +182,12 @@ test('a refusal while the snapshot is sent stops nothing, and is remembered unti
   const proxy = scriptedProxy({
     answer: (request) => (request.startsWith('add') && refuses ? 'port 15001 is taken' : ''),
   });
-  const server = serverWith([pod('one')]);
+  const server = serverWith([heldPod('one')]);
   server.accept(proxy.channel);
   await server.delete('none');
   assert.deepEqual([proxy.seen[1], server.states()[0]?.refused], ['snapshotSent', { one: 'port 15001 is taken' }]);
   refuses = false;
-  await server.add(pod('one'));
+  await server.add(heldPod('one'));
   assert.deepEqual(server.states()[0]?.refused, {});
 });
 
@@ -202,9 +197,9 @@ test('what nobody waits for any more when its turn comes is not sent, and the co
   server.accept(proxy.channel);
   const given = new AbortController();
   const [first, second, third] = [
-    server.add(pod('one')),
-    server.add(pod('two'), given.signal),
-    server.add(pod('three'), new AbortController().signal),
+    server.add(heldPod('one')),
+    server.add(heldPod('two'), given.signal),
+    server.add(heldPod('three'), new AbortController().signal),
   ];
   given.abort(new Error('the plugin went away'));
   await assert.rejects(second, /the plugin went away/);

@@ -1,7 +1,17 @@
 // Node proxies of the tests: they say hello, write down what they are asked, and answer as the test says. In: answers. Out: a channel.
 import { Version, WorkloadRequestSchema, WorkloadResponseSchema, ZdsHelloSchema } from '@ambit/proto/zds';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import type { HeldPod } from '../enrol/netns-cache.ts';
 import type { ZdsChannel } from './channel.ts';
+
+/** A pod of the agent's, whose namespace is not held. */
+export const heldPod = (uid: string): HeldPod => ({
+  uid,
+  workload: { name: uid, namespace: 'shop', serviceAccount: 'sa' },
+  ips: ['10.0.0.1'],
+  netns: undefined,
+  capture: 'installed',
+});
 
 /** How the proxy behaves. */
 export interface ProxyScript {
