@@ -4,7 +4,6 @@ import { nameOf } from '../../../cluster/object-fields.ts';
 import { waitUntil } from '../../../output/wait-until.ts';
 import { reviewsRoute } from '../../reviews-route.ts';
 import { shop, type Stage } from '../../stage.ts';
-import { expect } from '../../step.ts';
 import type { RequestRule } from './rule.ts';
 
 const mirrored = reviewsRoute([
@@ -31,9 +30,11 @@ async function mirror(stage: Stage): Promise<string> {
     const mark = `mirror-${process.pid}-${(round += 1)};`;
     const order = { host: 'reviews:9080', path: '/reviews/0', count, headers: { 'x-log': mark } };
     const result = await stage.load.burst(order);
+    // Before the rule is in force v3 answers its share of the split itself, and has the mark in its log for that.
+    if (result.versions['v1'] !== count)
+      return { missing: `not every request was answered by v1: ${JSON.stringify(result)}` };
     const first = await copiesOf(stage, mark);
     if (first === 0) return { missing: 'v3 has no copy yet' };
-    expect(result.versions['v1'] === count, 'a mirrored request was not answered by v1', JSON.stringify(result));
     const copies = await waitForCopies(stage, mark);
     if (copies !== count) return { missing: `v3 has ${copies} of ${count} copies` };
     return { value: `${count} of ${count} answered by v1; the log of v3 has a copy of each` };
